@@ -1,0 +1,101 @@
+"""Registries: a config's `type='Name'` finds its class here.
+
+Each registry is a child of mmengine's root of the same role, so that mmengine's own types
+(`EpochBasedTrainLoop`, `CheckpointHook`, ...) resolve without a prefix and types of other OpenMMLab
+packages with one (`mmdet.ResNet`). A registry imports its package on the first lookup; importing
+this module imports none of them.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+from mmengine import registry as root
+from mmengine.registry import Registry as MMEngineRegistry
+
+from vgtoolbox.openmmlab import OPENMMLAB_SCOPES, import_openmmlab
+
+SCOPE = "vgtoolbox"
+
+
+class UnknownTypeError(KeyError):
+    """A config names a type that no registry knows."""
+
+    def __str__(self) -> str:
+        # KeyError quotes its message, which would print line breaks as \n.
+        return str(self.args[0])
+
+
+class Registry(MMEngineRegistry):
+    """A registry that resolves `mmdet.*` and `mmcv.*`, and names the nearest types it knows."""
+
+    def get(self, key: str) -> Any:
+        """Return the class or function registered as `key`.
+
+        Args:
+            key: `Name`, `vgtoolbox.Name`, or a type of another package as `mmdet.Name`.
+
+        Raises:
+            UnknownTypeError: Nothing is registered under that name.
+            ImportError: `key` is an OpenMMLab type and that package is not installed.
+        """
+        scope, name = self.split_scope_key(key)
+        if scope in OPENMMLAB_SCOPES:
+            import_openmmlab(scope)
+        try:
+            # mmcv registers its modules in mmengine's root, under no scope of its own.
+            found = super().get(name if scope == "mmcv" else key)
+        except RuntimeError:  # mmengine's "Failed to get", when the name is not importable either
+            found = None
+        if found is None:
+            raise UnknownTypeError(self._explain(key))
+        return found
+
+    def known_types(self) -> list[str]:
+        """Return the names that this registry and its ancestors hold, sorted."""
+        self.import_from_location()
+        names, registry = set(), self
+        while registry is not None:
+            names.update(registry.module_dict)
+            registry = registry.parent
+        return sorted(names)
+
+    def _explain(self, key: str) -> str:
+        known = self.known_types()
+        nearest = get_close_matches(key.split(".")[-1], known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, nearest))}?" if nearest else f"known: {known}"
+        return (
+            f"{key!r} is not a {self.name} of {SCOPE}; {hint} A class of your own is found once "
+            "its module is imported: name it in custom_imports=dict(imports=['your.module'])"
+        )
+
+
+def _child(name: str, parent: MMEngineRegistry, *locations: str) -> Registry:
+    """Make the child of one of mmengine's roots; it imports `locations` when first used."""
+    return Registry(
+        name, parent=parent, scope=SCOPE, locations=[f"{SCOPE}.{place}" for place in locations]
+    )
+
+
+MODELS = _child("model", root.MODELS, "models")
+TASK_UTILS = _child("task util", root.TASK_UTILS, "models")
+DATASETS = _child("dataset", root.DATASETS, "datasets")
+TRANSFORMS = _child("transform", root.TRANSFORMS, "datasets")
+DATA_SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "datasets")
+FUNCTIONS = _child("function", root.FUNCTIONS, "datasets")
+METRICS = _child("metric", root.METRICS, "evaluation")
+VISUALIZERS = _child("visualizer", root.VISUALIZERS, "visualization")
+VISBACKENDS = _child("vis backend", root.VISBACKENDS, "visualization")
+HOOKS = _child("hook", root.HOOKS, "engine")
+LOOPS = _child("loop", root.LOOPS, "engine")
+RUNNERS = _child("runner", root.RUNNERS, "engine")
+OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "engine")
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    "optimizer wrapper constructor", root.OPTIM_WRAPPER_CONSTRUCTORS, "engine"
+)
+PARAM_SCHEDULERS = _child("parameter scheduler", root.PARAM_SCHEDULERS, "engine")
+INFERENCERS = _child("inferencer", root.INFERENCERS, "inference")
+
+# mmengine has no root for text tokenizers.
+TOKENIZERS = Registry("tokenizer", scope=SCOPE, locations=[f"{SCOPE}.datasets"])

@@ -1,0 +1,53 @@
+"""Boxes, masks and the data sample: what every other part passes around."""
+
+from vgtoolbox.structures.boxes import (
+    box_iou,
+    check_boxes_xyxy,
+    clip_boxes,
+    convert_boxes,
+    denormalize_boxes,
+    generalized_box_iou,
+    normalize_boxes,
+)
+from vgtoolbox.structures.data_sample import GroundingDataSample
+from vgtoolbox.structures.masks import (
+    RLE,
+    check_rle_size,
+    decode_masks,
+    empty_rle,
+    encode_masks,
+    intersection_and_union,
+    masks_to_boxes_xyxy,
+    merge_rles,
+    resize_mask_logits,
+    resize_masks,
+    rle_areas,
+    rle_boxes_xyxy,
+    rle_iou,
+    segmentation_to_rle,
+)
+
+__all__ = [
+    "RLE",
+    "GroundingDataSample",
+    "box_iou",
+    "check_boxes_xyxy",
+    "check_rle_size",
+    "clip_boxes",
+    "convert_boxes",
+    "decode_masks",
+    "denormalize_boxes",
+    "empty_rle",
+    "encode_masks",
+    "generalized_box_iou",
+    "intersection_and_union",
+    "masks_to_boxes_xyxy",
+    "merge_rles",
+    "normalize_boxes",
+    "resize_mask_logits",
+    "resize_masks",
+    "rle_areas",
+    "rle_boxes_xyxy",
+    "rle_iou",
+    "segmentation_to_rle",
+]
