@@ -50,13 +50,12 @@ def evaluate(program: Program, scene: Scene) -> frozenset[int]:
 
 @evaluate.register
 def _(program: Filter, scene: Scene) -> frozenset[int]:
-    wanted = {name: getattr(program, name) for name in ATTRIBUTE_NAMES}
-    wanted = {name: value for name, value in wanted.items() if value is not None}
-    return frozenset(
-        index
-        for index, item in enumerate(scene.objects)
-        if all(getattr(item, name) == value for name, value in wanted.items())
-    )
+    wanted = [(name, getattr(program, name)) for name in ATTRIBUTE_NAMES]
+    members: Iterable[int] = range(len(scene.objects))
+    for name, value in wanted:
+        if value is not None:
+            members = [i for i in members if getattr(scene.objects[i], name) == value]
+    return frozenset(members)
 
 
 @evaluate.register

@@ -14,6 +14,7 @@ from vgtoolbox.datasets.shapes.scene import ObjectLayout, Scene, SceneLayout, Sc
 
 _SUPERSAMPLING = 4
 _SUBPIXEL_BITS = 4
+_WIDE_CELLS, _FINE_CELLS = 4, 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ def render_scene(
     canvas *= _lighting(rng, height=height, width=width, strength=scale.lighting)[..., None]
     masks = owner[None] == np.arange(len(layout.objects), dtype=np.int16)[:, None, None]
     return RenderedScene(
-        image=np.clip(canvas + 0.5, 0, 255).astype(np.uint8),
+        image=cv2.convertScaleAbs(canvas),  # rounds and saturates
         masks=masks,
         scene=_measure(layout, masks, full_areas),
     )
@@ -60,15 +61,15 @@ def draw_background(
 ) -> np.ndarray:
     """Return an (H, W, 3) float32 backdrop: a greyish tone, soft blotches and fine grain."""
     tone = rng.uniform(70, 175) + rng.uniform(-12, 12, size=3)
-    canvas = np.broadcast_to(tone.astype(np.float32), (height, width, 3)).copy()
-    for cells, strength in ((4, 40.0), (24, 22.0)):
-        coarse = rng.standard_normal((cells, cells, 1)).astype(np.float32)
-        tint = 1 + 0.2 * rng.standard_normal(3).astype(np.float32)
-        blotches = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        canvas += contrast * strength * blotches[..., None] * tint
-    grain = rng.standard_normal((height, width), dtype=np.float32)
-    canvas += (2 + 6 * contrast) * grain[..., None]
-    return np.clip(canvas, 0, 255)
+    tint = contrast * (1 + 0.2 * rng.standard_normal(3))
+    wide, fine = (rng.standard_normal((n, n)) for n in (_WIDE_CELLS, _FINE_CELLS))
+    blotches = 40 * cv2.resize(wide, fine.shape, interpolation=cv2.INTER_CUBIC) + 22 * fine
+    # Away from black and white, so that objects of these colours stand out.
+    cells = np.clip(tone + tint * blotches[..., None], 50, 195).astype(np.float32)
+    canvas: np.ndarray = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)
+    grain = rng.integers(0, 256, (height, width), dtype=np.uint8).astype(np.float32) - 127.5
+    canvas += (0.03 + 0.08 * contrast) * grain[..., None]
+    return canvas
 
 
 def _lighting(rng: np.random.Generator, *, height: int, width: int, strength: float) -> np.ndarray:
@@ -107,7 +108,8 @@ def _object_paint(
     rng: np.random.Generator, item: ObjectLayout, window: tuple[slice, slice]
 ) -> np.ndarray:
     """Return (h, w, 3) float32: the colour, with dark or light stripes or dots if textured."""
-    base = np.array(COLOURS[item.colour], np.float32) + rng.uniform(-12, 12, 3).astype(np.float32)
+    jitter = rng.uniform(-12, 12, 3)
+    base = np.clip(np.array(COLOURS[item.colour]) + jitter, 0, 255).astype(np.float32)
     rows = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None]
     columns = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None]
     if item.texture == "solid":

@@ -8,7 +8,7 @@ alone does not tell whether a target exists.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -43,8 +43,9 @@ from vgtoolbox.datasets.shapes.programs import (
 from vgtoolbox.datasets.shapes.scales import ShapesScale
 from vgtoolbox.datasets.shapes.scene import Scene, SceneObject
 
-KIND_SHARES = {"single": 0.485, "multi": 0.315, "none": 0.2}
-_DRAW_TRIES = 60
+KIND_SHARES = {"single": 0.475, "multi": 0.325, "none": 0.2}
+_FAMILY_TRIES = 4
+_DRAFT_TRIES = 40
 _EXCHANGE_TRIES = 40
 _MEMBER_SHARES = {"shape": 0.78, "colour": 0.62, "size": 0.3, "texture": 0.3}
 _VACUOUS_SHARE = 0.25
@@ -97,36 +98,28 @@ class ProgramSampler:
 
     def draw(self, kind: str) -> Draft | None:
         """Draw a draft with one ("single"), several ("multi") or no ("none") targets."""
-        if kind != "none":
-            return self._draw_positive(kind)
-        for _ in range(_DRAW_TRIES // 10):
-            single = KIND_SHARES["single"] / (KIND_SHARES["single"] + KIND_SHARES["multi"])
-            positive = self._draw_positive("single" if self._chance(single) else "multi")
-            near_miss = positive and self._exchange_words(positive)
-            if near_miss:
-                return near_miss
-        return None
-
-    def _draw_positive(self, kind: str) -> Draft | None:
-        names = [name for name in self.scale.families if _family_can_be(name, kind)]
+        shares = KIND_SHARES["single"], KIND_SHARES["multi"]
+        alone = self._chance(shares[0] / sum(shares)) if kind == "none" else kind == "single"
+        names = [name for name in self.scale.families if name not in _never_names(alone=alone)]
         weights = np.array([self.scale.families[name] for name in names])
-        for _ in range(_DRAW_TRIES // 15):
+        for _ in range(_FAMILY_TRIES):
             family = names[self.rng.choice(len(names), p=weights / weights.sum())]
-            for _ in range(_DRAW_TRIES // 4):
-                draft = self._try_family(family, kind)
+            for _ in range(_DRAFT_TRIES):
+                draft = self._try_family(family, alone=alone)
+                if draft is not None and kind == "none":
+                    draft = self._exchange_words(draft)
                 if draft is not None:
                     return draft
         return None
 
-    def _try_family(self, family: str, kind: str) -> Draft | None:
+    def _try_family(self, family: str, *, alone: bool) -> Draft | None:
         try:
             program = self._builders[family]()
             targets = evaluate_serialised(program, self.scene)
             vacuous = self._is_vacuous(program, targets)
         except (AmbiguousExpressionError, _NothingToSayError):
             return None
-        fits = len(targets) == 1 if kind == "single" else len(targets) > 1
-        if not fits or not is_sayable(program):
+        if not targets or (len(targets) == 1) != alone or not is_sayable(program):
             return None
         if vacuous and not self._chance(_VACUOUS_SHARE):
             return None
@@ -197,7 +190,9 @@ class ProgramSampler:
         return Extreme(self._restricted(), self._pick(SIDES), number)
 
     def _extent(self) -> Program:
-        return Extent(self._restricted(), self._pick(EXTENTS))
+        # "The biggest small dot" is true and nobody's words.
+        operand = replace(self._describe_any(), size=None)
+        return Extent(self._narrowed(operand), self._pick(EXTENTS))
 
     def _ordinal(self) -> Program:
         operand = Filter() if self._chance(0.3) else self._restricted()
@@ -207,9 +202,11 @@ class ProgramSampler:
         operand: Program = Filter() if self._chance(0.1) else self._describe_any()
         if self._chance(self.scale.nesting / 2):
             operand = Region(operand, self._pick(SIDES))
-        first = Relate(operand, self._pick(RELATIONS), self._anchor())
+        relation = self._pick(RELATIONS)
+        first = Relate(operand, relation, self._anchor())
         if self._chance(self.scale.nesting / 2):
-            return Relate(first, self._pick(RELATIONS), self._anchor())
+            crossing = RELATIONS[2:] if relation in RELATIONS[:2] else RELATIONS[:2]
+            return Relate(first, self._pick(crossing), self._anchor())
         return first
 
     def _nearest(self) -> Program:
@@ -238,7 +235,9 @@ class ProgramSampler:
 
     def _restricted(self) -> Program:
         """Return a described group, at times narrowed by its place in the image."""
-        operand = self._describe_any()
+        return self._narrowed(self._describe_any())
+
+    def _narrowed(self, operand: Program) -> Program:
         if self._chance(self.scale.nesting / 2):
             return Region(operand, self._pick(SIDES))
         if self._chance(self.scale.nesting / 3):
@@ -248,9 +247,10 @@ class ProgramSampler:
     def _anchor(self) -> Program:
         """Return a phrase that names exactly one object."""
         for _ in range(8):
-            phrase: Program = self._describe_any()
+            described = self._describe_any()
+            phrase: Program = described
             if self._chance(self.scale.nesting / 3):
-                phrase = Extent(phrase, self._pick(EXTENTS))
+                phrase = Extent(replace(described, size=None), self._pick(EXTENTS))
             if len(evaluate(phrase, self.scene)) == 1:
                 return phrase
         raise _NothingToSayError
@@ -314,7 +314,6 @@ def _contains(wide: Program, narrow: Filter) -> bool:
     return all(getattr(narrow, name) == value for name, value in said.items())
 
 
-def _family_can_be(family: str, kind: str) -> bool:
-    if kind == "multi":
-        return family not in ("ordinal", "extent", "nearest")
-    return family != "union"
+def _never_names(*, alone: bool) -> tuple[str, ...]:
+    """Return the families that never name one object (`alone`), or never several."""
+    return ("union",) if alone else ("ordinal", "extent", "nearest")

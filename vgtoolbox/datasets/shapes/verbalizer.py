@@ -99,19 +99,21 @@ class Verbalizer:
             number: grammatical number; PLURAL needs a program that may name several objects.
         """
         if isinstance(program, Union):
-            halves = (self._noun_phrase(half, number) for half in (program.first, program.second))
-            return " and ".join(halves)
+            first = self._noun_phrase(program.first, number)
+            # Without an article "red dots and rings" would be read as speaking of red rings.
+            return f"{first} and {self._noun_phrase(program.second, number, bare=False)}"
         return self._noun_phrase(program, number)
 
-    def _noun_phrase(self, program: Program, number: Number) -> str:
+    def _noun_phrase(self, program: Program, number: Number, *, bare: bool = True) -> str:
         phrase = _Phrase(noun=Filter())
         determiner = self._modify(phrase, program)
         if determiner is not None:
             return self._phrase(phrase, determiner, plural=number is Number.PLURAL)
+        articles = ("the", "the", "") if bare else ("the",)
         if number is Number.SINGULAR:
-            return self._phrase(phrase, self._pick(("the", "the", "")), plural=False)
+            return self._phrase(phrase, self._pick(articles), plural=False)
         if number is Number.PLURAL:
-            determiner = self._pick(("the", "the", "", "all", "all the"))
+            determiner = self._pick((*articles, "all", "all the"))
             return self._phrase(phrase, determiner, plural=True, several=True)
         return self._universal(phrase)
 
