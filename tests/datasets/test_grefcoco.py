@@ -1,0 +1,45 @@
+import torch
+
+from vgtoolbox.datasets import GRefCOCODataset
+
+
+def _dataset(tree, split="train", **kwargs):
+    return GRefCOCODataset(
+        data_root=str(tree), ann_root="grefcoco", image_root="images", split=split, **kwargs
+    )
+
+
+def test_targets_are_none_one_or_many(official_tree):
+    dataset = _dataset(official_tree)
+    ann_ids = [
+        [target["ann_id"] for target in dataset.get_data_info(i)["targets"]]
+        for i in range(len(dataset))
+    ]
+    assert ann_ids == [[11], [11], [11, 12, 13], []]
+
+
+def test_json_is_preferred_and_a_pickle_is_read_where_there_is_none(official_tree):
+    folder = official_tree / "grefcoco"
+    as_json = [_dataset(official_tree).get_data_info(i) for i in range(4)]
+    import json
+    import pickle
+
+    refs = json.loads((folder / "grefs(unc).json").read_text())
+    (folder / "grefs(unc).json").unlink()
+    (folder / "grefs(unc).p").write_bytes(pickle.dumps(refs))
+    assert [_dataset(official_tree).get_data_info(i) for i in range(4)] == as_json
+
+
+def test_samples_of_every_count_go_through_the_pipeline(official_tree, pipeline):
+    dataset = _dataset(official_tree, pipeline=pipeline)
+    samples = [dataset[i]["data_samples"] for i in range(len(dataset))]
+    assert [len(s.gt_instances) for s in samples] == [1, 1, 3, 0]
+    assert [s.no_target for s in samples] == [False, False, False, True]
+    empty = samples[3]
+    assert empty.gt_instances.masks.shape == (0, 32, 32)
+    assert empty.gt_instances.boxes_xyxy.shape == (0, 4)
+    assert empty.gt_instances_ori.masks == []
+    many = samples[2].gt_instances
+    # Rectangles of 20 x 10, 16 x 24 and 8 x 8 in 64 x 48, squeezed into 32 x 32.
+    expected = torch.tensor([[2, 4, 12, 32 / 3], [20, 40 / 3, 28, 88 / 3], [15, 4 / 3, 19, 20 / 3]])
+    torch.testing.assert_close(many.boxes_xyxy, expected)
