@@ -1,1 +1,25 @@
-"""models."""
+"""Models: parts that a config composes, and the published systems made of them."""
+
+from vgtoolbox.models import (
+    backbones,
+    decoders,
+    grounders,
+    heads,
+    layers,
+    losses,
+    matchers,
+    necks,
+)
+from vgtoolbox.models.data_preprocessor import GroundingDataPreprocessor
+
+__all__ = [
+    "GroundingDataPreprocessor",
+    "backbones",
+    "decoders",
+    "grounders",
+    "heads",
+    "layers",
+    "losses",
+    "matchers",
+    "necks",
+]

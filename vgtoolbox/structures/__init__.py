@@ -1,5 +1,6 @@
 """Boxes, masks and the data sample: what every other part passes around."""
 
+from vgtoolbox.structures.batch_targets import BatchTargets
 from vgtoolbox.structures.boxes import (
     box_iou,
     check_boxes_xyxy,
@@ -10,6 +11,7 @@ from vgtoolbox.structures.boxes import (
     normalize_boxes,
 )
 from vgtoolbox.structures.data_sample import GroundingDataSample
+from vgtoolbox.structures.frames import boxes_to_original, mask_logits_to_original
 from vgtoolbox.structures.masks import (
     RLE,
     check_rle_size,
@@ -29,8 +31,10 @@ from vgtoolbox.structures.masks import (
 
 __all__ = [
     "RLE",
+    "BatchTargets",
     "GroundingDataSample",
     "box_iou",
+    "boxes_to_original",
     "check_boxes_xyxy",
     "check_rle_size",
     "clip_boxes",
@@ -41,6 +45,7 @@ __all__ = [
     "encode_masks",
     "generalized_box_iou",
     "intersection_and_union",
+    "mask_logits_to_original",
     "masks_to_boxes_xyxy",
     "merge_rles",
     "normalize_boxes",

@@ -1,1 +1,5 @@
-"""matchers."""
+"""Matchers: which prediction answers for which target."""
+
+from vgtoolbox.models.matchers.hungarian import HungarianMatcher, Matches
+
+__all__ = ["HungarianMatcher", "Matches"]

@@ -1,1 +1,5 @@
-"""necks."""
+"""Necks: backbone features to feature pyramids."""
+
+from vgtoolbox.models.necks.simple_fpn import SimpleFPN
+
+__all__ = ["SimpleFPN"]

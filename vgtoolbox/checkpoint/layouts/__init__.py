@@ -1,0 +1,21 @@
+"""Layouts of published checkpoints, recognised by their keys.
+
+A new one is a module beside this file that makes a `Layout`, and an entry in `LAYOUTS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from vgtoolbox.checkpoint.layouts import instancevg
+from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
+
+LAYOUTS: tuple[Layout, ...] = (instancevg.LAYOUT,)
+
+
+def recognise(keys: Collection[str], layouts: tuple[Layout, ...] = LAYOUTS) -> Layout | None:
+    """Return the foreign layout that these keys belong to; None where they are our own."""
+    return next((layout for layout in layouts if layout.matches(keys)), None)
+
+
+__all__ = ["LAYOUTS", "Layout", "StateDict", "recognise"]

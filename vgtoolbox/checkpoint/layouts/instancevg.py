@@ -1,0 +1,153 @@
+"""The key layout of the five published InstanceVG checkpoints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import torch
+from torch import nn
+
+from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
+from vgtoolbox.checkpoint.layouts.beit3 import BEIT3_ROWS, fuse_qkv, split_qkv
+from vgtoolbox.checkpoint.rename import RenameTable
+
+NAME = "the published InstanceVG"
+NUM_DECODER_LAYERS = 3
+
+# Tensors that the published model stores and never reads.
+_UNUSED = re.compile(
+    r"vis_enc\.beit3\.vision_embed\.mask_token"
+    r"|head\.query_embedding\..*"
+    r"|head\.proj_pixel_level_cons\..*"
+    r"|head\.query_generation\.query_embed\..*"
+    r"|head\.decoder_transformer\.level_embeds"
+    r"|head\.detrloss\.criterion\.empty_weight"
+)
+# The heads of the three decoder layers are one module, stored three times.
+_COPY = re.compile(r"head\.(class_embed|bbox_embed)\.([1-9])\.(.*)")
+
+_T2I = "head.query_generation.T2I_decoder.layers.0."
+_SELECTOR = "query_selector.text_to_image."
+_LAYER, _OURS = "head.decoder_transformer.decoder.layers.{i}.", "decoder.layers.{i}."
+
+
+def _mlp(published: str, ours: str) -> list[tuple[str, str]]:
+    """Return the rows of a three-layer MLP; torchvision's has activation and dropout between."""
+    return [
+        (f"{published}.layers.{i}.{{rest}}", f"{ours}.{place}.{{rest}}")
+        for i, place in enumerate((0, 3, 6))
+    ]
+
+
+def _unet() -> list[tuple[str, str]]:
+    """Return the rows of the U-Net decoder, whose stages are numbered by the level below them."""
+    return [
+        (
+            f"head.unet_decoder.{kind}{conv}_{4 - stage}.{{rest}}",
+            f"pixel_decoder.stages.{stage}.{conv - 1}.{place}.{{rest}}",
+        )
+        for stage in range(3)
+        for conv in (1, 2)
+        for place, kind in enumerate(("conv", "bn"))
+    ]
+
+
+def _pyramid(published: str, ours: str) -> list[tuple[str, str]]:
+    return [
+        (f"head.neck.{published}.{{i}}.conv.{{rest}}", f"neck.{ours}.{{i}}.0.{{rest}}"),
+        (f"head.neck.{published}.{{i}}.norm_layer.{{rest}}", f"neck.{ours}.{{i}}.1.{{rest}}"),
+    ]
+
+
+TABLE = RenameTable(
+    [
+        *((f"vis_enc.{published}", ours) for published, ours in BEIT3_ROWS),
+        ("head.lan_embedding.{rest}", "text_proj.{rest}"),
+        ("head.img_embedding.{rest}", "image_proj.{rest}"),
+        ("head.neck.fpn1.{rest}", "neck.scales.0.{rest}"),
+        ("head.neck.fpn2.0.{rest}", "neck.scales.1.{rest}"),
+        *_pyramid("lateral_convs", "laterals"),
+        *_pyramid("fpn_convs", "outputs"),
+        *_unet(),
+        ("head.seg_branch.predict.{rest}", "semantic_mask_head.predictor.{rest}"),
+        *_mlp("head.nt_embed", "existence_head.mlp"),
+        ("head.class_embed.0.{rest}", "box_head.classifier.{rest}"),
+        *_mlp("head.bbox_embed.0", "box_head.box_mlp"),
+        *_mlp("head.query_generation.mlp", "query_selector.content_mlp"),
+        (_T2I + "attentions.0.attn.{rest}", _SELECTOR + "self_attention.attention.{rest}"),
+        (_T2I + "norms.0.{rest}", _SELECTOR + "self_attention.norm.{rest}"),
+        (_T2I + "attentions.1.attn.{rest}", _SELECTOR + "cross_attention.{rest}"),
+        (_T2I + "norms.1.{rest}", _SELECTOR + "cross_norm.{rest}"),
+        (_T2I + "ffns.0.layers.0.0.{rest}", _SELECTOR + "ffn.linear1.{rest}"),
+        (_T2I + "ffns.0.layers.1.{rest}", _SELECTOR + "ffn.linear2.{rest}"),
+        (_T2I + "norms.2.{rest}", _SELECTOR + "ffn.norm.{rest}"),
+        (
+            "head.query_generation.T2I_decoder.post_norm_layer.{rest}",
+            _SELECTOR + "norm.{rest}",
+        ),
+        ("head.query_pos_embedding.{rest}", "decoder.position_embed.{rest}"),
+        ("head.decoder_transformer.reference_points.{rest}", "decoder.reference_shift.{rest}"),
+        (_LAYER + "attentions.0.attn.{rest}", _OURS + "self_attention.attention.{rest}"),
+        (_LAYER + "norms.0.{rest}", _OURS + "self_attention.norm.{rest}"),
+        (_LAYER + "attentions.1.{rest}", _OURS + "cross_attention.{rest}"),
+        (_LAYER + "norms.1.{rest}", _OURS + "cross_norm.{rest}"),
+        (_LAYER + "ffns.0.layers.0.0.{rest}", _OURS + "ffn.linear1.{rest}"),
+        (_LAYER + "ffns.0.layers.1.{rest}", _OURS + "ffn.linear2.{rest}"),
+        (_LAYER + "norms.2.{rest}", _OURS + "ffn.norm.{rest}"),
+    ]
+)
+
+
+def matches(keys: Collection[str]) -> bool:
+    """Whether the keys are those of a published InstanceVG checkpoint."""
+    return {"vis_enc.beit3.text_embed.weight", "head.nt_embed.layers.0.weight"} <= set(keys)
+
+
+def to_ours(state: StateDict, model: nn.Module) -> StateDict:
+    """Rename a published state dict; unused tensors and the heads' copies are left out.
+
+    Args:
+        state: Published keys, without `module.` prefix.
+        model: Not needed by this layout.
+
+    Raises:
+        ValueError: A key is unknown, or the copies of a shared head differ.
+    """
+    ours = {}
+    for key, value in state.items():
+        if copy := _COPY.fullmatch(key):
+            original = f"head.{copy[1]}.0.{copy[3]}"
+            if not torch.equal(value, state[original]):
+                raise ValueError(f"{key} differs from {original}, although they are one module")
+        elif not _UNUSED.fullmatch(key):
+            name = TABLE.to_ours(key)
+            if name is None:
+                raise ValueError(f"{key} is no key of the {NAME} layout")
+            ours[name] = value
+    return fuse_qkv(ours)
+
+
+def to_published(state: StateDict) -> StateDict:
+    """Rename one of our state dicts to the published layout, the heads' copies included.
+
+    Args:
+        state: Keys of an `InstanceVG` model.
+
+    Raises:
+        ValueError: A key has no published counterpart.
+    """
+    published = {}
+    for key, value in split_qkv(state).items():
+        name = TABLE.to_published(key)
+        if name is None:
+            raise ValueError(f"{key} has no counterpart in the {NAME} layout")
+        published[name] = value
+        for layer in range(1, NUM_DECODER_LAYERS):
+            for head in ("class_embed", "bbox_embed"):
+                if name.startswith(f"head.{head}.0."):
+                    published[name.replace(".0.", f".{layer}.", 1)] = value
+    return published
+
+
+LAYOUT = Layout(name=NAME, matches=matches, to_ours=to_ours)

@@ -1,0 +1,47 @@
+"""Renaming state-dict keys by a table that reads both ways."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_PLACEHOLDERS = {"i": r"\d+", "j": r"\d+", "rest": r".+"}
+
+
+class RenameTable:
+    """Rows of (published, ours) key templates.
+
+    A template may hold `{i}` and `{j}` (a number) and `{rest}` (anything); both sides of a row name
+    the same placeholders. The first row that matches counts.
+
+    Args:
+        rows: The table.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str]]) -> None:
+        self._rows = [(_compile(a), a, _compile(b), b) for a, b in rows]
+
+    def to_ours(self, key: str) -> str | None:
+        """Return our name of a published key, or None where no row matches."""
+        for published, _, _, ours in self._rows:
+            if match := published.fullmatch(key):
+                return ours.format(**match.groupdict())
+        return None
+
+    def to_published(self, key: str) -> str | None:
+        """Return the published name of one of our keys, or None where no row matches."""
+        for _, published, ours, _ in self._rows:
+            if match := ours.fullmatch(key):
+                return published.format(**match.groupdict())
+        return None
+
+
+def _compile(template: str) -> re.Pattern[str]:
+    """Turn a template into a regular expression with a named group a placeholder."""
+    parts = re.split(r"\{(\w+)\}", template)
+    return re.compile(
+        "".join(
+            f"(?P<{part}>{_PLACEHOLDERS[part]})" if index % 2 else re.escape(part)
+            for index, part in enumerate(parts)
+        )
+    )

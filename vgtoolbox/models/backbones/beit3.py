@@ -1,0 +1,223 @@
+"""BEiT-3: one transformer over image patches and text tokens (Wang et al., CVPR 2023).
+
+Attention is joint; every other layer exists twice, for vision and for text. Blocks are normalised
+before and inside (sub-LN, "Magneto", Wang et al. 2022, section 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from timm.layers import DropPath
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vgtoolbox.models.layers import Multiway
+from vgtoolbox.registry import MODELS
+
+# fairseq counts positions from 2 (0 and 1 stand for padding); the published tables hold those rows.
+POSITION_OFFSET = 2
+
+
+@dataclass(frozen=True)
+class VisionLanguageFeatures:
+    """What a backbone that reads image and text together returns.
+
+    Attributes:
+        image: (B, h * w, C), patches in row-major order.
+        text: (B, T, C).
+        cls: (B, C).
+        grid: (h, w).
+    """
+
+    image: Tensor
+    text: Tensor
+    cls: Tensor
+    grid: tuple[int, int]
+
+
+@MODELS.register_module()
+class BEiT3(nn.Module):
+    """The multiway encoder, vision and text embeddings included.
+
+    Args:
+        embed_dim: C.
+        depth: Number of blocks.
+        num_heads: Attention heads.
+        ffn_dim: Hidden width of the feed-forward networks.
+        image_size: Side of the square images; fixes the vision position table.
+        patch_size: Side of a patch.
+        vocab_size: Rows of the token table.
+        num_text_positions: Rows of the text position table, the 2 unused ones included.
+        drop_path_rate: Stochastic depth of the last block; grows linearly from 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int = 768,
+        depth: int = 12,
+        num_heads: int = 12,
+        ffn_dim: int = 3072,
+        image_size: int = 320,
+        patch_size: int = 16,
+        vocab_size: int = 64010,
+        num_text_positions: int = 1024,
+        drop_path_rate: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if image_size % patch_size:
+            raise ValueError(
+                f"image_size ({image_size}) must be a multiple of patch_size ({patch_size})"
+            )
+        self.embed_dim = embed_dim
+        self.grid = (image_size // patch_size, image_size // patch_size)
+        num_patches = self.grid[0] * self.grid[1]
+        self.patch_embed = nn.Conv2d(3, embed_dim, patch_size, stride=patch_size)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
+        self.token_embed = nn.Embedding(vocab_size, embed_dim)
+        self.vision_positions = nn.Embedding(POSITION_OFFSET + 1 + num_patches, embed_dim)
+        self.text_positions = nn.Embedding(num_text_positions, embed_dim)
+        self.blocks = nn.ModuleList(
+            BEiT3Block(embed_dim, num_heads, ffn_dim, drop_path=rate)
+            for rate in torch.linspace(0, drop_path_rate, depth).tolist()
+        )
+        self.norm = Multiway(lambda: nn.LayerNorm(embed_dim))
+        self.apply(_init_weights)
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+
+    def forward(
+        self, images: Tensor, token_ids: Tensor, text_padding_mask: Tensor
+    ) -> VisionLanguageFeatures:
+        """Encode images and their expressions together.
+
+        Args:
+            images: (B, 3, H, W), normalised; H = W = `image_size`.
+            token_ids: (B, T).
+            text_padding_mask: (B, T) bool, True = padding.
+        """
+        vision = self._embed_vision(images)  # (B, 1 + h * w, C)
+        text = self._embed_text(token_ids, text_padding_mask)  # (B, T, C)
+        is_key = torch.cat(
+            [vision.new_ones(vision.shape[:2], dtype=torch.bool), ~text_padding_mask], 1
+        )
+        key_mask = is_key[
+            :, None, None
+        ]  # (B, 1, 1, 1 + h * w + T), broadcast over heads and queries
+        for block in self.blocks:
+            vision, text = block(vision, text, key_mask)
+        vision, text = self.norm(vision, text)
+        return VisionLanguageFeatures(
+            image=vision[:, 1:], text=text, cls=vision[:, 0], grid=self.grid
+        )
+
+    def _embed_vision(self, images: Tensor) -> Tensor:
+        patches = self.patch_embed(images)
+        if patches.shape[-2:] != self.grid:
+            raise ValueError(
+                f"the position table is for a grid of {self.grid} patches, the images give "
+                f"{tuple(patches.shape[-2:])}; resize them to the backbone's image_size"
+            )
+        cls = self.cls_token.expand(len(images), -1, -1)
+        tokens = torch.cat([cls, patches.flatten(2).transpose(1, 2)], 1)
+        return tokens + self.vision_positions.weight[POSITION_OFFSET:]
+
+    def _embed_text(self, token_ids: Tensor, text_padding_mask: Tensor) -> Tensor:
+        length, longest = token_ids.shape[1], self.text_positions.num_embeddings - POSITION_OFFSET
+        if length > longest:
+            raise ValueError(
+                f"{length} text tokens, but the position table holds {longest}; lower max_tokens "
+                "of TokenizeExpression or raise num_text_positions"
+            )
+        positions = self.text_positions.weight[POSITION_OFFSET : POSITION_OFFSET + length]
+        tokens = self.token_embed(token_ids) + positions
+        return tokens.masked_fill(text_padding_mask[..., None], 0.0)
+
+
+class BEiT3Block(nn.Module):
+    """Joint attention, then a feed-forward network a modality; pre-LN and sub-LN.
+
+    Args:
+        dim: C.
+        num_heads: Attention heads.
+        ffn_dim: Hidden width of the feed-forward networks.
+        drop_path: Probability that a sample skips a residual branch.
+    """
+
+    def __init__(self, dim: int, num_heads: int, ffn_dim: int, *, drop_path: float) -> None:
+        super().__init__()
+        self.norm1 = Multiway(lambda: nn.LayerNorm(dim))
+        self.attention = MultiwayAttention(dim, num_heads)
+        self.norm2 = Multiway(lambda: nn.LayerNorm(dim))
+        self.ffn = Multiway(lambda: SubLNFeedForward(dim, ffn_dim))
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, vision: Tensor, text: Tensor, key_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Update vision (B, S, C) and text (B, T, C); `key_mask` (B, 1, 1, S + T), True = key."""
+        vision, text = self._residual(
+            vision, text, *self.attention(*self.norm1(vision, text), key_mask)
+        )
+        return self._residual(vision, text, *self.ffn(*self.norm2(vision, text)))
+
+    def _residual(
+        self, vision: Tensor, text: Tensor, vision_branch: Tensor, text_branch: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        if not self.training:
+            return vision + vision_branch, text + text_branch
+        # A sample is dropped as a whole: both modalities of a branch, or none.
+        dropped = self.drop_path(torch.cat([vision_branch, text_branch], 1))
+        split = vision.shape[1]
+        return vision + dropped[:, :split], text + dropped[:, split:]
+
+
+class MultiwayAttention(nn.Module):
+    """Self-attention over both modalities, with projections of their own.
+
+    Args:
+        dim: C.
+        num_heads: Attention heads.
+    """
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = Multiway(lambda: nn.Linear(dim, 3 * dim))
+        self.norm = Multiway(lambda: nn.LayerNorm(dim))
+        self.proj = Multiway(lambda: nn.Linear(dim, dim))
+
+    def forward(self, vision: Tensor, text: Tensor, key_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend; arguments as in `BEiT3Block.forward`."""
+        qkv = torch.cat(self.qkv(vision, text), 1)  # (B, S + T, 3 * C)
+        query, key, value = qkv.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=key_mask)
+        attended = attended.transpose(1, 2).flatten(2)  # (B, S + T, C)
+        split = vision.shape[1]
+        return self.proj(*self.norm(attended[:, :split], attended[:, split:]))
+
+
+class SubLNFeedForward(nn.Module):
+    """fc1, GELU, layer norm, fc2.
+
+    Args:
+        dim: C.
+        hidden_dim: Width between the layers.
+    """
+
+    def __init__(self, dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden_dim)
+        self.norm = nn.LayerNorm(hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (B, S, C) to the same shape."""
+        return self.fc2(self.norm(F.gelu(self.fc1(x))))
+
+
+def _init_weights(module: nn.Module) -> None:
+    """Truncated normal of std 0.02 for tables, linear and patch layers; biases 0."""
+    if isinstance(module, nn.Linear | nn.Embedding | nn.Conv2d):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
+        nn.init.zeros_(module.bias)

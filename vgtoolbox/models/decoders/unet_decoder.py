@@ -1,0 +1,40 @@
+"""A U-Net's upward path: a feature pyramid to one map at its finest resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.ops import Conv2dNormActivation
+
+from vgtoolbox.registry import MODELS
+
+
+@MODELS.register_module()
+class UNetDecoder(nn.Module):
+    """From the coarsest level up: enlarge, concatenate the next level, two 3x3 convolutions.
+
+    Args:
+        channels: C of the levels and of the result.
+        num_levels: Levels of the pyramid.
+    """
+
+    def __init__(self, *, channels: int, num_levels: int = 4) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                Conv2dNormActivation(2 * channels, channels, 3),
+                Conv2dNormActivation(channels, channels, 3),
+            )
+            for _ in range(num_levels - 1)
+        )
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Merge levels (B, C, h_i, w_i), finest first, into (B, C, h_0, w_0)."""
+        *skips, x = levels
+        for stage, skip in zip(self.stages, reversed(skips), strict=True):
+            x = F.interpolate(x, skip.shape[-2:], mode="bilinear", align_corners=True)
+            x = stage(torch.cat([x, skip], 1))
+        return x

@@ -1,0 +1,173 @@
+"""InstanceVG: joint GREC and GRES by instance queries with prior points (TPAMI 2025)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from vgtoolbox.models.grounders.base import BaseGrounder
+from vgtoolbox.registry import MODELS, TASK_UTILS
+from vgtoolbox.structures import BatchTargets, GroundingDataSample
+
+
+@dataclass(frozen=True)
+class InstanceVGOutput:
+    """Raw outputs of B samples, Q queries, L decoder layers; input size H, W.
+
+    Attributes:
+        encoder_image: (B, h * w, C'), backbone features of the patches.
+        encoder_text: (B, T, C').
+        encoder_cls: (B, C').
+        attention: (B, Q, h, w), each query's attention over the image.
+        attention_pooled: (B, h, w), its maximum over the valid queries.
+        is_valid_query: (B, Q) bool, False where the expression has too few tokens.
+        points: (B, Q, 2), prior points, x and y in 0..1.
+        query_content: (B, Q, C).
+        initial_reference: (B, Q, 2).
+        pixel_map: (B, C, H / 4, W / 4).
+        class_logits: (L, B, Q, 2), class 0 = target; the last layer's are the prediction.
+        boxes_cxcywh: (L, B, Q, 4), normalised.
+        instance_mask_logits: (B, Q, H, W).
+        semantic_mask_logits: (B, 1, H, W).
+        no_target_logits: (B, 2), class 0 = a target exists.
+    """
+
+    encoder_image: Tensor
+    encoder_text: Tensor
+    encoder_cls: Tensor
+    attention: Tensor
+    attention_pooled: Tensor
+    is_valid_query: Tensor
+    points: Tensor
+    query_content: Tensor
+    initial_reference: Tensor
+    pixel_map: Tensor
+    class_logits: Tensor
+    boxes_cxcywh: Tensor
+    instance_mask_logits: Tensor
+    semantic_mask_logits: Tensor
+    no_target_logits: Tensor
+
+
+@MODELS.register_module()
+class InstanceVG(BaseGrounder):
+    """A joint encoder; from its patches a pixel map, and queries that become instances.
+
+    Args:
+        backbone: Reads image and text together.
+        neck: Pyramid from the projected patch map.
+        pixel_decoder: Pyramid to pixel map.
+        query_selector: Queries and their prior points.
+        decoder: Queries to instances.
+        box_head: Class and box of each query.
+        query_mask_head: Mask of each query.
+        semantic_mask_head: Mask of all targets.
+        existence_head: Whether there is a target.
+        attention_loss: Of the query selection.
+        postprocessor: Raw outputs to predictions.
+        channels: Width of everything after the backbone.
+        data_preprocessor: Moves and normalises a collated batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: Mapping[str, Any],
+        neck: Mapping[str, Any],
+        pixel_decoder: Mapping[str, Any],
+        query_selector: Mapping[str, Any],
+        decoder: Mapping[str, Any],
+        box_head: Mapping[str, Any],
+        query_mask_head: Mapping[str, Any],
+        semantic_mask_head: Mapping[str, Any],
+        existence_head: Mapping[str, Any],
+        attention_loss: Mapping[str, Any],
+        postprocessor: Mapping[str, Any],
+        channels: int = 256,
+        data_preprocessor: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        self.backbone = MODELS.build(backbone)
+        self.image_proj = nn.Conv2d(self.backbone.embed_dim, channels, 1, bias=False)
+        self.text_proj = nn.Linear(self.backbone.embed_dim, channels, bias=False)
+        self.neck = MODELS.build(neck)
+        self.pixel_decoder = MODELS.build(pixel_decoder)
+        self.query_selector = MODELS.build(query_selector)
+        self.decoder = MODELS.build(decoder)
+        self.box_head = MODELS.build(box_head)
+        self.query_mask_head = MODELS.build(query_mask_head)
+        self.semantic_mask_head = MODELS.build(semantic_mask_head)
+        self.existence_head = MODELS.build(existence_head)
+        self.attention_loss = MODELS.build(attention_loss)
+        self.postprocessor = TASK_UTILS.build(postprocessor)
+
+    def tensor(self, inputs: Mapping[str, Tensor]) -> InstanceVGOutput:
+        """Run the model; `inputs` as in `BaseGrounder.forward`."""
+        images, padding = inputs["images"], inputs["text_padding_mask"]
+        size = (images.shape[2], images.shape[3])
+        features = self.backbone(images, inputs["token_ids"], padding)
+        patches = features.image.transpose(1, 2).unflatten(2, features.grid)  # (B, C', h, w)
+        image, text = self.image_proj(patches), self.text_proj(features.text)
+        levels = self.neck(image)
+        pixels = self.pixel_decoder(levels)
+        queries = self.query_selector(image, text, padding)
+        decoded = self.decoder(queries.content, queries.points, levels)
+        class_logits, boxes_cxcywh = self.box_head(decoded.states, decoded.references)
+        return InstanceVGOutput(
+            encoder_image=features.image,
+            encoder_text=features.text,
+            encoder_cls=features.cls,
+            attention=queries.attention,
+            attention_pooled=queries.attention_pooled,
+            is_valid_query=queries.is_valid,
+            points=queries.points,
+            query_content=queries.content,
+            initial_reference=decoded.references,
+            pixel_map=pixels,
+            class_logits=class_logits,
+            boxes_cxcywh=boxes_cxcywh,
+            instance_mask_logits=self.query_mask_head(decoded.states[-1], pixels, size),
+            semantic_mask_logits=self.semantic_mask_head(pixels, size),
+            no_target_logits=self.existence_head(pixels),
+        )
+
+    def loss(
+        self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
+    ) -> dict[str, Tensor]:
+        """Return the losses of detection, masks, attention and existence, all weighted."""
+        images = inputs["images"]
+        targets = BatchTargets.from_samples(
+            data_samples, (images.shape[2], images.shape[3]), images.device
+        )
+        output = self.tensor(inputs)
+        losses, matches = self.box_head.loss(
+            output.class_logits, output.boxes_cxcywh, output.points, targets
+        )
+        losses |= self.query_mask_head.loss(output.instance_mask_logits, matches, targets)
+        losses |= self.semantic_mask_head.loss(output.semantic_mask_logits, targets)
+        losses |= self.attention_loss(
+            output.attention,
+            output.attention_pooled,
+            output.is_valid_query,
+            targets.merged_masks,
+        )
+        return losses | self.existence_head.loss(output.no_target_logits, targets)
+
+    def predict(
+        self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
+    ) -> list[GroundingDataSample]:
+        """Fill the predictions of each sample, in the frame that the postprocessor states."""
+        output = self.tensor(inputs)
+        scores, boxes_xyxy = self.box_head.predict(output.class_logits, output.boxes_cxcywh)
+        return self.postprocessor(
+            scores=scores,
+            boxes_xyxy=boxes_xyxy,
+            points=output.points,
+            existence=self.existence_head.predict(output.no_target_logits),
+            instance_mask_logits=output.instance_mask_logits,
+            semantic_mask_logits=output.semantic_mask_logits,
+            data_samples=data_samples,
+        )

@@ -1,0 +1,157 @@
+"""From scores, boxes and mask logits to predictions in the original image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from mmengine.structures import InstanceData
+from torch import Tensor
+from torchvision.ops import nms
+
+from vgtoolbox.registry import TASK_UTILS
+from vgtoolbox.structures import (
+    GroundingDataSample,
+    boxes_to_original,
+    clip_boxes,
+    encode_masks,
+    mask_logits_to_original,
+    merge_rles,
+)
+from vgtoolbox.structures.masks import MaskResize
+
+Frame = Literal["original", "input"]
+MergedMask = Literal["merge", "instance", "semantic"]
+
+
+@TASK_UTILS.register_module()
+class InstancePostprocessor:
+    """Write predictions into data samples.
+
+    All queries stay, in their order, so that scores, boxes and masks belong together; one whose
+    box has no area gets score 0.
+
+    Args:
+        score_thr: Queries above it are targets; no query above it means no target.
+        mask_thr: Least probability of a mask pixel.
+        score_weighted: Multiply scores by the probability that a target exists.
+        merged_mask: "instance" is the union of the masks of queries above `score_thr`, "semantic"
+            the semantic branch's mask, "merge" the union of both. The last two are given even
+            where nothing passes `score_thr`: evaluation rejects by `pred_no_target`.
+        nms_thr: IoU above which the weaker of two boxes gets score 0; None for no suppression.
+        frame: Where predictions stand. "input" is the network's input frame without its padding,
+            in which the published InstanceVG numbers were computed.
+        mask_resize: How masks come to the size of the original image.
+    """
+
+    def __init__(
+        self,
+        *,
+        score_thr: float = 0.7,
+        mask_thr: float = 0.5,
+        score_weighted: bool = True,
+        merged_mask: MergedMask = "merge",
+        nms_thr: float | None = None,
+        frame: Frame = "original",
+        mask_resize: MaskResize = "nearest",
+    ) -> None:
+        if merged_mask not in ("merge", "instance", "semantic"):
+            raise ValueError(
+                f"merged_mask must be 'merge', 'instance' or 'semantic', got {merged_mask!r}"
+            )
+        if frame not in ("original", "input"):
+            raise ValueError(f"frame must be 'original' or 'input', got {frame!r}")
+        self.score_thr = score_thr
+        self.mask_thr = mask_thr
+        self.score_weighted = score_weighted
+        self.merged_mask = merged_mask
+        self.nms_thr = nms_thr
+        self.frame = frame
+        self.mask_resize: MaskResize = mask_resize
+
+    def __call__(
+        self,
+        *,
+        scores: Tensor,
+        boxes_xyxy: Tensor,
+        points: Tensor,
+        existence: Tensor,
+        instance_mask_logits: Tensor,
+        semantic_mask_logits: Tensor,
+        data_samples: Sequence[GroundingDataSample],
+    ) -> list[GroundingDataSample]:
+        """Fill the predictions of each sample and return the samples.
+
+        Args:
+            scores: (B, Q), probability of being a target.
+            boxes_xyxy: (B, Q, 4), corners in 0..1 of the padded input.
+            points: (B, Q, 2), prior points in 0..1 of the padded input.
+            existence: (B,), probability that a target exists.
+            instance_mask_logits: (B, Q, H, W), H and W of the padded input.
+            semantic_mask_logits: (B, 1, H, W).
+            data_samples: Of the batch.
+        """
+        if self.score_weighted:
+            scores = scores * existence[:, None]
+        height, width = instance_mask_logits.shape[-2:]
+        extent = boxes_xyxy.new_tensor([width, height, width, height])
+        # One transfer a tensor for the whole batch; what follows is bookkeeping on the CPU.
+        scores, existence = scores.float().cpu(), existence.float().cpu()
+        boxes_xyxy = (boxes_xyxy * extent).float().cpu()
+        points_xy = (points * extent[:2]).float().cpu()
+        mask_logits = torch.cat([instance_mask_logits, semantic_mask_logits], 1).float().cpu()
+        for index, sample in enumerate(data_samples):
+            sample.set_metainfo({"pred_frame": self.frame})
+            self._fill(
+                sample, scores[index], boxes_xyxy[index], points_xy[index], mask_logits[index]
+            )
+            sample.pred_existence = float(existence[index])
+        return list(data_samples)
+
+    def _fill(
+        self,
+        sample: GroundingDataSample,
+        scores: Tensor,
+        boxes_xyxy: Tensor,
+        points_xy: Tensor,
+        mask_logits: Tensor,
+    ) -> None:
+        """Fill one sample: scores (Q,), boxes (Q, 4), points (Q, 2), mask logits (Q + 1, H, W)."""
+        boxes_xyxy, points_xy, size = self._to_frame(sample, boxes_xyxy, points_xy)
+        masks = mask_logits_to_original(
+            mask_logits,
+            threshold=self.mask_thr,
+            img_shape=sample.img_shape,
+            ori_shape=size,
+            resize=self.mask_resize,
+        )
+        *rles, semantic = encode_masks(masks)
+        scores = self._suppress(scores, boxes_xyxy)
+        is_target = scores > self.score_thr
+        merged = [rle for rle, chosen in zip(rles, is_target.tolist(), strict=True) if chosen]
+        if self.merged_mask != "instance":
+            merged = [semantic] if self.merged_mask == "semantic" else [*merged, semantic]
+        sample.pred_instances = InstanceData(
+            boxes_xyxy=boxes_xyxy, scores=scores, points_xy=points_xy, masks=rles
+        )
+        sample.pred_merged_mask = merge_rles(merged, size)
+        sample.pred_no_target = not bool(is_target.any())
+
+    def _to_frame(
+        self, sample: GroundingDataSample, boxes_xyxy: Tensor, points_xy: Tensor
+    ) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """Return boxes, points and the image size (H, W) in the frame that is asked for."""
+        if self.frame == "input":
+            return clip_boxes(boxes_xyxy, sample.img_shape), points_xy, sample.img_shape
+        boxes = boxes_to_original(boxes_xyxy, sample.scale_factor, sample.ori_shape)
+        return boxes, points_xy / points_xy.new_tensor(sample.scale_factor), sample.ori_shape
+
+    def _suppress(self, scores: Tensor, boxes_xyxy: Tensor) -> Tensor:
+        """Set the scores (Q,) of boxes (Q, 4) without area, and of suppressed ones, to 0."""
+        keep = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(1)
+        if self.nms_thr is not None:
+            survives = torch.zeros_like(keep)
+            survives[nms(boxes_xyxy, scores, self.nms_thr)] = True
+            keep &= survives
+        return scores * keep

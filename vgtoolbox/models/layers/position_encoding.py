@@ -1,0 +1,44 @@
+"""Sine position encoding of a 2-D grid."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def sine_position_encoding(
+    grid: tuple[int, int],
+    channels: int,
+    *,
+    temperature: float = 10000.0,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Encode the cells of a grid by sines of their normalised row and column (DETR, section A.4).
+
+    Cells are counted from 1 and scaled to 2*pi; the first half of the channels encodes y, the
+    second x, sine and cosine alternating.
+
+    Args:
+        grid: (h, w).
+        channels: C, a multiple of 4.
+        temperature: Ratio of the longest to the shortest wave.
+        device: Where the result lies.
+
+    Returns:
+        (h * w, C), row-major.
+    """
+    half = channels // 2
+    exponent = torch.arange(half, dtype=torch.float32, device=device) // 2 * 2 / half
+    frequencies = temperature**exponent  # (C/2,)
+
+    def encode(cells: int) -> Tensor:
+        position = torch.arange(1, cells + 1, dtype=torch.float32, device=device)
+        angle = (position / (cells + 1e-6) * 2 * math.pi)[:, None] / frequencies
+        return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], 2).flatten(1)
+
+    height, width = grid
+    rows = encode(height)[:, None].expand(height, width, half)
+    columns = encode(width)[None].expand(height, width, half)
+    return torch.cat([rows, columns], 2).flatten(0, 1)  # (h * w, C)
