@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
+import torch
 from pycocotools import mask as mask_utils
+
+from vgtoolbox.structures import RLE, encode_masks
 
 MIN_POLYGON_IOU = 0.98
 """A polygon that reproduces its mask less well is replaced by a finer one, then by the RLE."""
 _TOLERANCES = (0.7, 0.3)
 _UPSAMPLING = 4
 
-Segmentation: TypeAlias = list[list[float]] | dict[str, Any]
+Segmentation: TypeAlias = list[list[float]] | RLE
 
 
 def encode_mask(mask: np.ndarray) -> Segmentation:
@@ -27,13 +30,7 @@ def encode_mask(mask: np.ndarray) -> Segmentation:
         polygons = trace_polygons(crop, tolerance=tolerance)
         if polygons and polygon_iou(polygons, crop) >= MIN_POLYGON_IOU:
             return [_shift(polygon, x, y) for polygon in polygons]
-    return encode_rle(mask)
-
-
-def encode_rle(mask: np.ndarray) -> dict[str, Any]:
-    """Return the compressed RLE of a bool mask (H, W), its counts as text."""
-    rle = mask_utils.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
+    return encode_masks(torch.from_numpy(mask)[None])[0]
 
 
 def trace_polygons(mask: np.ndarray, *, tolerance: float) -> list[list[float]]:

@@ -14,6 +14,7 @@ from vgtoolbox.datasets.shapes.scene import ObjectLayout, Scene, SceneLayout, Sc
 
 _SUPERSAMPLING = 4
 _SUBPIXEL_BITS = 4
+_RIM = 0.02
 _WIDE_CELLS, _FINE_CELLS = 4, 24
 
 
@@ -42,7 +43,7 @@ def render_scene(
     full_areas = []
     for index, item in enumerate(layout.objects):
         window, alpha = _object_alpha(item, height=height, width=width)
-        paint = _object_paint(rng, item, window)
+        paint = _object_paint(rng, item, window) * _rim_shade(alpha, item.diameter)[..., None]
         canvas[window] += alpha[..., None] * (paint - canvas[window])
         inside = alpha >= 0.5
         owner[window][inside] = index
@@ -124,6 +125,13 @@ def _object_paint(
     else:
         pattern = ((along % 1) - 0.5) ** 2 + ((across % 1) - 0.5) ** 2 < 0.09
     return np.where(pattern[..., None], accent, base).astype(np.float32)
+
+
+def _rim_shade(alpha: np.ndarray, diameter: float) -> np.ndarray:
+    """Return (h, w) factors that darken the rim, so that like objects that overlap stay apart."""
+    thickness = round(diameter * _RIM)
+    kernel = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
+    return 0.55 + 0.45 * cv2.erode(alpha, kernel)
 
 
 @cache
