@@ -95,6 +95,11 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
     "optimizer wrapper constructor", root.OPTIM_WRAPPER_CONSTRUCTORS, "engine"
 )
 PARAM_SCHEDULERS = _child("parameter scheduler", root.PARAM_SCHEDULERS, "engine")
+OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "engine")
+LOG_PROCESSORS = _child("log processor", root.LOG_PROCESSORS, "engine")
+EVALUATOR = _child("evaluator", root.EVALUATOR, "evaluation")
+MODEL_WRAPPERS = _child("model wrapper", root.MODEL_WRAPPERS, "engine")
+WEIGHT_INITIALIZERS = _child("weight initializer", root.WEIGHT_INITIALIZERS, "models")
 INFERENCERS = _child("inferencer", root.INFERENCERS, "inference")
 
 # mmengine has no root for text tokenizers.

@@ -1,1 +1,33 @@
-"""engine."""
+"""Training and testing: hooks, optimizer wrappers, and what mmengine needs to run today."""
+
+from vgtoolbox.engine.compat import GroundingRunner
+from vgtoolbox.engine.config import ConfigError, load_config, parse_options
+from vgtoolbox.engine.device import choose_device
+from vgtoolbox.engine.hooks import (
+    DatasetEpochHook,
+    NonFiniteLossHook,
+    ProgressBarHook,
+    ResumableCheckpointHook,
+    SeedHook,
+    find_last_checkpoint,
+)
+from vgtoolbox.engine.optim_wrapper import AutocastOptimWrapper
+from vgtoolbox.engine.runner import build_runner, test, train
+
+__all__ = [
+    "AutocastOptimWrapper",
+    "ConfigError",
+    "DatasetEpochHook",
+    "GroundingRunner",
+    "NonFiniteLossHook",
+    "ProgressBarHook",
+    "ResumableCheckpointHook",
+    "SeedHook",
+    "build_runner",
+    "choose_device",
+    "find_last_checkpoint",
+    "load_config",
+    "parse_options",
+    "test",
+    "train",
+]

@@ -1,0 +1,15 @@
+# AdamW with a short linear warm-up and a cosine to zero, both counted in iterations, so that the
+# number of epochs can change freely.
+train_cfg = dict(by_epoch=True, max_epochs=12, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+optim_wrapper = dict(
+    type="OptimWrapper",
+    optimizer=dict(type="AdamW", lr=1e-3, weight_decay=1e-4),
+    clip_grad=dict(max_norm=1.0),
+    paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=200),
+    dict(type="CosineAnnealingLR", by_epoch=True, begin=0, eta_min=0.0, convert_to_iter_based=True),
+]

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# What dist_train.sh and dist_test.sh share:  launch.sh train|test CONFIG NUM_GPUS [options]
+set -euo pipefail
+
+if [[ $# -lt 3 || ! $3 =~ ^[0-9]+$ ]]; then
+    echo "usage: bash tools/dist_$1.sh CONFIG NUM_GPUS [options of tools/$1.py]" >&2
+    exit 2
+fi
+script="$(dirname "$0")/$1.py"
+config=$2
+processes=$3
+shift 3
+
+device=()
+if [[ $processes == 0 ]]; then
+    processes=${CPU_PROCESSES:-1}
+    device=(--device cpu)
+fi
+# torchrun would set one thread a process; the cores are shared out instead.
+cores=$(getconf _NPROCESSORS_ONLN)
+threads=$((cores / processes > 0 ? cores / processes : 1))
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$threads}
+export MKL_NUM_THREADS=${MKL_NUM_THREADS:-$OMP_NUM_THREADS}
+
+if [[ $processes == 1 && ${NNODES:-1} == 1 ]]; then
+    exec python "$script" "$config" "${device[@]}" "$@"
+fi
+if [[ ${NNODES:-1} == 1 ]]; then
+    # A free port of the system's choice, so that two runs on one machine don't meet.
+    rendezvous=(--standalone)
+else
+    rendezvous=(--nnodes "$NNODES" --node-rank "${NODE_RANK:-0}"
+        --master-addr "${MASTER_ADDR:?}" --master-port "${MASTER_PORT:-29500}")
+fi
+exec python -m torch.distributed.run "${rendezvous[@]}" --nproc-per-node "$processes" \
+    "$script" "$config" "${device[@]}" "$@"

@@ -1,0 +1,60 @@
+"""Reading a config that came inside a checkpoint, without executing it."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+
+class ConfigTextError(ValueError):
+    """The text is more than assignments of plain values."""
+
+
+def read_config_text(text: str) -> dict[str, Any]:
+    """Read the source of a resolved config: assignments of literals and `dict(...)` calls.
+
+    A resolved config needs nothing else, and a file from somebody else must not run code; so it is
+    parsed here, not executed.
+
+    Raises:
+        ConfigTextError: The text holds anything else, or is no Python; the message names the line.
+    """
+    try:
+        statements = ast.parse(text).body
+    except SyntaxError as error:
+        raise ConfigTextError(f"the config text is no Python: {error}") from error
+    config = {}
+    for statement in statements:
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            raise ConfigTextError(_refusal(statement))
+        config[statement.targets[0].id] = _value(statement.value)
+    return config
+
+
+def _value(node: ast.expr) -> Any:
+    """Return the value of a literal, or of a `dict(...)` call of such values."""
+    if isinstance(node, ast.Call):
+        if not isinstance(node.func, ast.Name) or node.func.id != "dict" or node.args:
+            raise ConfigTextError(_refusal(node))
+        return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
+    if isinstance(node, ast.Dict):
+        if None in node.keys:
+            raise ConfigTextError(_refusal(node))
+        keys = [_value(key) for key in node.keys if key is not None]
+        return dict(zip(keys, map(_value, node.values), strict=True))
+    if isinstance(node, ast.List):
+        return [_value(item) for item in node.elts]
+    if isinstance(node, ast.Tuple):
+        return tuple(_value(item) for item in node.elts)
+    try:
+        return ast.literal_eval(node)
+    except ValueError as error:
+        raise ConfigTextError(_refusal(node)) from error
+
+
+def _refusal(node: ast.AST) -> str:
+    line = getattr(node, "lineno", "?")
+    return (
+        f"line {line} of the config text is {ast.unparse(node)[:60]!r}; "
+        "a resolved config holds only assignments of plain values and dict(...)"
+    )

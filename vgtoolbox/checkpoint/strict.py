@@ -1,0 +1,172 @@
+"""Loading weights into a model: all of them, or an error that says what does not fit and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from vgtoolbox.checkpoint.config_text import ConfigTextError, read_config_text
+from vgtoolbox.checkpoint.layouts import recognise
+
+_SHOWN_KEYS = 5
+_WRAPPER_PREFIX = "module."  # of torch's DataParallel and DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """How the entries of a checkpoint and of a model compare.
+
+    Attributes:
+        matched: Keys that both have, in the same shape.
+        missing: Keys that only the model has.
+        unexpected: Keys that only the checkpoint has.
+        mis_shaped: (key, shape in the checkpoint, shape in the model).
+        layout: Whose naming the checkpoint followed.
+    """
+
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mis_shaped: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+    layout: str = "vgtoolbox"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every weight of the model and of the checkpoint found its partner."""
+        return not (self.missing or self.unexpected or self.mis_shaped)
+
+    def __str__(self) -> str:
+        shapes = tuple(
+            f"{key}: {list(found)} in the checkpoint, {list(expected)} in the model"
+            for key, found, expected in self.mis_shaped
+        )
+        classes = {"missing": self.missing, "unexpected": self.unexpected, "mis-shaped": shapes}
+        lines = [f"{len(self.matched)} matched (layout of {self.layout})"]
+        for name, keys in classes.items():
+            lines.append(f"{len(keys)} {name}")
+            lines += [f"    {key}" for key in keys[:_SHOWN_KEYS]]
+            if len(keys) > _SHOWN_KEYS:
+                lines.append(f"    ... and {len(keys) - _SHOWN_KEYS} more")
+        return "\n".join(lines)
+
+
+class CheckpointMismatchError(RuntimeError):
+    """A checkpoint does not fit the model that it was to be loaded into."""
+
+    def __init__(self, report: LoadReport, *, source: str, cause: str) -> None:
+        super().__init__(
+            f"{source} does not fit the model, and nothing was loaded.\n"
+            f"{report}\nLikely cause: {cause}"
+        )
+        self.report = report
+
+
+def to_model_layout(
+    state_dict: Mapping[str, Tensor], model: nn.Module
+) -> tuple[dict[str, Tensor], str]:
+    """Bring a state dict to the names that `model` uses.
+
+    Returns:
+        The state dict, and the name of the layout that it came in.
+    """
+    ours = strip_wrapper_prefix(state_dict)
+    layout = recognise(ours.keys())
+    if layout is None:
+        return ours, "vgtoolbox"
+    return layout.to_ours(ours, model), layout.name
+
+
+def strip_wrapper_prefix(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Drop the `module.` that a data-parallel wrapper put before every key."""
+    if not all(key.startswith(_WRAPPER_PREFIX) for key in state_dict):
+        return dict(state_dict)
+    return {key[len(_WRAPPER_PREFIX) :]: value for key, value in state_dict.items()}
+
+
+def load_state_dict_strict(
+    model: nn.Module,
+    state_dict: Mapping[str, Tensor],
+    *,
+    source: str = "the checkpoint",
+    config_text: str = "",
+) -> LoadReport:
+    """Load weights into a model, or leave it untouched and raise.
+
+    Args:
+        model: Its values are overwritten, on the device where it stands.
+        state_dict: In our layout, in that of a published code base, or under `module.`.
+        source: What error messages call it.
+        config_text: The config that the checkpoint carries; names the other model in errors.
+
+    Raises:
+        CheckpointMismatchError: A key is missing, unexpected, or of another shape.
+    """
+    ours, layout = to_model_layout(state_dict, model)
+    report = compare(ours, model.state_dict(), layout=layout)
+    if not report.complete:
+        raise CheckpointMismatchError(
+            report, source=source, cause=_likely_cause(report, model, config_text)
+        )
+    model.load_state_dict(ours)
+    return report
+
+
+def compare(
+    found: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, layout: str = "vgtoolbox"
+) -> LoadReport:
+    """Compare the entries of a checkpoint with those that a model has."""
+    common = [key for key in expected if key in found]
+    return LoadReport(
+        matched=tuple(key for key in common if found[key].shape == expected[key].shape),
+        missing=tuple(key for key in expected if key not in found),
+        unexpected=tuple(key for key in found if key not in expected),
+        mis_shaped=tuple(
+            (key, tuple(found[key].shape), tuple(expected[key].shape))
+            for key in common
+            if found[key].shape != expected[key].shape
+        ),
+        layout=layout,
+    )
+
+
+def _likely_cause(report: LoadReport, model: nn.Module, config_text: str) -> str:
+    """Guess what the user did, from which keys differ and from the config in the checkpoint."""
+    theirs = _model_type(config_text)
+    if theirs and theirs != type(model).__name__:
+        return (
+            f"it holds the weights of {theirs}, and the config builds {type(model).__name__}; "
+            f"use a config of {theirs}"
+        )
+    prefix = _extra_prefix(report)
+    if prefix:
+        return f"every key of the checkpoint stands under {prefix!r}: it was saved from a wrapper"
+    if not report.matched and not report.mis_shaped:
+        return "it belongs to another model, or to a code base whose layout is not known"
+    if report.mis_shaped:
+        return (
+            "the same model in another size; use the config that the checkpoint was trained with "
+            "(width, number of queries, number of tokens, resolution)"
+        )
+    return "a variant of the model with other parts; compare the model section of both configs"
+
+
+def _model_type(config_text: str) -> str:
+    """Return the type of the model in a config's text, empty where there is none."""
+    try:
+        model = read_config_text(config_text).get("model", {})
+    except ConfigTextError:  # of another code base: it only served to explain
+        return ""
+    return str(model.get("type", "")) if isinstance(model, dict) else ""
+
+
+def _extra_prefix(report: LoadReport) -> str:
+    """Return the prefix without which the unexpected keys are the missing ones."""
+    if not report.unexpected or not report.missing or report.matched:
+        return ""
+    first = report.missing[0]
+    candidates = (key for key in report.unexpected if key.endswith("." + first))
+    prefix = next(candidates, first)[: -len(first)]
+    stripped = {key[len(prefix) :] for key in report.unexpected if key.startswith(prefix)}
+    return prefix if prefix and stripped >= set(report.missing) else ""

@@ -1,0 +1,252 @@
+"""What mmengine 0.10.7, frozen upstream, needs to run and resume exactly today.
+
+Each shim says what upstream does, and when it can go.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_world_size, master_only
+from mmengine.logging import HistoryBuffer
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+from mmengine.utils import apply_to
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from vgtoolbox.checkpoint.io import check_plain, load_checkpoint, save_checkpoint
+from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
+from vgtoolbox.engine.device import choose_device
+from vgtoolbox.registry import FUNCTIONS, RUNNERS
+from vgtoolbox.version import __version__
+
+# Smoothing windows of the log reach at most this far back after a resume.
+_KEPT_HISTORY = 1000
+# Written anew by every run, or stored elsewhere in the checkpoint.
+_OWN_TO_THE_RUN = ("cfg", "experiment_name", "loop_stage", "dataset_meta", "mmengine_version")
+
+
+def plain_message_hub(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the state of a `MessageHub` into tensors and plain values.
+
+    Upstream pickles its `HistoryBuffer` objects into every checkpoint, which torch >= 2.6 refuses
+    to load. Goes once upstream stores plain values.
+    """
+    scalars = {}
+    for key, buffer in state["log_scalars"].items():
+        values, counts = (history[-_KEPT_HISTORY:] for history in buffer.data)
+        scalars[key] = {
+            "values": torch.from_numpy(np.array(values, dtype=np.float64)),
+            "counts": torch.from_numpy(np.array(counts, dtype=np.float64)),
+        }
+    info = {
+        key: value.item() if isinstance(value, np.generic) else value
+        for key, value in state["runtime_info"].items()
+        if key not in _OWN_TO_THE_RUN
+    }
+    check_plain(info, where="message_hub.runtime_info")
+    return {"log_scalars": scalars, "runtime_info": info}
+
+
+def restored_message_hub(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn what `plain_message_hub` gave back into the state of a `MessageHub`."""
+    scalars = {
+        key: HistoryBuffer(history["values"].tolist(), history["counts"].tolist())
+        for key, history in plain["log_scalars"].items()
+    }
+    keys = [*scalars, *plain["runtime_info"]]
+    return {
+        "log_scalars": scalars,
+        "runtime_info": dict(plain["runtime_info"]),
+        "resumed_keys": dict.fromkeys(keys, True),
+    }
+
+
+def pending_gradients(model: nn.Module, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+    """Return the gradients that accumulation has not turned into a step yet.
+
+    Upstream drops them when it saves in the middle of an accumulation (as many iterations an epoch
+    as the accumulation does not divide), and warns on resume that the result is another one.
+    """
+    if optim_wrapper.should_update():
+        return {}
+    return {
+        name: parameter.grad.cpu()
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None
+    }
+
+
+@RUNNERS.register_module()
+class GroundingRunner(Runner):
+    """mmengine's Runner with checkpoints that are plain, atomic, strict and exact to resume.
+
+    Upstream's `save_checkpoint` pickles objects and writes in place; its `load_checkpoint` accepts
+    any weights with a line in the log; its `wrap_model` hands GPU numbers to a CPU model. The
+    device is the config's `device` (default "auto").
+    """
+
+    @property
+    def bare_model(self) -> nn.Module:
+        """The model without the wrapper that distributes it."""
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
+    @cached_property
+    def config_text(self) -> str:
+        """The resolved config, as Python source."""
+        return self.cfg.pretty_text
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Move the model to its device and, among several processes, distribute it."""
+        device = choose_device(self.cfg.get("device", "auto"))
+        model = model.to(device)
+        if not self.distributed:
+            return revert_sync_batchnorm(model)
+        if model_wrapper_cfg is not None or is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg, model)
+        return MMDistributedDataParallel(
+            module=model,
+            device_ids=None if device.type == "cpu" else [device.index],
+            broadcast_buffers=False,
+            find_unused_parameters=self.cfg.get("find_unused_parameters", False),
+        )
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """Build a data loader; upstream looks up functions in its own registry only."""
+        if isinstance(dataloader, dict):
+            dataloader = dict(dataloader)
+            for key in ("collate_fn", "worker_init_fn"):
+                function = dataloader.get(key)
+                if isinstance(function, dict) and isinstance(function["type"], str):
+                    dataloader[key] = {**function, "type": FUNCTIONS.get(function["type"])}
+        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def get_hooks_info(self) -> str:
+        """List the hooks, one line each; upstream repeats them for every moment of a run."""
+        return "\n".join(f"    {type(hook).__name__} ({hook.priority})" for hook in self.hooks)
+
+    @master_only
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+    ) -> None:
+        """Write the state of the training, whole or not at all (signature of upstream)."""
+        checkpoint: dict[str, Any] = {
+            "meta": self._describe_position(meta, by_epoch=by_epoch),
+            "config": self.config_text,
+            "state_dict": dict(self.bare_model.state_dict()),
+            "message_hub": plain_message_hub(self.message_hub.state_dict()),
+        }
+        if save_optimizer:
+            checkpoint["optimizer"] = self.optim_wrapper.state_dict()
+            gradients = pending_gradients(self.bare_model, self.optim_wrapper)
+            if gradients:
+                checkpoint["gradients"] = gradients
+        if save_param_scheduler and self.param_schedulers is not None:
+            checkpoint["param_schedulers"] = [
+                scheduler.state_dict() for scheduler in self.param_schedulers
+            ]
+        self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
+        checkpoint = apply_to(checkpoint, lambda x: isinstance(x, Tensor), lambda x: x.cpu())
+        save_checkpoint(checkpoint, Path(out_dir) / filename)
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str = "cpu",
+        strict: bool = True,
+        revise_keys: list | None = None,
+    ) -> dict[str, Any]:
+        """Load the weights of any known layout, all of them (signature of upstream)."""
+        checkpoint = load_checkpoint(filename)
+        model = self.bare_model
+        checkpoint["state_dict"], layout = to_model_layout(checkpoint["state_dict"], model)
+        # Hooks may exchange weights here: EMA keeps those that training goes on with.
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        report = load_state_dict_strict(
+            model,
+            checkpoint["state_dict"],
+            source=str(filename),
+            config_text=checkpoint.get("config", ""),
+        )
+        self._has_loaded = True
+        self.logger.info(
+            f"{filename}: {len(report.matched)} weights loaded, all matched (layout of {layout})"
+        )
+        return checkpoint
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: str = "default",
+    ) -> None:
+        """Go on from a checkpoint as if the training had never stopped (signature of upstream)."""
+        checkpoint = self.load_checkpoint(filename)
+        if "optimizer" not in checkpoint:
+            raise ValueError(
+                f"{filename} holds weights but no optimizer (a best or a released checkpoint), so "
+                "training can't go on from it exactly; start anew from its weights with --load-from"
+            )
+        self._check_world_size(checkpoint["meta"].get("world_size"))
+        self.train_loop._epoch = checkpoint["meta"]["epoch"]
+        self.train_loop._iter = checkpoint["meta"]["iter"]
+        self.message_hub.load_state_dict(restored_message_hub(checkpoint["message_hub"]))
+        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        self.optim_wrapper.load_state_dict(checkpoint["optimizer"])
+        for name, parameter in self.bare_model.named_parameters():
+            gradient = checkpoint.get("gradients", {}).get(name)
+            parameter.grad = None if gradient is None else gradient.to(parameter.device)
+        for scheduler, state in zip(
+            self.param_schedulers or (), checkpoint.get("param_schedulers", ()), strict=True
+        ):
+            scheduler.load_state_dict(state)
+        self.logger.info(f"resumed after epoch {self.epoch}, iteration {self.iter}")
+
+    def test_split(self, dataloader: dict, evaluator: list[dict], loop: dict) -> dict[str, float]:
+        """Test on one more split; upstream knows exactly one for the life of a Runner."""
+        self._test_dataloader, self._test_evaluator = dataloader, evaluator
+        self._test_loop = self.build_test_loop(loop)
+        return self._test_loop.run()
+
+    def _describe_position(self, meta: dict | None, *, by_epoch: bool) -> dict[str, Any]:
+        """Say where in the training this is, counting the epoch or iteration that just ended."""
+        position = {
+            "epoch": self.epoch + 1 if by_epoch else self.epoch,
+            "iter": self.iter if by_epoch else self.iter + 1,
+        }
+        return {
+            **position,
+            **(meta or {}),
+            "seed": self.seed,
+            "world_size": get_world_size(),
+            "experiment_name": self.experiment_name,
+            "time": time.strftime("%Y%m%d_%H%M%S"),
+            "vgtoolbox_version": __version__,
+        }
+
+    def _check_world_size(self, saved: int | None) -> None:
+        if saved not in (None, get_world_size()):
+            self.logger.warning(
+                f"the checkpoint is of {saved} processes and this run has {get_world_size()}: "
+                "training goes on, but not to the very result of an uninterrupted run"
+            )

@@ -1,0 +1,226 @@
+"""Reading a config, and overriding its keys from the command line, without silent typing errors."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.optim import OptimWrapper
+from mmengine.registry import root
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from vgtoolbox import registry as ours
+
+RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}
+# Read by the Runner from the config itself, or by the tools.
+_OTHER_KEYS = frozenset(
+    {
+        "activation_checkpointing",
+        "compile",
+        "custom_imports",
+        "device",
+        "efficient_conv_bn_eval",
+        "find_unused_parameters",
+        "model_wrapper_cfg",
+        "sync_bn",
+        "test_splits",
+    }
+)
+KNOWN_KEYS = RUNNER_KEYS | _OTHER_KEYS
+_LOOP_KEYS = frozenset(
+    {"type", "by_epoch", "max_epochs", "max_iters", "val_begin", "val_interval", "fp16"}
+    | {"dynamic_intervals"}
+)
+_ENVIRONMENT_KEYS = frozenset({"cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"})
+_LOADER_KEYS = frozenset(inspect.signature(DataLoader.__init__).parameters) | {
+    "disable_subprocess_warning",
+    "num_batch_per_epoch",
+}
+
+
+class ConfigError(ValueError):
+    """A config, or an override of it, names something that is not there."""
+
+
+def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config with its bases, and apply overrides.
+
+    Args:
+        path: A Python config. Its own helper variables begin with an underscore; they are dropped.
+        options: Values by dotted key, e.g. `{"optim_wrapper.optimizer.lr": 1e-3}`; a number in the
+            key is the index of a list.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ConfigError: An unknown key; the message names the nearest known one.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(_explain_missing(Path(path)))
+    cfg = Config.fromfile(str(path))
+    for key in [key for key in cfg if key.startswith("_")]:
+        del cfg[key]
+    for key in cfg:
+        if key not in KNOWN_KEYS:
+            raise ConfigError(
+                f"{path}: unknown key {key!r}{_nearest(key, KNOWN_KEYS)}. "
+                "A helper variable of a config begins with an underscore"
+            )
+    for key, value in (options or {}).items():
+        override(cfg, key, value)
+    return cfg
+
+
+def parse_options(texts: Sequence[str]) -> dict[str, Any]:
+    """Read `key=value` words of a command line.
+
+    Values are Python literals, `true`/`false`/`none` in any case, comma-separated lists, or else
+    text: `lr=1e-3`, `flag=true`, `size=320,320`, `name=a b`.
+    """
+    options = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"an override is written key=value, got {text!r}")
+        options[key.strip()] = _parse_value(value)
+    return options
+
+
+def override(cfg: Config, dotted_key: str, value: Any) -> None:
+    """Set one key of a config in place.
+
+    A key that the config does not have is accepted only where the class that its parent configures
+    takes it.
+
+    Raises:
+        ConfigError: No such key, or no such index.
+    """
+    *parents, last = dotted_key.split(".")
+    node: Any = cfg
+    known = True
+    for depth, name in enumerate(parents):
+        where = ".".join(parents[:depth])
+        if known and (isinstance(node, (list, tuple)) or node.get(name) is not None):
+            _check_key(node, name, where=where, dotted_key=dotted_key)
+            node = node[_index(name) if isinstance(node, (list, tuple)) else name]
+            continue
+        if known:
+            _check_key(node, name, where=where, dotted_key=dotted_key)
+        # Below a key that is new, nothing is known; the class that takes it will check.
+        known = False
+        node[name] = ConfigDict()
+        node = node[name]
+    if known:
+        _check_key(node, last, where=".".join(parents), dotted_key=dotted_key)
+    node[_index(last) if isinstance(node, list) else last] = value
+
+
+def _check_key(node: Any, name: str, *, where: str, dotted_key: str) -> None:
+    """Raise where `node` neither has `name` nor could take it."""
+    if isinstance(node, (list, tuple)):
+        if _index(name) not in range(len(node)):
+            raise ConfigError(
+                f"{dotted_key!r}: {where!r} is a list of {len(node)}, "
+                f"so {name!r} must be a number from 0 to {len(node) - 1}"
+            )
+        return
+    if not isinstance(node, (dict, Config)):
+        raise ConfigError(
+            f"{dotted_key!r}: {where!r} is {node!r}, which has no keys; set it as a whole"
+        )
+    if name in node:
+        return
+    accepted = _accepted_keys(node, where)
+    if name not in accepted:
+        raise ConfigError(
+            f"unknown key {dotted_key!r}: {where or 'the config'} has no {name!r}"
+            f"{_nearest(name, {*node, *accepted})}"
+        )
+
+
+def _accepted_keys(node: Mapping[str, Any], where: str) -> frozenset[str]:
+    """Return the keys that the section `where` could have, beyond those that it has."""
+    section = where.rpartition(".")[2]
+    if not where:
+        return KNOWN_KEYS
+    if isinstance(node.get("type"), str):
+        return _constructor_keys(_find_type(node["type"]))
+    if section == "optim_wrapper":
+        return _constructor_keys(OptimWrapper)
+    if section.endswith("_dataloader"):
+        return frozenset(_LOADER_KEYS)
+    if section == "randomness":
+        return frozenset(inspect.signature(Runner.set_randomness).parameters) - {"self"}
+    sections = {
+        "train_cfg": _LOOP_KEYS,
+        "val_cfg": _LOOP_KEYS,
+        "test_cfg": _LOOP_KEYS,
+        "env_cfg": _ENVIRONMENT_KEYS,
+        "custom_imports": frozenset({"imports", "allow_failed_imports"}),
+    }
+    return sections.get(section, frozenset())
+
+
+def _constructor_keys(built: type | None) -> frozenset[str]:
+    """Return the names that a class's constructor takes, also those handed on to its bases."""
+    names: set[str] = set()
+    for cls in inspect.getmro(built) if inspect.isclass(built) else ():
+        if "__init__" not in vars(cls) or cls is object:
+            continue
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        names.update(parameter.name for parameter in parameters)
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return frozenset(names - {"self", "args", "kwargs"})
+
+
+def _find_type(name: str) -> type | None:
+    """Return the class that any registry knows as `name`, None where none does."""
+    own = [entry for entry in vars(ours).values() if isinstance(entry, ours.Registry)]
+    for candidate in [*own, root.OPTIMIZERS, root.EVALUATOR, root.LOG_PROCESSORS]:
+        try:
+            found = candidate.get(name)
+        except KeyError:
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def _parse_value(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        is_list = "," in text and text[:1] not in "[({'\""
+        return [_parse_value(part) for part in text.split(",")] if is_list else text
+    return list(value) if isinstance(value, tuple) and not text.startswith("(") else value
+
+
+def _index(name: str) -> int:
+    return int(name) if name.isdigit() else -1
+
+
+def _nearest(name: str, known: set[str] | frozenset[str]) -> str:
+    """Say which known name was probably meant."""
+    near = get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        return f"; did you mean {' or '.join(map(repr, near))}?"
+    return f"; known: {', '.join(sorted(known))}" if known else ""
+
+
+def _explain_missing(path: Path) -> str:
+    """Say which configs lie in the folder where one was not found."""
+    beside = (
+        sorted(entry.name for entry in path.parent.glob("*.py")) if path.parent.is_dir() else []
+    )
+    near = get_close_matches(path.name, beside, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"configs there: {', '.join(beside) or 'none'}"
+    return f"no config {path}; {hint}"

@@ -1,0 +1,15 @@
+"""Hooks: what happens at fixed moments of a run."""
+
+from vgtoolbox.engine.hooks.checkpoint import ResumableCheckpointHook, find_last_checkpoint
+from vgtoolbox.engine.hooks.determinism import DatasetEpochHook, SeedHook
+from vgtoolbox.engine.hooks.loss_guard import NonFiniteLossHook
+from vgtoolbox.engine.hooks.progress import ProgressBarHook
+
+__all__ = [
+    "DatasetEpochHook",
+    "NonFiniteLossHook",
+    "ProgressBarHook",
+    "ResumableCheckpointHook",
+    "SeedHook",
+    "find_last_checkpoint",
+]
