@@ -9,6 +9,7 @@ from typing import Any, Literal
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import GroundingDataSample
 
 Mode = Literal["loss", "predict", "tensor"]
@@ -22,7 +23,9 @@ class BaseGrounder(BaseModel):
     """
 
     def __init__(self, *, data_preprocessor: Mapping[str, Any] | None = None) -> None:
-        super().__init__(data_preprocessor=data_preprocessor)
+        # Built here, since mmengine would look for it in its own registry.
+        built = None if data_preprocessor is None else MODELS.build(data_preprocessor)
+        super().__init__(data_preprocessor=built)
 
     def forward(
         self,

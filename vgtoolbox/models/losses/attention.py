@@ -45,7 +45,7 @@ class AttentionLoss(nn.Module):
             is_valid: (B, Q) bool.
             target: (B, H, W) bool, union of the targets.
         """
-        grid = attention.shape[-2:]
+        grid = (attention.shape[2], attention.shape[3])
         if self.form == "logits":
             small = F.interpolate(target[:, None].to(attention.dtype), grid, mode="nearest")[:, 0]
             return {"loss_attention": self.loss_weight * self.mask_loss(attention_pooled, small)}

@@ -72,10 +72,9 @@ class HungarianMatcher:
             The pairs of each layer.
         """
         cost = self.cost(class_logits, boxes_cxcywh, points, targets)
-        counts = targets.is_valid.sum(1)
+        counts: list[int] = targets.is_valid.sum(1).tolist()
         # One transfer for all layers and samples; the assignment itself runs on the CPU.
-        layers, counts = cost.float().cpu().numpy(), counts.tolist()
-        return [_assign(layer, counts, points.device) for layer in layers]
+        return [_assign(layer, counts, points.device) for layer in cost.float().cpu().numpy()]
 
     def cost(
         self, class_logits: Tensor, boxes_cxcywh: Tensor, points: Tensor, targets: BatchTargets
