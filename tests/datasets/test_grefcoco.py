@@ -1,3 +1,6 @@
+import json
+import pickle
+
 import torch
 
 from vgtoolbox.datasets import GRefCOCODataset
@@ -9,25 +12,30 @@ def _dataset(tree, split="train", **kwargs):
     )
 
 
+def _ann_ids(dataset):
+    records = [dataset.get_data_info(i) for i in range(len(dataset))]
+    return [[target["ann_id"] for target in record["targets"]] for record in records]
+
+
 def test_targets_are_none_one_or_many(official_tree):
-    dataset = _dataset(official_tree)
-    ann_ids = [
-        [target["ann_id"] for target in dataset.get_data_info(i)["targets"]]
-        for i in range(len(dataset))
-    ]
-    assert ann_ids == [[11], [11], [11, 12, 13], []]
+    assert _ann_ids(_dataset(official_tree)) == [[11], [11], [11, 12, 13], []]
 
 
-def test_json_is_preferred_and_a_pickle_is_read_where_there_is_none(official_tree):
+def test_an_empty_list_of_ids_is_no_target_too(official_tree):
+    file = official_tree / "grefcoco" / "grefs(unc).json"
+    refs = json.loads(file.read_text())
+    refs[2]["ann_id"] = []
+    file.write_text(json.dumps(refs))
+    assert _ann_ids(_dataset(official_tree))[3] == []
+
+
+def test_a_pickle_is_read_where_there_is_no_json(official_tree):
     folder = official_tree / "grefcoco"
-    as_json = [_dataset(official_tree).get_data_info(i) for i in range(4)]
-    import json
-    import pickle
-
+    from_json = [_dataset(official_tree).get_data_info(i) for i in range(4)]
     refs = json.loads((folder / "grefs(unc).json").read_text())
     (folder / "grefs(unc).json").unlink()
     (folder / "grefs(unc).p").write_bytes(pickle.dumps(refs))
-    assert [_dataset(official_tree).get_data_info(i) for i in range(4)] == as_json
+    assert [_dataset(official_tree).get_data_info(i) for i in range(4)] == from_json
 
 
 def test_samples_of_every_count_go_through_the_pipeline(official_tree, pipeline):

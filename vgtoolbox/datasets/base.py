@@ -85,12 +85,6 @@ class GroundingDataset(BaseDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the annotations of the split into records, in a stable order."""
 
-    def filter_data(self) -> list[dict[str, Any]]:
-        """Return the records, of which there must be one at least."""
-        if not self.data_list:
-            raise ValueError(f"split {self.split!r} of {self.ann_dir} holds no sample")
-        return self.data_list
-
     @property
     def epoch(self) -> int:
         """The epoch that random transforms are seeded by."""
@@ -122,6 +116,11 @@ class GroundingDataset(BaseDataset):
                 f"a transform returned None for sample {record['sample_id']} ({record['img_path']})"
             )
         return data
+
+    def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
+        if not self.data_list:
+            raise ValueError(f"split {self.split!r} of {self.ann_dir} is left without a sample")
+        return super()._serialize_data()
 
     def _copy_without_annotation(self, memo: dict[int, Any] | None = None) -> GroundingDataset:
         other = super()._copy_without_annotation({} if memo is None else memo)

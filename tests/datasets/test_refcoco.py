@@ -1,0 +1,114 @@
+import json
+import pickle
+
+import pytest
+
+from vgtoolbox.datasets import RefCOCODataset
+from vgtoolbox.registry import DATASETS
+
+
+def _dataset(tree, split="train", **kwargs):
+    return RefCOCODataset(
+        data_root=str(tree), ann_root="refcoco", image_root="images", split=split, **kwargs
+    )
+
+
+def test_a_record_holds_what_the_files_say(official_tree):
+    assert _dataset(official_tree).get_data_info(1) == {
+        # The image's own name, not the ref's.
+        "img_path": str(official_tree / "images" / "COCO_train2014_000000000001.jpg"),
+        "image_id": 1,
+        "sample_id": "1_11",
+        "sample_idx": 1,
+        "split": "train",
+        "expressions": ["red circle on the LEFT"],
+        "height": 48,
+        "width": 64,
+        "targets": [
+            {
+                "bbox": [4, 6, 20, 10],
+                "segmentation": [[4, 6, 24, 6, 24, 16, 4, 16]],
+                "ann_id": 11,
+            }
+        ],
+    }
+
+
+def test_a_sample_is_a_sentence_or_a_ref(official_tree):
+    by_sentence = _dataset(official_tree)
+    by_ref = _dataset(official_tree, per="ref")
+    ids = [by_sentence.get_data_info(i)["sample_id"] for i in range(len(by_sentence))]
+    assert ids == ["1_10", "1_11", "1_12", "2_20"]
+    records = [by_ref.get_data_info(i) for i in range(len(by_ref))]
+    assert [r["sample_id"] for r in records] == ["1", "2"]
+    assert records[0]["expressions"] == [
+        "The red circle, left.",
+        "red circle on the LEFT",
+        "left red",
+    ]
+
+
+def test_per_is_checked(official_tree):
+    with pytest.raises(ValueError, match="'sentence' or 'ref', got 'image'"):
+        _dataset(official_tree, per="image")
+
+
+def test_an_unknown_split_is_answered_by_those_present(official_tree):
+    with pytest.raises(ValueError, match=r"refs\(unc\)\.p has no split 'test'; .*: testA, train"):
+        _dataset(official_tree, split="test")
+
+
+@pytest.mark.parametrize("missing", ["refs(unc).p", "instances.json"])
+def test_missing_files_are_answered_by_the_tree_and_the_command(official_tree, missing):
+    (official_tree / "refcoco" / missing).unlink()
+    with pytest.raises(FileNotFoundError) as raised:
+        _dataset(official_tree)
+    message = str(raised.value)
+    assert "refcoco/refs(unc).p" in message
+    assert "refcoco/instances.json" in message
+    assert f"python tools/prepare_data.py shapes --out {official_tree}" in message
+
+
+def test_the_division_is_part_of_the_file_name(official_tree):
+    with pytest.raises(FileNotFoundError, match=r"refs\(umd\)\.p"):
+        _dataset(official_tree, split_by="umd")
+
+
+def test_files_that_do_not_belong_together_are_told(official_tree):
+    file = official_tree / "refcoco" / "instances.json"
+    instances = json.loads(file.read_text())
+    instances["annotations"] = instances["annotations"][1:]
+    file.write_text(json.dumps(instances))
+    with pytest.raises(ValueError, match=r"refs\(unc\)\.p and .*: ref 1 names annotation 11"):
+        _dataset(official_tree)
+
+
+def test_truncated_json_is_named(official_tree):
+    file = official_tree / "refcoco" / "instances.json"
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(ValueError, match=r"instances\.json is truncated or no JSON"):
+        _dataset(official_tree)
+
+
+def test_sentences_without_their_raw_form_are_read(official_tree):
+    file = official_tree / "refcoco" / "refs(unc).p"
+    refs = pickle.loads(file.read_bytes())
+    for sentence in refs[0]["sentences"]:
+        del sentence["raw"]
+    file.write_bytes(pickle.dumps(refs))
+    assert _dataset(official_tree).get_data_info(0)["expressions"] == ["the red circle, left."]
+
+
+def test_it_is_built_by_name(official_tree, pipeline):
+    dataset = DATASETS.build(
+        {
+            "type": "RefCOCODataset",
+            "data_root": str(official_tree),
+            "ann_root": "refcoco",
+            "image_root": "images",
+            "split": "testA",
+            "pipeline": list(pipeline.values()),
+        }
+    )
+    assert len(dataset) == 2
+    assert dataset[1]["data_samples"].expression == "large"

@@ -1,0 +1,116 @@
+import os
+import pickle
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vgtoolbox.datasets import BEiT3Tokenizer
+from vgtoolbox.registry import TOKENIZERS
+
+SHARED_DATA = Path(
+    os.environ.get("VGTOOLBOX_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data")
+)
+
+
+@pytest.fixture(scope="module")
+def published():
+    file = SHARED_DATA / "tokenizer" / "beit3.spm"
+    if not file.is_file():
+        pytest.skip(f"BEiT-3's own model is not at {file}; set VGTOOLBOX_SHARED_DATA")
+    return BEiT3Tokenizer(file)
+
+
+def test_published_ids(published):
+    ids, padding = published("three skateboard guys", 7)
+    assert ids.tolist() == [0, 163, 32775, 1272, 2, 1, 1]
+    assert padding.tolist() == [False] * 5 + [True] * 2
+
+
+def test_published_size_fits_the_published_embedding(published):
+    # The table has 64010 rows.
+    assert 64000 <= published.vocab_size <= 64010
+
+
+@pytest.mark.parametrize("text", ["日本の犬", "zwei Hunde", "a  red   dog", "un café"])
+def test_published_ids_stay_in_the_vocabulary(published, text):
+    ids, padding = published(text, 20)
+    assert ids.max() < published.vocab_size
+    assert (ids[~padding][1:-1] >= 3).all()
+
+
+def test_layout(tokenizer):
+    ids, padding = tokenizer("the red circle", 12)
+    length = int((~padding).sum())
+    assert ids.shape == padding.shape == (12,)
+    assert (ids.dtype, padding.dtype) == (torch.long, torch.bool)
+    assert ids[0] == 0
+    assert ids[length - 1] == 2
+    assert (ids[length:] == 1).all()
+    assert padding.tolist() == [False] * length + [True] * (12 - length)
+    assert tokenizer.decode(ids) == "the red circle"
+
+
+def test_unknown_letters_are_3(tokenizer):
+    assert 3 in tokenizer.encode("犬")
+
+
+@given(
+    text=st.text(max_size=60).filter(lambda t: t.strip()),
+    max_tokens=st.integers(min_value=3, max_value=40),
+)
+def test_any_text_gives_a_valid_row_or_a_clear_error(tokenizer, text, max_tokens):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ids, padding = tokenizer(text, max_tokens)
+        except ValueError as error:
+            assert not tokenizer.encode(text)
+            assert "has no token" in str(error)
+            return
+    assert len(ids) == max_tokens
+    assert ids.min() >= 0
+    assert ids.max() < tokenizer.vocab_size
+    assert torch.equal(padding, ids == 1)
+    assert (ids == 2).sum() == 1
+
+
+def test_500_words_are_cut_with_one_warning(tokenizer_file):
+    tokenizer = BEiT3Tokenizer(tokenizer_file)
+    text = "red circle " * 250
+    with pytest.warns(UserWarning, match=r"\d{3,} tokens is cut to max_tokens=10") as caught:
+        ids, padding = tokenizer(text, 10)
+        tokenizer(text, 10)
+    assert len(caught) == 1
+    assert (ids[0], ids[-1]) == (0, 2)
+    assert not padding.any()
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\u200b"])
+def test_text_without_a_token_is_an_error(tokenizer, text):
+    with pytest.raises(ValueError, match="has no token"):
+        tokenizer(text, 10)
+
+
+def test_too_few_tokens_are_an_error(tokenizer):
+    with pytest.raises(ValueError, match="max_tokens must be 3 or more"):
+        tokenizer("red", 2)
+
+
+def test_it_survives_pickling(tokenizer):
+    copied = pickle.loads(pickle.dumps(tokenizer))
+    assert torch.equal(copied("red circle", 8)[0], tokenizer("red circle", 8)[0])
+
+
+def test_a_missing_model_is_answered_by_how_to_get_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"prepare_data\.py shapes(.|\n)*beit3\.spm"):
+        TOKENIZERS.build({"type": "BEiT3Tokenizer", "model_file": str(tmp_path / "none.spm")})
+
+
+def test_a_file_that_is_no_model_is_an_error(tmp_path):
+    (tmp_path / "x.spm").write_bytes(b"not a model")
+    with pytest.raises(ValueError, match=r"x\.spm is no sentencepiece model"):
+        BEiT3Tokenizer(tmp_path / "x.spm")

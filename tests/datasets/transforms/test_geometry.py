@@ -1,0 +1,165 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchvision import tv_tensors
+
+from vgtoolbox.datasets import LoadImage, LoadTargets, RandomHorizontalFlip, Resize
+from vgtoolbox.structures import masks_to_boxes_xyxy
+
+
+@st.composite
+def samples(draw, min_side=1, max_side=40):
+    """A sample with 0 to 3 rectangles, each painted white into the image."""
+    height = draw(st.integers(min_side, max_side))
+    width = draw(st.integers(min_side, max_side))
+    image = np.zeros((height, width, 3), np.uint8)
+    targets = []
+    for _ in range(draw(st.integers(0, 3))):
+        x, y = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
+        w, h = draw(st.integers(1, width - x)), draw(st.integers(1, height - y))
+        image[y : y + h, x : x + w] = 255
+        polygon = [x, y, x + w, y, x + w, y + h, x, y + h]
+        targets.append({"bbox": [x, y, w, h], "segmentation": [polygon], "ann_id": 1})
+    return LoadTargets()(LoadImage()({"image": image, "targets": targets}))
+
+
+def _plain(results, key):
+    return results[key].as_subclass(torch.Tensor).clone()
+
+
+def _flip(results):
+    return RandomHorizontalFlip(prob=1.0)({**results, "rng": np.random.default_rng(0)})
+
+
+@given(samples())
+def test_image_boxes_and_masks_are_flipped_together(results):
+    width = results["image"].shape[-1]
+    flipped = _flip(results)
+    assert torch.equal(_plain(flipped, "image"), _plain(results, "image").flip(-1))
+    assert torch.equal(_plain(flipped, "masks"), _plain(results, "masks").flip(-1))
+    x1, y1, x2, y2 = _plain(results, "boxes").unbind(1)
+    assert torch.equal(_plain(flipped, "boxes"), torch.stack([width - x2, y1, width - x1, y2], 1))
+    assert torch.equal(masks_to_boxes_xyxy(_plain(flipped, "masks")), _plain(flipped, "boxes"))
+    union = _plain(flipped, "masks").any(0)
+    assert torch.equal(_plain(flipped, "image")[0] > 0, union)
+
+
+@given(samples(), st.sampled_from(["the left dog", "right", "no side", "LEFT-most Right hand"]))
+def test_flipped_twice_is_as_before(results, expression):
+    before = {**results, "expression": expression}
+    after = _flip(_flip(before))
+    for key in ("image", "boxes", "masks"):
+        assert torch.equal(_plain(after, key), _plain(before, key))
+    assert after["expression"] == expression
+    assert after["flip"] is False
+
+
+def test_a_flip_swaps_the_words():
+    results = _flip(
+        {"image": tv_tensors.Image(torch.zeros(3, 2, 2)), "expression": "left of the bright one"}
+    )
+    assert results["expression"] == "right of the bright one"
+    assert results["flip"] is True
+
+
+@pytest.mark.parametrize(("prob", "expected"), [(0.0, 0), (1.0, 200), (0.3, 60)])
+def test_the_share_of_flips_is_the_probability(prob, expected):
+    rng = np.random.default_rng(0)
+    flip = RandomHorizontalFlip(prob=prob)
+    image = tv_tensors.Image(torch.zeros(3, 1, 1))
+    flips = sum("flip" in flip({"image": image, "rng": rng}) for _ in range(200))
+    assert abs(flips - expected) <= 20
+
+
+def test_a_probability_is_checked():
+    with pytest.raises(ValueError, match=r"prob must lie in 0\.\.1"):
+        RandomHorizontalFlip(prob=1.5)
+
+
+# --- resize ---------------------------------------------------------------------------------------
+
+
+def test_a_resized_image_is_that_of_opencv():
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+    results = Resize(32)(LoadImage()({"image": pixels.copy()}))
+    expected = cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(results["image"].permute(1, 2, 0).numpy(), expected)
+
+
+def test_a_flipped_image_is_resized_like_any():
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    resize = Resize((8, 12))
+    one = resize(_flip(LoadImage()({"image": pixels})))["image"]
+    other = _flip(resize(LoadImage()({"image": pixels})))["image"]
+    assert torch.equal(one, other)
+
+
+@settings(max_examples=50)
+@given(
+    results=samples(),
+    size=st.tuples(st.integers(1, 50), st.integers(1, 50)),
+    keep_ratio=st.booleans(),
+    backend=st.sampled_from(["cv2", "torchvision"]),
+)
+def test_boxes_and_masks_follow_the_image(results, size, keep_ratio, backend):
+    height, width = results["ori_shape"]
+    boxes = _plain(results, "boxes")
+    resized = Resize(size, backend=backend, keep_ratio=keep_ratio)(dict(results))
+    sx, sy = resized["scale_factor"]
+    assert resized["image"].shape == (3, *size)
+    assert resized["image"].dtype == torch.uint8
+    assert resized["masks"].shape == (len(boxes), *size)
+    assert resized["boxes"].canvas_size == size
+    torch.testing.assert_close(_plain(resized, "boxes"), boxes * torch.tensor([sx, sy, sx, sy]))
+    if keep_ratio:
+        content = round(height * sy), round(width * sx)
+        assert content[0] == size[0] or content[1] == size[1]
+        assert content[0] <= size[0]
+        assert content[1] <= size[1]
+    else:
+        assert (sy, sx) == (size[0] / height, size[1] / width)
+    # Nearest neighbour moves an edge by a pixel at most.
+    for mask, box in zip(_plain(resized, "masks"), _plain(resized, "boxes"), strict=True):
+        if mask.any():
+            assert (masks_to_boxes_xyxy(mask[None])[0] - box).abs().max() <= 1.0 + 1e-4
+
+
+def test_keeping_the_ratio_pads_below_and_right():
+    image = np.full((10, 20, 3), 9, np.uint8)
+    targets = [{"bbox": [0, 0, 20, 10], "segmentation": [[0, 0, 20, 0, 20, 10, 0, 10]]}]
+    loaded = LoadTargets()(LoadImage()({"image": image, "targets": targets}))
+    results = Resize(40, keep_ratio=True, pad_value=5)(loaded)
+    assert results["scale_factor"] == (2.0, 2.0)
+    assert (results["image"][:, :20] == 9).all()
+    assert (results["image"][:, 20:] == 5).all()
+    assert results["masks"][0, :20].all()
+    assert not results["masks"][0, 20:].any()
+    assert results["boxes"].tolist() == [[0, 0, 40, 20]]
+
+
+def test_factors_of_two_resizes_multiply():
+    results = LoadImage()({"image": np.zeros((10, 20, 3), np.uint8)})
+    results = Resize((5, 5))(Resize((20, 10))(results))
+    assert results["scale_factor"] == (0.25, 0.5)
+
+
+@pytest.mark.parametrize("backend", ["cv2", "torchvision"])
+def test_one_pixel_is_stretched(backend):
+    results = LoadImage()({"image": np.full((1, 1, 3), 200, np.uint8)})
+    assert (Resize(4, backend=backend)(results)["image"] == 200).all()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"size": 0}, "size must be positive"),
+        ({"size": (4, -1)}, "size must be positive"),
+        ({"size": 4, "backend": "pil"}, "'cv2' or 'torchvision', got 'pil'"),
+    ],
+)
+def test_arguments_are_checked(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        Resize(**kwargs)

@@ -1,0 +1,249 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vgtoolbox.datasets import LoadImage, LoadTargets
+from vgtoolbox.structures import decode_masks, encode_masks
+
+HEIGHT, WIDTH = 30, 40
+
+
+def _smooth(height=HEIGHT, width=WIDTH, seed=0):
+    """An image that JPEG keeps almost as it is."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (width, height))
+
+
+def _load(path, **record):
+    return LoadImage()({"img_path": str(path), "sample_id": "5_9", **record})
+
+
+def _save(path, pixels, **kwargs):
+    Image.fromarray(pixels).save(path, **kwargs)
+    return path
+
+
+def test_an_image_is_read_as_rgb(tmp_path):
+    pixels = _smooth()
+    results = _load(_save(tmp_path / "a.png", pixels), height=HEIGHT, width=WIDTH)
+    assert results["image"].dtype == torch.uint8
+    assert np.array_equal(results["image"].permute(1, 2, 0).numpy(), pixels)
+    assert results["ori_shape"] == (HEIGHT, WIDTH)
+
+
+def test_a_jpeg_is_read(tmp_path):
+    pixels = _smooth()
+    image = _load(_save(tmp_path / "a.jpg", pixels, quality=95))["image"]
+    assert np.abs(image.permute(1, 2, 0).numpy().astype(int) - pixels).mean() < 4
+
+
+def _variants():
+    rgb = _smooth()
+    gray = rgb[..., 0]
+    three_gray = np.repeat(gray[..., None], 3, 2)
+    yield "gray", Image.fromarray(gray), three_gray
+    alpha = np.full((*gray.shape, 1), 90, np.uint8)
+    yield "rgba", Image.fromarray(np.concatenate([rgb, alpha], 2)), rgb
+    palette = Image.fromarray(rgb).quantize(16)
+    yield "palette", palette, np.asarray(palette.convert("RGB"))
+    yield "16-bit", Image.fromarray(gray.astype(np.uint16) * 257), three_gray
+    yield "1-bit", Image.fromarray(gray > 127), np.repeat((gray > 127)[..., None], 3, 2) * 255
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"), [pytest.param(*v[1:], id=v[0]) for v in _variants()]
+)
+def test_other_kinds_of_png_become_8_bit_rgb(tmp_path, image, expected):
+    image.save(tmp_path / "a.png")
+    loaded = _load(tmp_path / "a.png")["image"]
+    assert loaded.dtype == torch.uint8
+    assert np.array_equal(loaded.permute(1, 2, 0).numpy(), expected)
+
+
+def test_a_gray_jpeg_becomes_rgb(tmp_path):
+    assert _load(_save(tmp_path / "a.jpg", _smooth()[..., 0]))["image"].shape == (3, HEIGHT, WIDTH)
+
+
+def test_exif_orientation_is_honoured(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying; to be turned by 90 degrees clockwise
+    pixels = _smooth()
+    image = _load(_save(tmp_path / "a.jpg", pixels, quality=95, exif=exif))["image"]
+    turned = np.rot90(pixels, -1)
+    assert image.shape == (3, WIDTH, HEIGHT)
+    assert np.abs(image.permute(1, 2, 0).numpy().astype(int) - turned).mean() < 4
+
+
+def test_one_pixel_is_an_image(tmp_path):
+    path = _save(tmp_path / "a.png", np.array([[[1, 2, 3]]], np.uint8))
+    assert _load(path)["image"].flatten().tolist() == [1, 2, 3]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"sample 5_9, image .*gone\.jpg: there is no such"):
+        _load(tmp_path / "gone.jpg")
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
+def test_a_truncated_jpeg_is_named(tmp_path, share, progressive):
+    path = _save(tmp_path / "a.jpg", _smooth(), progressive=progressive)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(ValueError, match=r"sample 5_9, image .*a\.jpg: the file (is truncated|\()"):
+        _load(path)
+
+
+def test_a_jpeg_with_a_whole_thumbnail_and_half_an_image_is_truncated(tmp_path):
+    thumbnail = io.BytesIO()
+    Image.fromarray(_smooth(8, 8)).save(thumbnail, "JPEG")
+    path = _save(tmp_path / "a.jpg", _smooth(), exif=b"Exif\x00\x00" + thumbnail.getvalue())
+    _load(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) - 60])
+    with pytest.raises(ValueError, match="the file is truncated"):
+        _load(path)
+
+
+def test_a_jpeg_with_something_behind_its_end_is_read(tmp_path):
+    path = _save(tmp_path / "a.jpg", _smooth())
+    path.write_bytes(path.read_bytes() + b"appended by a camera")
+    assert _load(path)["ori_shape"] == (HEIGHT, WIDTH)
+
+
+def test_a_truncated_png_is_named(tmp_path):
+    path = _save(tmp_path / "a.png", _smooth())
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"a\.png: the file is truncated"):
+        _load(path)
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path):
+    (tmp_path / "a.jpg").write_text("<html>404</html>")
+    with pytest.raises(ValueError, match=r"a\.jpg: the file \(16 bytes\) is broken or of a format"):
+        _load(tmp_path / "a.jpg")
+
+
+def test_an_image_of_another_size_than_its_annotation_is_an_error(tmp_path):
+    path = _save(tmp_path / "a.png", _smooth())
+    with pytest.raises(ValueError, match=r"is 30 x 40 .* its annotation is for 480 x 640"):
+        _load(path, height=480, width=640)
+
+
+def test_an_array_needs_no_file():
+    pixels = _smooth()
+    results = LoadImage()({"image": pixels})
+    assert np.array_equal(results["image"].permute(1, 2, 0).numpy(), pixels)
+
+
+# --- targets --------------------------------------------------------------------------------------
+
+SQUARE = [[10, 5, 20, 5, 20, 15, 10, 15]]
+
+
+def _target(bbox=(10, 5, 10, 10), segmentation=SQUARE, ann_id=7):
+    return {"bbox": bbox, "segmentation": segmentation, "ann_id": ann_id}
+
+
+def _read(*targets, **kwargs):
+    record = {
+        "sample_id": "5_9",
+        "img_path": "dir/a.jpg",
+        "ori_shape": (HEIGHT, WIDTH),
+        "targets": list(targets),
+    }
+    return LoadTargets(**kwargs)(record)
+
+
+def _square_mask():
+    mask = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.bool)
+    mask[0, 5:15, 10:20] = True
+    return mask
+
+
+def test_a_polygon_and_a_box_are_read():
+    results = _read(_target())
+    assert results["boxes"].tolist() == [[10, 5, 20, 15]]
+    assert results["boxes"].canvas_size == (HEIGHT, WIDTH)
+    assert torch.equal(results["masks"].as_subclass(torch.Tensor), _square_mask())
+    assert results["boxes_ori"].tolist() == [[10, 5, 20, 15]]
+    assert torch.equal(decode_masks(results["rles_ori"]), _square_mask())
+
+
+def test_run_lengths_are_read_compressed_or_not():
+    compressed = encode_masks(_square_mask())[0]
+    runs = np.flatnonzero(np.diff(np.r_[0, _square_mask()[0].T.flatten().numpy(), 0]))
+    counts = np.diff(np.r_[0, runs, HEIGHT * WIDTH]).tolist()
+    results = _read(
+        _target(segmentation=compressed),
+        _target(segmentation={"size": [HEIGHT, WIDTH], "counts": counts}),
+    )
+    assert torch.equal(results["masks"].as_subclass(torch.Tensor), _square_mask().repeat(2, 1, 1))
+
+
+def test_several_polygons_are_one_mask():
+    parts = [[0, 0, 4, 0, 4, 4, 0, 4], [30, 20, 34, 20, 34, 24, 30, 24]]
+    masks = _read(_target(segmentation=parts))["masks"]
+    assert masks.shape == (1, HEIGHT, WIDTH)
+    assert masks.sum() == 32
+
+
+def test_no_target_is_zero_rows():
+    results = _read()
+    assert results["boxes"].shape == (0, 4)
+    assert results["masks"].shape == (0, HEIGHT, WIDTH)
+    assert results["masks"].dtype == torch.bool
+    assert results["rles_ori"] == []
+
+
+def test_the_original_frame_can_be_left_out():
+    results = _read(_target(), keep_original=False)
+    assert "boxes_ori" not in results
+    assert "rles_ori" not in results
+
+
+def test_a_photograph_has_no_targets():
+    assert LoadTargets()({"ori_shape": (2, 2)}) == {"ori_shape": (2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("bbox", "clipped"),
+    [
+        ((-0.5, -2, 10, 10), [0, 0, 9.5, 8]),
+        ((35, 25, 5.25, 8), [35, 25, 40, 30]),
+        ((0, 0, 40, 30), [0, 0, 40, 30]),
+    ],
+)
+def test_boxes_that_cross_the_border_a_little_are_clipped(bbox, clipped):
+    assert _read(_target(bbox=bbox))["boxes"].tolist() == [clipped]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (_target(bbox=(100, 5, 10, 10)), "outside the image of width 40 and height 30"),
+        (_target(bbox=(30, 20, 30, 10)), "outside the image of width 40 and height 30"),
+        (_target(bbox=(-5, 5, 4, 4)), "outside the image"),
+        (_target(bbox=(40, 5, 4, 4)), "outside the image"),
+        (_target(bbox=(5, 5, 0, 4)), "is no box"),
+        (_target(bbox=(5, 5, -3, 4)), "is no box"),
+        (_target(bbox=(float("nan"), 5, 3, 4)), "is no box"),
+        (_target(bbox=(5, 5, 3)), "is no box: expected 4 numbers"),
+        (_target(bbox=None), "NoneType"),
+        (_target(segmentation=[[1, 2, 3, 4]]), "a polygon needs at least 3 points.* got 4 numbers"),
+        (_target(segmentation=[[1, 2, 3, 4, 5, 6, 7]]), "got 7 numbers"),
+        (
+            _target(segmentation={"size": [60, 80], "counts": "abc"}),
+            "height x width 60 x 80, the image is 30 x 40",
+        ),
+    ],
+)
+def test_broken_targets_name_sample_file_and_annotation(target, message):
+    with pytest.raises(
+        ValueError, match=rf"sample 5_9, image dir/a\.jpg, annotation 7: .*{message}"
+    ):
+        _read(_target(ann_id=6), target)
