@@ -1,0 +1,243 @@
+"""RES, GRES, Ref-ZOM, R-RefCOCO and multi-round metrics on hand-computed rows."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vgtoolbox.evaluation.functional import (
+    MaskRow,
+    RoundRow,
+    compare_masks,
+    gres_metrics,
+    multi_round_metrics,
+    refzom_metrics,
+    res_metrics,
+    robust_metrics,
+)
+from vgtoolbox.structures import empty_rle, encode_masks
+
+
+def rle(*rows: str):
+    """Encode a mask drawn with # for a pixel."""
+    return encode_masks(torch.tensor([[[c == "#" for c in row] for row in rows]]))[0]
+
+
+def overlap(intersection, pred, target, **flags) -> MaskRow:
+    return MaskRow(intersection=intersection, pred_area=pred, target_area=target, **flags)
+
+
+def nothing(pred, **flags) -> MaskRow:
+    return overlap(0, pred, 0, no_target=True, **flags)
+
+
+HIT = overlap(8, 8, 10)  # IoU .8
+HALF = overlap(10, 20, 10)  # IoU .5
+REJECTED = overlap(30, 30, 30, pred_no_target=True)
+
+
+@st.composite
+def mask_rows(draw) -> MaskRow:
+    no_target = draw(st.booleans())
+    pred, target = draw(st.integers(0, 90)), 0 if no_target else draw(st.integers(1, 90))
+    return overlap(
+        draw(st.integers(0, min(pred, target))),
+        pred,
+        target,
+        no_target=no_target,
+        pred_no_target=draw(st.booleans()),
+    )
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def test_compare_masks_counts_pixels():
+    row = compare_masks(rle("##..", "##.."), rle(".###", ".###"))
+    assert (row.intersection, row.pred_area, row.target_area, row.union) == (2, 4, 6, 8)
+    assert row.iou == 0.25
+
+
+def test_compare_masks_leaves_ignored_pixels_out():
+    ignore = rle(".#.#", "....")
+    row = compare_masks(rle("##..", "##.."), rle(".###", ".###"), ignore=ignore)
+    assert (row.intersection, row.pred_area, row.target_area) == (1, 3, 4)
+
+
+def test_two_empty_masks_have_iou_zero():
+    row = compare_masks(empty_rle((3, 4)), empty_rle((3, 4)))
+    assert (row.union, row.iou) == (0, 0.0)
+
+
+def test_masks_of_different_frames_are_refused():
+    with pytest.raises(ValueError, match="2 x 4"):
+        compare_masks(rle("##..", "##.."), empty_rle((4, 4)))
+
+
+def test_impossible_counts_are_refused():
+    with pytest.raises(ValueError, match="larger than a mask"):
+        overlap(5, 4, 10)
+
+
+# --- RES ------------------------------------------------------------------------------------------
+
+
+def test_res_by_hand():
+    values = res_metrics([HIT, HALF])
+    assert values == {
+        "mIoU": 65.0,
+        "oIoU": 60.0,  # (8 + 10) / (10 + 20)
+        "Pr@0.5": 100.0,  # inclusive
+        "Pr@0.6": 50.0,
+        "Pr@0.7": 50.0,
+        "Pr@0.8": 50.0,
+        "Pr@0.9": 0.0,
+    }
+
+
+def test_res_leaves_no_target_samples_out():
+    assert res_metrics([HIT, HALF, nothing(50)]) == res_metrics([HIT, HALF])
+
+
+def test_lisa_counts_an_empty_union_as_perfect():
+    values = res_metrics([HALF, nothing(0)], protocol="lisa")
+    assert values == pytest.approx({"gIoU": 75.0, "cIoU": 50.0}, rel=1e-5)
+
+
+def test_unknown_protocols_are_refused():
+    with pytest.raises(ValueError, match="'refcoco' or 'lisa', got 'rela'"):
+        res_metrics([], protocol="rela")
+    with pytest.raises(ValueError, match="'rela' or 'gsva', got 'lisa'"):
+        gres_metrics([], protocol="lisa")
+    with pytest.raises(ValueError, match="rejection must be"):
+        refzom_metrics([nothing(0)], rejection="score")
+    with pytest.raises(ValueError, match="precision must be"):
+        robust_metrics([], precision="sum")
+
+
+# --- GRES -----------------------------------------------------------------------------------------
+
+
+def test_gres_rela_by_hand():
+    rows = [HIT, REJECTED, nothing(0, pred_no_target=True), nothing(20)]
+    assert gres_metrics(rows) == pytest.approx(
+        {
+            "gIoU": 45.0,  # (.8 + 0 + 1 + 0) / 4
+            "cIoU": 100 * 8 / (10 + 30 + 20),  # the rejected mask stays in the union
+            "N-acc": 50.0,
+            "T-acc": 50.0,
+            "Pr@0.7": 50.0,
+            "Pr@0.8": 50.0,
+            "Pr@0.9": 0.0,
+        }
+    )
+
+
+def test_a_rejected_no_target_mask_is_not_in_the_union():
+    assert gres_metrics([HIT, nothing(99, pred_no_target=True)])["cIoU"] == 80.0
+
+
+def test_gres_gsva_credits_a_rejected_target():
+    rows = [HIT, REJECTED, nothing(0, pred_no_target=True), nothing(20)]
+    assert gres_metrics(rows, protocol="gsva") == pytest.approx(
+        {"gIoU": 70.0, "cIoU": 100 * 38 / 60, "N-acc": 50.0, "T-acc": 50.0}, rel=1e-5
+    )
+
+
+def test_rejecting_everything_still_scores_on_no_target_samples():
+    values = gres_metrics([REJECTED, nothing(0, pred_no_target=True)])
+    assert (values["gIoU"], values["cIoU"]) == (50.0, 0.0)
+    assert (values["N-acc"], values["T-acc"]) == (100.0, 0.0)
+
+
+# --- Ref-ZOM, R-RefCOCO, rounds -------------------------------------------------------------------
+
+
+def test_refzom_judges_rejection_by_mask_or_by_decision():
+    rows = [HIT, nothing(0), nothing(3, pred_no_target=True), nothing(3)]
+    assert refzom_metrics(rows)["Acc"] == pytest.approx(100 / 3)
+    rows = [HIT, nothing(1, pred_no_target=True), nothing(3)]
+    assert refzom_metrics(rows)["Acc"] == 0.0
+    assert refzom_metrics(rows, rejection="decision")["Acc"] == 50.0
+    assert refzom_metrics(rows)["mIoU"] == 80.0
+
+
+def test_robust_metrics_are_means_over_refs():
+    first = [HIT, HALF, nothing(0), nothing(30)]  # I 18, U 30, one false positive of 30
+    second = [overlap(10, 10, 10), nothing(0)]
+    values = robust_metrics([first, second])
+    assert values["mIoU"] == pytest.approx((65 + 100) / 2)
+    assert values["oIoU"] == pytest.approx(100 * 28 / 40)
+    assert values["mRR"] == pytest.approx((50 + 100) / 2)
+    assert values["rIoU"] == pytest.approx((100 * 18 / 60 + 100) / 2)
+
+
+def test_official_precision_compares_a_running_sum():
+    ref = [HALF, HALF, nothing(0)]
+    assert robust_metrics([ref])["Pr@0.9"] == 50.0  # .5, then .5 + .5
+    assert robust_metrics([ref], precision="sentence")["Pr@0.9"] == 0.0
+
+
+def test_a_ref_without_negatives_has_no_rejection_rate():
+    assert robust_metrics([[HIT], [HIT, nothing(0)]])["mRR"] == 100.0
+
+
+def test_rounds_are_aggregated_apart():
+    def row(index, box_iou):
+        return RoundRow(intersection=8, pred_area=8, target_area=10, round=index, box_iou=box_iou)
+
+    values = multi_round_metrics([row(1, 0.5), row(0, 0.51), row(1, 0.9)])
+    assert list(values) == [0, 1]
+    assert values[0] == pytest.approx({"oIoU": 80.0, "mIoU": 80.0, "P@0.5": 100.0}, rel=1e-4)
+    assert values[1]["P@0.5"] == pytest.approx(50.0)  # .5 itself does not count
+
+
+# --- what holds for all of them -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", ["rela", "gsva"])
+def test_no_sample_gives_zeros(protocol):
+    assert set(gres_metrics([], protocol=protocol).values()) == {0.0}
+
+
+def test_no_sample_gives_zeros_elsewhere():
+    for values in (res_metrics([]), res_metrics([], protocol="lisa"), refzom_metrics([])):
+        assert set(values.values()) == {0.0}
+    assert set(robust_metrics([]).values()) == {0.0}
+    assert multi_round_metrics([]) == {}
+
+
+@given(st.lists(mask_rows(), max_size=12), st.randoms())
+def test_the_order_of_samples_changes_nothing(rows, random):
+    shuffled = random.sample(rows, len(rows))
+    for metric in (res_metrics, gres_metrics, refzom_metrics):
+        assert metric(rows) == metric(shuffled)
+    assert gres_metrics(rows, protocol="gsva") == gres_metrics(shuffled, protocol="gsva")
+    assert res_metrics(rows, protocol="lisa") == res_metrics(shuffled, protocol="lisa")
+
+
+@given(st.lists(mask_rows(), max_size=12))
+def test_values_are_percentages(rows):
+    metrics = (res_metrics(rows), gres_metrics(rows), gres_metrics(rows, protocol="gsva"))
+    for values in (*metrics, refzom_metrics(rows), robust_metrics([rows], precision="sentence")):
+        assert all(0.0 <= value <= 100.0 for value in values.values()), values
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=12))
+def test_a_perfect_prediction_gives_100(areas):
+    """Area 0 stands for a no-target sample, which the model rejects."""
+    rows = [overlap(a, a, a) if a else nothing(0, pred_no_target=True) for a in areas]
+    values = gres_metrics([*rows, overlap(5, 5, 5), nothing(0, pred_no_target=True)])
+    assert set(values.values()) == {100.0}
+    assert set(refzom_metrics([*rows, overlap(5, 5, 5), nothing(0)]).values()) == {100.0}
+
+
+@given(st.lists(mask_rows(), min_size=1, max_size=12))
+def test_crediting_rejected_targets_never_lowers_the_score(rows):
+    rela, gsva = gres_metrics(rows), gres_metrics(rows, protocol="gsva")
+    # GSVA's meter divides by count + 1e-5.
+    assert gsva["gIoU"] * (1 + 2e-5) >= rela["gIoU"] - 1e-9
+    assert gsva["cIoU"] * (1 + 2e-5) >= rela["cIoU"] - 1e-9
+    assert (gsva["N-acc"], gsva["T-acc"]) == (rela["N-acc"], rela["T-acc"])

@@ -1,0 +1,57 @@
+"""`metrics.json` and the table."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from vgtoolbox.evaluation import GRESMetric, format_metric_table, write_metric_report
+
+SPLITS = {"val": {"gres/gIoU": 61.234, "gres/N-acc": 100.0}, "refcoco_val": {"rec/Acc@0.5": 75.0}}
+
+
+def write(path, splits=SPLITS):
+    return write_metric_report(
+        path,
+        config="configs/gres/a.py",
+        checkpoint="a.pth",
+        protocol={"gres": GRESMetric().settings},
+        splits=splits,
+        samples=512,
+        seconds=1.23456,
+    )
+
+
+def test_the_file_holds_exactly_the_schema(tmp_path):
+    path = tmp_path / "run" / "metrics.json"
+    report = write(path)
+    assert json.loads(path.read_text()) == report
+    assert report == {
+        "config": "configs/gres/a.py",
+        "checkpoint": "a.pth",
+        "protocol": {"gres": {"frame": "original", "protocol": "rela"}},
+        "splits": SPLITS,
+        "samples": 512,
+        "seconds": 1.235,
+    }
+
+
+def test_a_value_that_is_no_number_is_refused(tmp_path):
+    path = tmp_path / "metrics.json"
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write(path, {"val": {"gres/gIoU": float("nan")}})
+    assert not path.exists()
+
+
+def test_the_table_has_a_row_a_metric_and_a_column_a_split():
+    table = format_metric_table(SPLITS, title="InstanceVG")
+    lines = [line.replace("│", " ").split() for line in table.splitlines()]
+    assert ["InstanceVG"] in lines
+    assert ["gres/gIoU", "61.23", "-"] in lines
+    assert ["gres/N-acc", "100.00", "-"] in lines
+    assert ["rec/Acc@0.5", "-", "75.00"] in lines
+
+
+def test_the_table_of_no_split_is_still_a_table():
+    assert "metric (%)" in format_metric_table({})

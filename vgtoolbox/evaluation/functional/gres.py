@@ -1,0 +1,75 @@
+"""Generalised RES: a mask of zero, one or many targets (Liu et al., ReLA, CVPR 2023)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from vgtoolbox.evaluation.functional.aggregate import (
+    existence_accuracy,
+    mean_percent,
+    percent,
+    precision_at,
+)
+from vgtoolbox.evaluation.functional.rows import MaskRow
+
+GresProtocol = Literal["rela", "gsva"]
+
+GRES_THRESHOLDS = (0.7, 0.8, 0.9)
+
+
+def gres_metrics(
+    rows: Sequence[MaskRow],
+    *,
+    protocol: GresProtocol = "rela",
+    thresholds: Sequence[float] = GRES_THRESHOLDS,
+) -> dict[str, float]:
+    """Return `gIoU`, `cIoU`, `N-acc`, `T-acc` (and with "rela" `Pr@X`) in percent.
+
+    The protocols agree on a no-target sample: rejected, it adds 1 to the mean of gIoU and nothing
+    to cIoU; not rejected, 0 and its predicted area to the union. They differ where a target was
+    rejected wrongly.
+
+    Args:
+        rows: All samples of a split.
+        protocol: "rela" (gRefCOCO's own; ReLA, InstanceVG): a rejected target has I = 0, and the
+            union still holds the rejected mask. "gsva" (GSVA, UGround, MLLMSeg): the mask is
+            credited in spite of the rejection, and a sample is no-target where its mask is empty.
+        thresholds: The values X of `Pr@X`, over target samples.
+    """
+    if protocol == "gsva":
+        return _gsva(rows)
+    if protocol != "rela":
+        raise ValueError(f"protocol must be 'rela' or 'gsva', got {protocol!r}")
+    return _rela(rows, thresholds)
+
+
+def _rela(rows: Sequence[MaskRow], thresholds: Sequence[float]) -> dict[str, float]:
+    targets = [row for row in rows if not row.no_target]
+    ious = [0.0 if row.pred_no_target else row.iou for row in targets]
+    credits = [float(row.pred_no_target) for row in rows if row.no_target]
+    intersection = sum(row.intersection for row in targets if not row.pred_no_target)
+    union = sum(row.union for row in rows if not (row.no_target and row.pred_no_target))
+    return {
+        "gIoU": mean_percent(ious + credits),
+        "cIoU": percent(intersection, union),
+        **existence_accuracy((row.no_target, row.pred_no_target) for row in rows),
+        **precision_at(ious, thresholds),
+    }
+
+
+def _gsva(rows: Sequence[MaskRow]) -> dict[str, float]:
+    """Aggregate with the small constants that GSVA's meters add to denominators."""
+    targets = [row for row in rows if row.target_area]
+    empty = [row for row in rows if not row.target_area]
+    terms = [row.intersection / (row.union + 1e-8) for row in targets]
+    terms += [float(row.pred_no_target) for row in empty]
+    intersection = sum(row.intersection for row in targets)
+    union = sum(row.union for row in targets)
+    union += sum(row.union for row in empty if not row.pred_no_target)
+    return {
+        "gIoU": percent(math.fsum(terms), len(rows) + 1e-5),
+        "cIoU": percent(intersection, union + 1e-10),
+        **existence_accuracy((not row.target_area, row.pred_no_target) for row in rows),
+    }

@@ -1,0 +1,96 @@
+"""What all metrics share: one row a sample, each sample once, on any number of processes."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from mmengine.structures import BaseDataElement
+
+from vgtoolbox.evaluation.metrics.sample_reader import Fields, Frame, required, sample_fields
+
+RowT = TypeVar("RowT")
+
+
+class GroundingMetric(BaseMetric, Generic[RowT]):
+    """A metric that reads one row from each sample and aggregates the rows of the whole split.
+
+    mmengine's own collection interleaves the processes and cuts the list at the length of the
+    dataset, which is right only for its own sampler. Here each row carries its `sample_idx`: rows
+    are gathered whole, a sample that a padded sampler repeated counts once, and they are aggregated
+    in the order of the dataset. So the values are those of one process, to the last bit.
+
+    Args:
+        frame: Where predictions and targets are compared: "original" pixels, or the "input" pixels
+            that some published numbers were computed in.
+        prefix: What stands before the names of the values, as in `gres/gIoU`.
+    """
+
+    def __init__(self, *, frame: Frame = "original", prefix: str | None = None) -> None:
+        if frame not in ("original", "input"):
+            raise ValueError(f"frame must be 'original' or 'input', got {frame!r}")
+        super().__init__(prefix=prefix)
+        self.frame = frame
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The choices behind the values, plain and JSON-able, for the report."""
+        return {"frame": self.frame}
+
+    @abstractmethod
+    def read_row(self, sample: Fields) -> RowT:
+        """Return what one sample contributes."""
+
+    @abstractmethod
+    def compute_metrics(self, results: list[RowT]) -> dict[str, float]:
+        """Aggregate the rows of all samples, in the order of the dataset; names without prefix."""
+
+    def process(self, data_batch: Any, data_samples: Sequence[BaseDataElement | dict]) -> None:
+        """Read the rows of one batch.
+
+        Args:
+            data_batch: Not used: samples carry their targets.
+            data_samples: Samples with targets and predictions.
+        """
+        for sample in map(sample_fields, data_samples):
+            self.results.append((int(required(sample, "sample_idx")), self.read_row(sample)))
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Gather the rows of all processes and aggregate them.
+
+        Args:
+            size: Length of the dataset; another number of samples is warned of.
+
+        Returns:
+            The values by prefixed name, on every process.
+        """
+        gathered = all_gather_object(self.results)
+        values: list[dict[str, float] | None] = [None]
+        if is_main_process():
+            rows = _each_sample_once(row for part in gathered for row in part)
+            if len(rows) != size:
+                print_log(
+                    f"{type(self).__name__} saw {len(rows)} of the dataset's {size} samples",
+                    logger="current",
+                    level=logging.WARNING,
+                )
+            values = [self._with_prefix(self.compute_metrics(rows))]
+        broadcast_object_list(values)
+        self.results.clear()
+        return values[0] or {}
+
+    def _with_prefix(self, values: dict[str, float]) -> dict[str, float]:
+        return {f"{self.prefix}/{name}": value for name, value in values.items()}
+
+
+def _each_sample_once(rows: Iterable[tuple[int, RowT]]) -> list[RowT]:
+    """Return one row for each sample index, in the order of the indices."""
+    first: dict[int, RowT] = {}
+    for index, row in rows:
+        first.setdefault(index, row)
+    return [first[index] for index in sorted(first)]
