@@ -33,6 +33,7 @@ SHAPES: Final = (
     "hexagon",
     "crescent",
 )
+SIZES: Final = ("small", "medium", "big")
 TEXTURES: Final = ("solid", "striped", "dotted")
 SIDES: Final = ("left", "right", "top", "bottom")
 RELATIONS: Final = ("left of", "right of", "above", "below")

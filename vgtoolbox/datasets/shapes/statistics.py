@@ -66,12 +66,10 @@ def statistics_table(statistics: Mapping[str, Any]) -> Table:
             table.add_row(key.replace("_", " "), *(f"{row[key]:,}" for row in splits.values()))
     sizes = (str(len(row["vocabulary"])) for row in splits.values())
     table.add_row("vocabulary", *sizes, end_section=True)
+    table.add_row("[b]family: % (of it no target)[/b]")
     for family in next(iter(splits.values()))["families"]:
         shares = (row["families"].get(family) for row in splits.values())
-        cells = (
-            f"{s['percent']:.1f} % ({s['no_target_percent']:.0f} % none)" if s else "-"
-            for s in shares
-        )
+        cells = (f"{s['percent']:.1f} ({s['no_target_percent']:.0f})" if s else "-" for s in shares)
         table.add_row(family, *cells)
     return table
 

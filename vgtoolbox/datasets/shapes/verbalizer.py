@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from vgtoolbox.datasets.shapes.attributes import COLOURS, SHAPES, SIZES, TEXTURES
 from vgtoolbox.datasets.shapes.programs import (
     Compare,
     Count,
@@ -235,3 +236,18 @@ class Verbalizer:
 
 def _join(*words: str) -> str:
     return " ".join(word for word in words if word)
+
+
+def attribute_words(token: str) -> tuple[str, str] | None:
+    """Return the (attribute, value) that a word of a sentence speaks of, None for other words."""
+    for shape, synonyms in NOUNS.items():
+        if shape is not None and any(token in forms for forms in synonyms):
+            return "shape", shape
+    singular = token.removesuffix("s")
+    if singular in SHAPES:
+        return "shape", singular
+    value = next((word for word, said in ADJECTIVES.items() if token in said), token)
+    for attribute, values in (("colour", COLOURS), ("texture", TEXTURES), ("size", SIZES)):
+        if value in values:
+            return attribute, value
+    return None
