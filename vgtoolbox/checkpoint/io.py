@@ -11,7 +11,7 @@ import os
 import pickle
 import zipfile
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +21,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from vgtoolbox.checkpoint.carried_files import METADATA_KEY, pack_files
 from vgtoolbox.version import __version__
 
 SAFETENSORS_SUFFIX = ".safetensors"
@@ -120,6 +121,7 @@ def save_released(
     path: str | Path,
     *,
     dtype: torch.dtype | None = None,
+    files: Sequence[str | Path] = (),
 ) -> None:
     """Write the weights as safetensors, with the config that builds their model.
 
@@ -128,6 +130,8 @@ def save_released(
         config_text: The resolved config, as Python source.
         path: Ends in `.safetensors`.
         dtype: What floating-point weights are stored as; None keeps theirs.
+        files: Small ones that the config names and the model can't do without, its tokenizer
+            above all (`carried_files.tokenizer_files`); they travel in the metadata.
     """
     if Path(path).suffix != SAFETENSORS_SUFFIX:
         raise ValueError(f"a released checkpoint is named *{SAFETENSORS_SUFFIX}, got {path}")
@@ -141,6 +145,8 @@ def save_released(
         for key, value in state.items()
     }
     metadata = {"format": "pt", "config": config_text, "vgtoolbox_version": __version__}
+    if files:
+        metadata[METADATA_KEY] = pack_files(files)
     with atomic_file(path) as file:
         file.write(safetensors.torch.save(tensors, metadata))
 

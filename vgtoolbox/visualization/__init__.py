@@ -1,1 +1,16 @@
-"""visualization."""
+"""Drawing: what was found over the picture, the words around it, and sheets of many."""
+
+from vgtoolbox.visualization.contact_sheet import SheetEntry, draw_contact_sheet
+from vgtoolbox.visualization.grounding_visualizer import GroundingVisualizer
+from vgtoolbox.visualization.overlay import Overlay, draw_overlay
+from vgtoolbox.visualization.panel import prediction_panel, target_panel
+
+__all__ = [
+    "GroundingVisualizer",
+    "Overlay",
+    "SheetEntry",
+    "draw_contact_sheet",
+    "draw_overlay",
+    "prediction_panel",
+    "target_panel",
+]

@@ -1,0 +1,113 @@
+"""From a config and a checkpoint to a model and the pipeline that feeds it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.model import BaseModel
+
+from vgtoolbox.checkpoint import (
+    CheckpointError,
+    carried_files,
+    load_checkpoint,
+    load_state_dict_strict,
+)
+from vgtoolbox.checkpoint.config_text import read_config_text
+from vgtoolbox.engine.config import ConfigError, load_config, override
+from vgtoolbox.registry import FUNCTIONS, MODELS, TRANSFORMS
+
+ConfigLike = str | Path | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LoadedGrounder:
+    """A model with what prepares its inputs.
+
+    Attributes:
+        model: On the CPU, in evaluation mode.
+        pipeline: The config's test pipeline: from a record to `inputs` and `data_samples`.
+        collate: From a list of these to a batch.
+        config: All of it.
+    """
+
+    model: BaseModel
+    pipeline: Compose
+    collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
+    config: Config
+
+
+def load_grounder(
+    config: ConfigLike | None,
+    checkpoint: str | Path | None,
+    options: Mapping[str, Any] | None = None,
+) -> LoadedGrounder:
+    """Build the model and the test pipeline of a config, and load weights.
+
+    Args:
+        config: A file, a config, or None for the one that a released checkpoint carries.
+        checkpoint: In any layout that is known; None leaves the weights random, and says so.
+        options: Overrides by dotted key.
+    """
+    content: dict[str, Any] = {} if checkpoint is None else load_checkpoint(checkpoint)
+    cfg = _read_config(config, content, checkpoint)
+    for key, value in (options or {}).items():
+        override(cfg, key, value)
+    carried = content.get("meta", {}).get("files", "")
+    with carried_files(cfg.to_dict(), carried if isinstance(carried, str) else "") as resolved:
+        model = MODELS.build(resolved["model"])
+        pipeline = _build_pipeline(resolved)
+    if checkpoint is None:
+        warnings.warn(
+            f"no checkpoint: the weights of {type(model).__name__} are random, "
+            "and so is what it finds",
+            stacklevel=3,
+        )
+    else:
+        load_state_dict_strict(
+            model,
+            content["state_dict"],
+            source=str(checkpoint),
+            config_text=str(content.get("config") or ""),
+        )
+    collate = cfg.get("test_dataloader", {}).get("collate_fn", {}).get("type", "grounding_collate")
+    return LoadedGrounder(model.eval(), pipeline, FUNCTIONS.get(collate), cfg)
+
+
+def _read_config(
+    config: ConfigLike | None, content: Mapping[str, Any], checkpoint: str | Path | None
+) -> Config:
+    """Read the config from where it is: a file, a mapping, or the checkpoint."""
+    if isinstance(config, (str, Path)):
+        return load_config(config)
+    if config is not None:
+        return Config(dict(config.to_dict() if isinstance(config, Config) else config))
+    if checkpoint is None:
+        raise ConfigError("expected a config, or a released checkpoint that carries its own")
+    text = content.get("config")
+    if not isinstance(text, str) or not text:
+        raise CheckpointError(
+            f"{checkpoint} carries no config; name the one that it was trained with"
+        )
+    return Config(read_config_text(text))
+
+
+def _build_pipeline(config: Mapping[str, Any]) -> Compose:
+    """Build the transforms that the config tests with."""
+    datasets = [split.get("dataset", {}) for split in config.get("test_splits", {}).values()]
+    loaders = (config.get(f"{phase}_dataloader") or {} for phase in ("test", "val"))
+    datasets += [loader.get("dataset", {}) for loader in loaders]
+    for dataset in datasets:
+        steps = dataset.get("pipeline")
+        if steps:
+            steps = steps.values() if isinstance(steps, Mapping) else steps
+            return Compose([TRANSFORMS.build(step) for step in steps])
+    raise ConfigError(
+        "the config has no test pipeline, so it is not known how to feed the model; expected "
+        "test_splits.<name>.dataset.pipeline or val_dataloader.dataset.pipeline"
+    )

@@ -1,0 +1,164 @@
+"""A sheet of predictions: for each expression, the ground truth beside the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.structures import InstanceData
+
+from vgtoolbox.structures import box_iou, intersection_and_union, merge_rles
+from vgtoolbox.visualization.drawing import Picture, Style, caption_bar, side_by_side, stack
+from vgtoolbox.visualization.overlay import Overlay, draw_overlay
+from vgtoolbox.visualization.palette import CORRECT, GREY, INCORRECT, INK, PAPER, WHITE
+from vgtoolbox.visualization.panel import count_targets, quoted
+
+_CAPTION_LINES = 2
+_GAP = 4
+
+
+@dataclass(frozen=True)
+class SheetEntry:
+    """One expression of a sheet.
+
+    Attributes:
+        image: uint8 RGB (H, W, 3), the original image.
+        targets: `gt_instances_ori`.
+        record: The line of `predictions.jsonl`.
+    """
+
+    image: Picture
+    targets: InstanceData
+    record: Mapping[str, Any]
+
+    @property
+    def no_target(self) -> bool:
+        """Whether the expression names nothing in the image."""
+        return len(self.targets) == 0
+
+    @property
+    def iou(self) -> float:
+        """IoU of the merged mask with all targets; of the best box where no mask is predicted."""
+        if self.record["no_target"] or self.no_target:
+            return float(self.record["no_target"] and self.no_target)
+        if self.record["merged_mask"] is None:
+            return self._box_iou()
+        height, width = self.record["size"]
+        truth = merge_rles(self.targets.masks, (height, width))
+        intersection, union = intersection_and_union(self.record["merged_mask"], truth)
+        return intersection / union if union else 0.0
+
+    def is_correct(self, iou_thr: float = 0.5) -> bool:
+        """Whether the IoU reaches the threshold, or both say that there is no target."""
+        return self.iou >= iou_thr
+
+    def _box_iou(self) -> float:
+        scores = self.record["scores"]
+        if not scores:
+            return 0.0
+        best = torch.tensor([self.record["boxes_xyxy"][int(np.argmax(scores))]])
+        return float(box_iou(best, self.targets.boxes_xyxy.float()).max())
+
+
+def draw_contact_sheet(
+    entries: Sequence[SheetEntry],
+    *,
+    columns: int = 4,
+    side: int = 256,
+    score_thr: float = 0.7,
+    font_file: str | None = None,
+) -> Picture:
+    """Draw a sheet of (ground truth | prediction) pairs, each marked correct or not.
+
+    Args:
+        entries: One or more.
+        columns: Pairs in a row.
+        side: Longer side of each picture, in pixels.
+        score_thr: Instances above it are drawn.
+        font_file: See `text.load_font`.
+    """
+    if not entries:
+        raise ValueError("a sheet needs one prediction at least")
+    style = Style(line=max(2, side // 160), font=max(11, side // 20), margin=5, font_file=font_file)
+    cells = [_draw_cell(entry, side, style, score_thr) for entry in entries]
+    columns = min(columns, len(cells))
+    rows = [
+        side_by_side(cells[i : i + columns], gap=4 * _GAP) for i in range(0, len(cells), columns)
+    ]
+    # The last row may be shorter: it stands at the left, as the others do.
+    width = max(row.shape[1] for row in rows)
+    rows = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=255) for r in rows]
+    sheet = stack([_header(entries, width, style), *rows], gap=4 * _GAP)
+    margin = 4 * _GAP
+    return np.pad(sheet, ((margin, margin), (margin, margin), (0, 0)), constant_values=255)
+
+
+def _header(entries: Sequence[SheetEntry], width: int, style: Style) -> Picture:
+    correct = sum(entry.is_correct() for entry in entries)
+    text = (
+        "left: ground truth · right: prediction · "
+        f"{correct} of {len(entries)} with IoU ≥ 0.5, or rightly without target"
+    )
+    return caption_bar(width, text, style, color=GREY)
+
+
+def _draw_cell(entry: SheetEntry, side: int, style: Style, score_thr: float) -> Picture:
+    """Draw one expression: its words, both pictures, and the verdict."""
+    factor = side / max(entry.image.shape[:2])
+    size = (
+        max(1, round(entry.image.shape[0] * factor)),
+        max(1, round(entry.image.shape[1] * factor)),
+    )
+    truth = Overlay.of_targets(entry.targets, (entry.image.shape[0], entry.image.shape[1]))
+    found = Overlay.of_prediction(entry.record, score_thr=score_thr)
+    halves = [
+        _half(entry, truth, size, side, style, no_target=entry.no_target),
+        _half(entry, found, size, side, style, no_target=entry.record["no_target"]),
+    ]
+    pair = side_by_side(halves, gap=_GAP)
+    title = _fixed_height_caption(quoted(entry.record["expression"]), pair.shape[1], style)
+    return stack([title, pair, _verdict(entry, pair.shape[1], style)])
+
+
+def _half(
+    entry: SheetEntry,
+    overlay: Overlay,
+    size: tuple[int, int],
+    side: int,
+    style: Style,
+    *,
+    no_target: bool,
+) -> Picture:
+    """Draw one of the two pictures in a square, with the number of targets below it."""
+    drawn = draw_overlay(entry.image, overlay, size=size, font_file=style.font_file)
+    square = np.full((side, side, 3), 241, np.uint8)
+    top, left = (side - size[0]) // 2, (side - size[1]) // 2
+    square[top : top + size[0], left : left + size[1]] = drawn
+    note = caption_bar(side, count_targets(overlay, no_target), style, color=GREY, max_lines=1)
+    return stack([square, note])
+
+
+def _fixed_height_caption(text: str, width: int, style: Style) -> Picture:
+    """Set a caption at the foot of room for two lines, so that the pictures of a row align."""
+    caption = caption_bar(width, text, style, color=INK, max_lines=_CAPTION_LINES)
+    full = caption_bar(width, "\n".join("M" * width), style, max_lines=_CAPTION_LINES)
+    room = np.full((full.shape[0], width, 3), PAPER, np.uint8)
+    room[-caption.shape[0] :] = caption
+    return room
+
+
+def _verdict(entry: SheetEntry, width: int, style: Style) -> Picture:
+    """Say whether the prediction is right, by sign and words as well as by colour."""
+    correct = entry.is_correct()
+    if entry.no_target and not correct:
+        words = "found what is not there"
+    elif entry.record["no_target"] and not correct:
+        words = "missed: said no target"
+    else:
+        words = "rightly no target" if entry.no_target else f"IoU {entry.iou:.2f}"
+    background = CORRECT if correct else INCORRECT
+    text = f"{'✓' if correct else '✗'} {words}"
+    return caption_bar(width, text, style, color=WHITE, background=background, max_lines=1)
