@@ -4,7 +4,7 @@
 # change one of them: `train_dataloader.dataset.pipeline.resize.size`.
 image_size = 128
 max_tokens = 32
-tokenizer = dict(type="BEiT3Tokenizer", model_file="data/shapes/tokenizer.spm")
+tokenizer = dict(type="BEiT3Tokenizer", model_file="{{$SHAPES_ROOT:data/shapes}}/tokenizer.spm")
 
 train_pipeline = dict(
     load=dict(type="LoadImage"),
@@ -28,14 +28,14 @@ test_pipeline = dict(
 
 grefcoco = dict(
     type="GRefCOCODataset",
-    data_root="data/shapes",
+    data_root="{{$SHAPES_ROOT:data/shapes}}",
     ann_root="grefcoco",
     image_root="images",
     pipeline=test_pipeline,
 )
 refcoco = dict(
     type="RefCOCODataset",
-    data_root="data/shapes",
+    data_root="{{$SHAPES_ROOT:data/shapes}}",
     ann_root="refcoco",
     image_root="images",
     pipeline=test_pipeline,

@@ -17,4 +17,3 @@ param_scheduler = [
     dict(type="ConstantLR", factor=0.5, by_epoch=True, begin=0, end=1),
     dict(type="MultiStepLR", gamma=0.1, milestones=[6], by_epoch=True),
 ]
-randomness = dict(seed=6666, deterministic=True)

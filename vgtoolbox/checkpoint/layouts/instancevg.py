@@ -104,6 +104,11 @@ def matches(keys: Collection[str]) -> bool:
     return {"vis_enc.beit3.text_embed.weight", "head.nt_embed.layers.0.weight"} <= set(keys)
 
 
+def is_unused(key: str) -> bool:
+    """Whether the published model stores this tensor and never reads it."""
+    return _UNUSED.fullmatch(key) is not None
+
+
 def to_ours(state: StateDict, model: nn.Module) -> StateDict:
     """Rename a published state dict; unused tensors and the heads' copies are left out.
 
@@ -120,7 +125,7 @@ def to_ours(state: StateDict, model: nn.Module) -> StateDict:
             original = f"head.{copy[1]}.0.{copy[3]}"
             if not torch.equal(value, state[original]):
                 raise ValueError(f"{key} differs from {original}, although they are one module")
-        elif not _UNUSED.fullmatch(key):
+        elif not is_unused(key):
             name = TABLE.to_ours(key)
             if name is None:
                 raise ValueError(f"{key} is no key of the {NAME} layout")

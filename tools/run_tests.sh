@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Install with the developers' tools, then lint, check types, and run the tests:
+#   bash tools/run_tests.sh [options of pytest]     e.g. -m slow
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bash tools/install.sh dev
+export PATH="$PWD/${VENV:-.venv}/bin:$PATH"
+# Small models run faster on one thread a process than on several.
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+ruff check .
+ruff format --check .
+mypy
+python -m pytest -n auto -m "not slow and not gpu" "$@"
