@@ -1,3 +1,4 @@
+# ruff: noqa: C408
 _base_ = ["../../configs/_base_/runtime/default.py"]
 custom_imports = dict(imports=["toy_grounder"])
 model = dict(type="ToyGrounder", width=16)

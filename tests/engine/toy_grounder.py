@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import torch
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from vgtoolbox.registry import DATASETS, FUNCTIONS, MODELS
+from vgtoolbox.registry import DATASETS, FUNCTIONS, HOOKS, MODELS
 from vgtoolbox.structures import GroundingDataSample, encode_masks
 
 SIZE = 16
@@ -20,12 +24,10 @@ SIZE = 16
 class ToyRectangles(Dataset):
     """Noisy images with one bright rectangle, or (every fourth) none; noise differs by epoch."""
 
-    METAINFO = {"split": "toy"}
-
     def __init__(self, length=21, seed=0):
         self.length = length
         self.seed = seed
-        self.metainfo = dict(self.METAINFO)
+        self.metainfo = {"split": "toy"}
         self.epoch = torch.tensor(0).share_memory_()
 
     def set_epoch(self, epoch):
@@ -118,3 +120,26 @@ class ToyGrounder(BaseModel):
             sample.pred_existence = float(logit.sigmoid())
             sample.pred_no_target = bool(logit <= 0)
         return data_samples
+
+
+@HOOKS.register_module()
+class KillHook(Hook):
+    """Kill -9 this process at a named moment of an iteration."""
+
+    priority = "LOWEST"
+
+    def __init__(self, moment, at):
+        self.moment, self.at = moment, at
+
+    def _maybe_kill(self, moment, position):
+        if (moment, position) == (self.moment, self.at):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self._maybe_kill("train", runner.iter + 1)
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        self._maybe_kill("val", runner.epoch)
+
+    def before_save_checkpoint(self, runner, checkpoint):
+        self._maybe_kill("save", runner.epoch + 1)

@@ -94,6 +94,8 @@ class GroundingRunner(Runner):
     device is the config's `device` (default "auto").
     """
 
+    optim_wrapper: Any
+
     @property
     def bare_model(self) -> nn.Module:
         """The model without the wrapper that distributes it."""

@@ -172,7 +172,7 @@ def _constructor_keys(built: type | None) -> frozenset[str]:
     for cls in inspect.getmro(built) if inspect.isclass(built) else ():
         if "__init__" not in vars(cls) or cls is object:
             continue
-        parameters = inspect.signature(cls.__init__).parameters.values()
+        parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
         names.update(parameter.name for parameter in parameters)
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             break

@@ -97,7 +97,9 @@ def test(
                 cfg.get("test_cfg") or {},
             )
             samples += len(runner.test_dataloader.dataset)
-            protocol.update(_protocol(runner.test_evaluator))
+            for prefix, settings in _protocol(runner.test_evaluator).items():
+                unlike = protocol.setdefault(prefix, settings) != settings
+                protocol[f"{name}/{prefix}" if unlike else prefix] = settings
         runner.call_hook("after_run")
         if is_main_process():
             write_metric_report(

@@ -26,6 +26,9 @@ class ResumableCheckpointHook(CheckpointHook):
     between the checkpoint and the end of that validation. Arguments are those of upstream.
     """
 
+    out_dir: str
+    keep_ckpt_ids: deque[int]
+
     def before_train(self, runner: Runner) -> None:
         """Catch up on the validation that an interrupted run still owed."""
         self._restore(runner)
