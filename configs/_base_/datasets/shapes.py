@@ -3,7 +3,7 @@
 # A pipeline's steps have names, so that a config that inherits this one, or --cfg-options, can
 # change one of them: `train_dataloader.dataset.pipeline.resize.size`.
 image_size = 128
-max_tokens = 32
+max_tokens = 24
 tokenizer = dict(type="BEiT3Tokenizer", model_file="{{$SHAPES_ROOT:data/shapes}}/tokenizer.spm")
 
 train_pipeline = dict(

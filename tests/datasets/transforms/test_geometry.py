@@ -114,8 +114,9 @@ def test_boxes_and_masks_follow_the_image(results, size, keep_ratio, backend):
     assert resized["masks"].shape == (len(boxes), *size)
     assert resized["boxes"].canvas_size == size
     torch.testing.assert_close(_plain(resized, "boxes"), boxes * torch.tensor([sx, sy, sx, sy]))
+    content = round(height * sy), round(width * sx)
+    assert resized["img_shape"] == content
     if keep_ratio:
-        content = round(height * sy), round(width * sx)
         assert content[0] == size[0] or content[1] == size[1]
         assert content[0] <= size[0]
         assert content[1] <= size[1]
@@ -133,6 +134,7 @@ def test_keeping_the_ratio_pads_below_and_right():
     loaded = LoadTargets()(LoadImage()({"image": image, "targets": targets}))
     results = Resize(40, keep_ratio=True, pad_value=5)(loaded)
     assert results["scale_factor"] == (2.0, 2.0)
+    assert results["img_shape"] == (20, 40)
     assert (results["image"][:, :20] == 9).all()
     assert (results["image"][:, 20:] == 5).all()
     assert results["masks"][0, :20].all()

@@ -38,7 +38,7 @@ class PackGroundingInputs:
         for key in ("token_ids", "text_padding_mask"):
             if key in results:
                 inputs[key] = results[key]
-        sample = GroundingDataSample(metainfo=_metainfo(results, tuple(image.shape[-2:])))
+        sample = GroundingDataSample(metainfo=_metainfo(results))
         if "boxes" in results:
             sample.gt_instances = InstanceData(
                 boxes_xyxy=results["boxes"].as_subclass(torch.Tensor),
@@ -51,11 +51,11 @@ class PackGroundingInputs:
         return {"inputs": inputs, "data_samples": sample}
 
 
-def _metainfo(results: Results, img_shape: tuple[int, ...]) -> dict[str, Any]:
+def _metainfo(results: Results) -> dict[str, Any]:
     """Gather what is known of the sample."""
     meta = {key: results[key] for key in _META_KEYS if key in results}
     meta["expressions"] = tuple(results.get("expressions", ()))
-    meta["img_shape"] = img_shape
+    meta["img_shape"] = results.get("img_shape", tuple(results["image"].shape[-2:]))
     meta["scale_factor"] = results.get("scale_factor", (1.0, 1.0))
     meta["flip"] = results.get("flip", False)
     return meta

@@ -52,7 +52,11 @@ class Resize:
         self.pad_value = pad_value
 
     def __call__(self, results: Results) -> Results:
-        """Resize, and set `scale_factor` (x, y): input coordinate = original one * factor."""
+        """Resize, and set what leads back to the original frame.
+
+        `scale_factor` (x, y): input coordinate = original coordinate * factor; `img_shape` (H, W):
+        what the image takes of the input, padding left out.
+        """
         height, width = results["image"].shape[-2:]
         content = self._content_size(height, width)
         factor = (content[1] / width, content[0] / height)
@@ -64,6 +68,7 @@ class Resize:
             results["boxes"] = tv_tensors.wrap(boxes, like=results["boxes"], canvas_size=self.size)
             masks = resize_masks(results["masks"].as_subclass(torch.Tensor), content)
             results["masks"] = tv_tensors.Mask(self._pad(masks, 0))
+        results["img_shape"] = content
         before = results.get("scale_factor", (1.0, 1.0))
         results["scale_factor"] = (before[0] * factor[0], before[1] * factor[1])
         return results
