@@ -34,9 +34,7 @@ def read_config_text(text: str) -> dict[str, Any]:
 def _value(node: ast.expr) -> Any:
     """Return the value of a literal, or of a `dict(...)` call of such values."""
     if isinstance(node, ast.Call):
-        if not isinstance(node.func, ast.Name) or node.func.id != "dict" or node.args:
-            raise ConfigTextError(_refusal(node))
-        return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
+        return _dict_call(node)
     if isinstance(node, ast.Dict):
         if None in node.keys:
             raise ConfigTextError(_refusal(node))
@@ -50,6 +48,21 @@ def _value(node: ast.expr) -> Any:
         return ast.literal_eval(node)
     except ValueError as error:
         raise ConfigTextError(_refusal(node)) from error
+
+
+def _dict_call(node: ast.Call) -> dict[str, Any]:
+    """Return the value of `dict(a=1)`, or of `dict({'no-name': 1})` as mmengine writes those."""
+    values = [_value(argument) for argument in node.args]
+    named = {keyword.arg: _value(keyword.value) for keyword in node.keywords if keyword.arg}
+    is_dict = isinstance(node.func, ast.Name) and node.func.id == "dict"
+    if (
+        not is_dict
+        or len(named) < len(node.keywords)
+        or len(values) > 1
+        or not all(isinstance(value, dict) for value in values)
+    ):
+        raise ConfigTextError(_refusal(node))
+    return {**(values[0] if values else {}), **named}
 
 
 def _refusal(node: ast.AST) -> str:

@@ -158,7 +158,8 @@ def _model_type(config_text: str) -> str:
         model = read_config_text(config_text).get("model", {})
     except ConfigTextError:  # of another code base: it only served to explain
         return ""
-    return str(model.get("type", "")) if isinstance(model, dict) else ""
+    name = str(model.get("type", "")) if isinstance(model, dict) else ""
+    return name.rpartition(".")[2]  # without the scope
 
 
 def _extra_prefix(report: LoadReport) -> str:

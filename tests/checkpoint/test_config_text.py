@@ -1,0 +1,37 @@
+import pytest
+from mmengine.config import Config
+
+from vgtoolbox.checkpoint.config_text import ConfigTextError, read_config_text
+
+
+def test_a_resolved_config_is_read_back():
+    values = {
+        "model": {"type": "InstanceVG", "heads": [{"dim": 8, "lr-mult": -0.5}], "size": (320, 320)},
+        "load_from": None,
+        "deep": {"text": "it's", "flags": [True, False], "empty": {}, "eps": 1e-9},
+    }
+    assert read_config_text(Config(values).pretty_text) == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os",
+        "a = open('/etc/passwd')",
+        "a = dict(b=__import__('os').getcwd())",
+        "a = [x for x in (1, 2)]",
+        "a = 1\nprint(a)",
+        "a = {**dict(b=1)}",
+        "a = dict(**dict(b=1))",
+        "a = dict(1)",
+        "a.b = 1",
+    ],
+)
+def test_code_is_refused_and_not_run(text):
+    with pytest.raises(ConfigTextError, match=r"line .* of the config text"):
+        read_config_text(text)
+
+
+def test_broken_source_is_named():
+    with pytest.raises(ConfigTextError, match="no Python"):
+        read_config_text("model = dict(")
