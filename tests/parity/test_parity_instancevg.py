@@ -40,9 +40,9 @@ class Case:
         self.layout, seed = re.fullmatch(r"instancevg_(\w+)_seed(\d+)", path.stem).groups()
         self.golden = np.load(path)
         self.published = _published_state_dict(f"instancevg_{self.layout}.tsv", int(seed))
-        model = Config.fromfile(CONFIG).model
-        model.merge_from_dict(CHANGES[self.layout])
-        self.model = MODELS.build(model).eval()
+        cfg = Config.fromfile(CONFIG)
+        cfg.merge_from_dict({"model": CHANGES[self.layout]})
+        self.model = MODELS.build(cfg.model).eval()
         self.report = load_state_dict_strict(self.model, self.published, source=path.stem)
         rng = np.random.Generator(np.random.PCG64([int(seed), 12345]))
         images = rng.standard_normal((2, 3, 320, 320), dtype=np.float32)
