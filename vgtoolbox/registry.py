@@ -44,8 +44,9 @@ class Registry(MMEngineRegistry):
         if scope in OPENMMLAB_SCOPES:
             import_openmmlab(scope)
         try:
-            # mmcv registers its modules in mmengine's root, under no scope of its own.
-            found = super().get(name if scope == "mmcv" else key)
+            # mmcv registers its modules in mmengine's root, under no scope of its own; looked up
+            # from here, a module of ours with the same name would hide it.
+            found = self._get_root_registry().get(name) if scope == "mmcv" else super().get(key)
         except RuntimeError:  # mmengine's "Failed to get", when the name is not importable either
             found = None
         if found is None:
