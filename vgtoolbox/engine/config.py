@@ -64,7 +64,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         raise FileNotFoundError(_explain_missing(Path(path)))
     cfg = Config.fromfile(str(path))
     for key in [key for key in cfg if key.startswith("_")]:
-        del cfg[key]
+        cfg.pop(key)
     for key in cfg:
         if key not in KNOWN_KEYS:
             raise ConfigError(

@@ -12,8 +12,9 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))),
     clip_grad=dict(max_norm=0.15),
 )
-# Factors by epoch, from 0: (e + 1) / (W + 1) for e < W = 1; 0.1 once e + 1 >= 7.
+# Factors by epoch, from 0: (e + 1) / (W + 1) for e < W = 1; 0.1 once e + 1 >= 7. mmengine's
+# ConstantLR ends one step before its `end`.
 param_scheduler = [
-    dict(type="ConstantLR", factor=0.5, by_epoch=True, begin=0, end=1),
+    dict(type="ConstantLR", factor=0.5, by_epoch=True, begin=0, end=2),
     dict(type="MultiStepLR", gamma=0.1, milestones=[6], by_epoch=True),
 ]

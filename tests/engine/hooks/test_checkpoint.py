@@ -1,0 +1,50 @@
+from pathlib import Path
+
+from vgtoolbox.checkpoint import load_checkpoint
+from vgtoolbox.engine import find_last_checkpoint, train
+
+
+def test_the_wanted_number_of_checkpoints_is_kept_across_a_resume(toy_config, tmp_path):
+    keep = {"default_hooks.checkpoint.max_keep_ckpts": 2}
+    train(toy_config(**keep, **{"train_cfg.max_epochs": 3}))
+    train(toy_config(**keep, **{"train_cfg.max_epochs": 5}), resume=True)
+    epochs = {path.name for path in (tmp_path / "run").glob("epoch_*.pth")}
+    assert epochs == {"epoch_4.pth", "epoch_5.pth"}
+
+
+def test_one_best_checkpoint_a_metric_is_kept(toy_config, tmp_path):
+    watched = {"default_hooks.checkpoint.save_best": ["gres/gIoU", "grec/N-acc"]}
+    train(toy_config(**watched, **{"train_cfg.max_epochs": 4}))
+    best = sorted(path.name for path in (tmp_path / "run").glob("best_*.pth"))
+    assert len(best) == 2
+    assert best[0].startswith("best_grec_N-acc_")
+    assert best[1].startswith("best_gres_gIoU_")
+
+
+def test_a_finished_run_resumes_to_itself(toy_config):
+    cfg = toy_config()
+    train(cfg)
+    last = Path(cfg.work_dir, "epoch_2.pth")
+    content = last.read_bytes()
+    train(toy_config(), resume=True)
+    assert last.read_bytes() == content
+
+
+def test_a_moved_work_dir_still_finds_its_last_checkpoint(toy_config, tmp_path):
+    train(toy_config())
+    assert find_last_checkpoint(tmp_path / "run") == tmp_path / "run" / "epoch_2.pth"
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    assert find_last_checkpoint(moved) == moved / "epoch_2.pth"
+    assert find_last_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_a_checkpoint_holds_the_averaged_weights_and_the_config(toy_config):
+    cfg = toy_config()
+    runner = train(cfg)
+    checkpoint = load_checkpoint(Path(cfg.work_dir, "epoch_2.pth"))
+    raw = runner.bare_model.state_dict()
+    averaged = checkpoint["state_dict"]
+    assert not averaged["head.weight"].equal(raw["head.weight"])
+    assert checkpoint["ema_state_dict"]["module.head.weight"].equal(raw["head.weight"])
+    assert "model = dict" in checkpoint["config"]
+    assert "test_splits = dict" in checkpoint["config"]

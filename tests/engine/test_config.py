@@ -1,0 +1,139 @@
+from pathlib import Path
+
+import pytest
+
+from vgtoolbox.engine import ConfigError, load_config, parse_options
+from vgtoolbox.engine.config import override
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+LEAVES = sorted(path for path in CONFIGS.glob("*/*.py") if path.parent.name != "_base_")
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    def write(text):
+        path = tmp_path / "InstanceVG-toy.py"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def cfg(toy_config):
+    return toy_config()
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+def test_every_leaf_config_has_known_keys_only(path):
+    cfg = load_config(path)
+    assert {"model", "train_dataloader", "test_splits", "optim_wrapper"} <= set(cfg)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lr=1e-3", 1e-3),
+        ("lr=true", True),
+        ("lr=None", None),
+        ("lr=320,320", [320, 320]),
+        ("lr=(320,320)", (320, 320)),
+        ("lr=[1,2]", [1, 2]),
+        ("lr=a,b", ["a", "b"]),
+        ("lr=a b", "a b"),
+        ("lr='a b'", "a b"),
+        ("lr=data/x=y", "data/x=y"),
+        ("lr=", ""),
+    ],
+)
+def test_values_of_the_command_line(text, expected):
+    (value,) = parse_options([text]).values()
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+def test_a_word_without_equals_sign_is_an_error():
+    with pytest.raises(ConfigError, match="key=value, got 'lr'"):
+        parse_options(["lr"])
+
+
+def test_known_keys_dicts_and_list_indices_are_set(cfg):
+    override(cfg, "optim_wrapper.optimizer.lr", 0.5)
+    override(cfg, "param_scheduler.0.end", 3)
+    override(cfg, "test_splits.odd.evaluator.0.type", "RESMetric")
+    assert cfg.optim_wrapper.optimizer.lr == 0.5
+    assert cfg.param_scheduler[0].end == 3
+    assert cfg.test_splits.odd.evaluator[0].type == "RESMetric"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("load_from", "a.pth"),  # a top-level key that the config leaves out
+        ("auto_scale_lr.base_batch_size", 16),  # below such a key
+        ("optim_wrapper.accumulative_counts", 4),  # taken by the class that type names
+        ("optim_wrapper.optimizer.betas", (0.9, 0.98)),
+        ("default_hooks.checkpoint.save_begin", 3),  # by a base class of it
+        ("model.dropout", 0.0),
+        ("train_dataloader.persistent_workers", True),  # by the data loader
+        ("randomness.deterministic", True),
+        ("train_cfg.val_begin", 2),
+    ],
+)
+def test_a_new_key_is_taken_where_a_class_takes_it(cfg, key, value):
+    override(cfg, key, value)
+    node = cfg
+    for name in key.split("."):
+        node = node[name]
+    assert node == value
+
+
+def test_a_new_section_is_made_where_the_class_takes_it(cfg):
+    del cfg.optim_wrapper["clip_grad"]
+    override(cfg, "optim_wrapper.clip_grad.max_norm", 0.15)
+    assert cfg.optim_wrapper.clip_grad == {"max_norm": 0.15}
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("optim_wraper.optimizer.lr", r"the config has no 'optim_wraper'; .*'optim_wrapper'"),
+        ("optim_wrapper.optimiser.lr", "did you mean 'optimizer'"),
+        ("optim_wrapper.optimizer.learning_rate", "optimizer has no 'learning_rate'"),
+        ("model.widht", "model has no 'widht'; did you mean 'width'"),
+        ("train_dataloader.batchsize", "did you mean 'batch_size'"),
+        ("test_splits.od.dataset.length", "did you mean 'odd'"),
+        ("param_scheduler.1.end", "is a list of 1, so '1' must be a number from 0 to 0"),
+        ("param_scheduler.end", "is a list of 1, so 'end' must be a number"),
+        ("train_cfg.max_epochs.x", "'train_cfg.max_epochs' is 2, which has no keys"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_and_changes_nothing(cfg, key, message):
+    before = cfg.to_dict()
+    with pytest.raises(ConfigError, match=message):
+        override(cfg, key, 1)
+    assert cfg.to_dict() == before
+
+
+def test_overrides_apply_in_order(config_file):
+    path = config_file("param_scheduler = [dict(type='LinearLR', end=5)]\n")
+    options = {"param_scheduler": [{"type": "PolyLR"}], "param_scheduler.0.power": 2}
+    assert load_config(path, options).param_scheduler == [{"type": "PolyLR", "power": 2}]
+
+
+def test_a_misspelt_key_of_the_file_names_the_nearest(config_file):
+    with pytest.raises(ConfigError, match=r"InstanceVG-toy\.py: unknown key 'optim_wraper'.*'opt"):
+        load_config(config_file("optim_wraper = dict()\n"))
+
+
+def test_helper_variables_with_underscore_are_dropped(config_file):
+    cfg = load_config(config_file("_size = 64\nmodel = dict(type='ToyGrounder', width=_size)\n"))
+    assert cfg.to_dict() == {"model": {"type": "ToyGrounder", "width": 64}}
+
+
+def test_a_missing_file_names_the_nearest(config_file):
+    path = config_file("")
+    with pytest.raises(FileNotFoundError, match=r"did you mean 'InstanceVG-toy\.py'"):
+        load_config(path.with_name("InstanceVG-tyo.py"))
+    with pytest.raises(FileNotFoundError, match="configs there: none"):
+        load_config(path.parent / "nowhere" / "a.py")
