@@ -133,6 +133,10 @@ def test_no_polygon_is_the_empty_mask():
     [
         ([[0, 0, 1, 1]], r"at least 3 points.*got 4 numbers: \[0, 0, 1, 1\]"),
         ([[0, 0, 4, 0, 4, 4], [0, 0, 1, 1, 2, 2, 3]], "got 7 numbers"),
+        ({"size": [8, 8], "counts": [30, 4]}, "broken: 2 runs of 34 pixels .* 8 x 8 = 64"),
+        ({"size": [8, 8], "counts": [70, -6]}, "run lengths are broken"),
+        ({"size": [8, 8], "counts": "abc"}, "run lengths are broken"),
+        ({"size": [8, 8], "counts": ""}, "broken: 0 runs"),
         ({"size": [4, 4], "counts": [16]}, "height x width 4 x 4, the image is 8 x 8"),
     ],
 )

@@ -84,10 +84,11 @@ def segmentation_to_rle(segmentation: Segmentation, size: tuple[int, int]) -> RL
 
     Raises:
         ValueError: A polygon with fewer than 3 points or an odd number of values, or run lengths
-            of an image of another size.
+            of an image of another size, or that do not add up to its pixels.
     """
     if isinstance(segmentation, dict):
         check_rle_size(segmentation, size)
+        _check_runs(segmentation["counts"], size)
         if isinstance(segmentation["counts"], list):
             return _as_text(coco_mask.frPyObjects(segmentation, *size))
         return _as_text(segmentation)
@@ -109,6 +110,37 @@ def check_rle_size(rle: RLE | dict[str, Any], size: tuple[int, int]) -> None:
             f"the mask's run lengths are for an image of height x width "
             f"{rle['size'][0]} x {rle['size'][1]}, the image is {size[0]} x {size[1]}"
         )
+
+
+def _check_runs(counts: list[int] | str | bytes, size: tuple[int, int]) -> None:
+    """Raise where runs are not those of an image of `size`: pycocotools reads on past their end."""
+    runs = counts if isinstance(counts, list) else _unpack_runs(counts)
+    if sum(runs) != size[0] * size[1] or min(runs, default=0) < 0:
+        raise ValueError(
+            f"the mask's run lengths are broken: {len(runs)} runs of {sum(runs)} pixels in all, "
+            f"the image has {size[0]} x {size[1]} = {size[0] * size[1]}"
+        )
+
+
+def _unpack_runs(counts: str | bytes) -> list[int]:
+    """Decode COCO's compressed counts: 5 bits a character from "0" on, low bits first.
+
+    Bit 5 says that the number goes on, bit 4 of its last character is the sign; from the fourth on,
+    numbers are differences to the last but one (cocoapi, maskApi.c, rleToString).
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for code in counts.encode() if isinstance(counts, str) else counts:
+        bits = code - 48
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if bits & 0x20:
+            continue
+        if bits & 0x10:
+            value -= 1 << shift
+        runs.append(value + runs[-2] if len(runs) > 2 else value)
+        value = shift = 0
+    return runs
 
 
 def empty_rle(size: tuple[int, int]) -> RLE:

@@ -30,7 +30,6 @@ train_dataloader = dict(
     batch_size=16,
     num_workers=4,
     persistent_workers=True,
-    pin_memory=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
     dataset=dict(grefcoco, split="train", per="ref", pipeline=train_pipeline),
@@ -38,7 +37,6 @@ train_dataloader = dict(
 test_dataloader = dict(
     batch_size=16,
     num_workers=4,
-    pin_memory=True,
     sampler=dict(type="DefaultSampler", shuffle=False),
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
 )
