@@ -1,7 +1,11 @@
 import pytest
 from mmengine.config import Config
 
-from vgtoolbox.checkpoint.config_text import ConfigTextError, read_config_text
+from vgtoolbox.checkpoint.config_text import (
+    ConfigTextError,
+    read_config_text,
+    write_config_text,
+)
 
 
 def test_a_resolved_config_is_read_back():
@@ -11,6 +15,14 @@ def test_a_resolved_config_is_read_back():
         "deep": {"text": "it's", "flags": [True, False], "empty": {}, "eps": 1e-9},
     }
     assert read_config_text(Config(values).pretty_text) == values
+    assert read_config_text(write_config_text(values)) == values
+
+
+def test_the_steps_of_a_pipeline_keep_their_order():
+    pipeline = {name: {"type": name.title()} for name in ("load", "resize", "clean", "pack", "a")}
+    cfg = Config({"val_dataloader": {"dataset": {"pipeline": pipeline}}})
+    read = read_config_text(write_config_text(cfg.to_dict()))
+    assert list(read["val_dataloader"]["dataset"]["pipeline"]) == list(pipeline)
 
 
 @pytest.mark.parametrize(

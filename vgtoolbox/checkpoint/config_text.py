@@ -1,13 +1,26 @@
-"""Reading a config that came inside a checkpoint, without executing it."""
+"""A config inside a checkpoint: written as Python source, and read without executing it."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
+from pprint import pformat
 from typing import Any
 
 
 class ConfigTextError(ValueError):
     """The text is more than assignments of plain values."""
+
+
+def write_config_text(config: Mapping[str, Any]) -> str:
+    """Return the source of a resolved config of plain values, keys in their own order.
+
+    mmengine's `pretty_text` sorts them, and with them the steps of a pipeline that have names.
+    """
+    lines = (
+        f"{key} = {pformat(value, width=100, sort_dicts=False)}" for key, value in config.items()
+    )
+    return "\n".join(lines) + "\n"
 
 
 def read_config_text(text: str) -> dict[str, Any]:

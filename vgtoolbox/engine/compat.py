@@ -22,6 +22,7 @@ from mmengine.utils import apply_to
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.checkpoint.io import check_plain, load_checkpoint, save_checkpoint
 from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
 from vgtoolbox.engine.device import choose_device
@@ -103,8 +104,14 @@ class GroundingRunner(Runner):
 
     @cached_property
     def config_text(self) -> str:
-        """The resolved config, as Python source."""
-        return self.cfg.pretty_text
+        """The resolved config, as Python source, pipelines in their own order."""
+        return write_config_text(self.cfg.to_dict())
+
+    @master_only
+    def dump_config(self) -> None:
+        """Write the resolved config to the work dir; upstream sorts the steps of pipelines."""
+        name = Path(self.cfg.filename).name if self.cfg.filename else f"{self.timestamp}.py"
+        Path(self.work_dir, name).write_text(self.config_text, encoding="utf-8")
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Move the model to its device and, among several processes, distribute it."""
