@@ -5,6 +5,7 @@ Boxes are corner pixels (x1, y1, x2, y2) and masks are dense, in the frame of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -77,10 +78,22 @@ def resize_mask(mask: DenseMask, size: tuple[int, int]) -> DenseMask:
     return cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0
 
 
-def fill_mask(image: Picture, mask: DenseMask, color: Color, *, alpha: float = 0.4) -> Picture:
-    """Tint the pixels of a mask (H, W); `alpha` 1 covers the picture."""
+def fill_masks(
+    image: Picture, masks: Sequence[DenseMask], colors: Sequence[Color], *, alpha: float = 0.4
+) -> Picture:
+    """Tint the pixels of masks (H, W); where several overlap, with the mean of their colours.
+
+    The picture shines through the same everywhere, however many masks cover a pixel.
+    """
+    tint = np.zeros(image.shape, np.float32)
+    depth = np.zeros((*image.shape[:2], 1), np.float32)
+    for mask, color in zip(masks, colors, strict=True):
+        tint[mask] += color
+        depth[mask] += 1
+    covered = depth[..., 0] > 0
     drawn = image.copy()
-    drawn[mask] = np.rint(image[mask] * (1 - alpha) + np.array(color) * alpha).astype(np.uint8)
+    mean = tint[covered] / depth[covered]
+    drawn[covered] = np.rint(image[covered] * (1 - alpha) + mean * alpha).astype(np.uint8)
     return drawn
 
 
@@ -101,11 +114,13 @@ def draw_box(
     x1, y1, x2, y2 = np.clip(np.rint(box_xyxy), 0, limit).astype(int).tolist()
     canvas = Image.fromarray(image)
     pen = ImageDraw.Draw(canvas)
-    pen.rectangle((x1, y1, x2, y2), outline=WHITE, width=width + 2)
-    if min(x2 - x1, y2 - y1) > 2:
-        pen.rectangle((x1 + 1, y1 + 1, x2 - 1, y2 - 1), outline=color, width=width)
+    # A line that is wider than half the box would be drawn beyond it.
+    room = (min(x2 - x1, y2 - y1) + 1) // 2
+    if room < width + 2:
+        pen.rectangle((x1, y1, x2, y2), outline=color, width=max(1, min(width, room)))
     else:
-        pen.rectangle((x1, y1, x2, y2), outline=color, width=width)
+        pen.rectangle((x1, y1, x2, y2), outline=WHITE, width=width + 2)
+        pen.rectangle((x1 + 1, y1 + 1, x2 - 1, y2 - 1), outline=color, width=width)
     return np.array(canvas)
 
 

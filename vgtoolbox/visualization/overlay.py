@@ -18,7 +18,7 @@ from vgtoolbox.visualization.drawing import (
     check_picture,
     draw_box,
     draw_label,
-    fill_mask,
+    fill_masks,
     label_size,
     occupy,
     outline_mask,
@@ -148,14 +148,13 @@ def draw_overlay(
 def _draw_masks(
     drawn: Picture, overlay: Overlay, colors: list[Color], style: Style, alpha: float
 ) -> Picture:
-    # Instances without masks of their own have boxes only, so the shorter of both counts.
-    layers = list(zip(overlay.masks, colors, strict=False))
+    # Instances without masks of their own have boxes only.
+    masks, shades = list(overlay.masks), colors[: len(overlay.masks)]
     rest = overlay.remainder
     if rest is not None and rest.any():
-        layers.append((rest, REMAINDER))
-    for mask, color in layers:
-        drawn = fill_mask(drawn, mask, color, alpha=alpha)
-    for mask, color in layers:
+        masks, shades = [*masks, rest], [*shades, REMAINDER]
+    drawn = fill_masks(drawn, masks, shades, alpha=alpha)
+    for mask, color in zip(masks, shades, strict=True):
         drawn = outline_mask(drawn, mask, color, width=max(1, style.line - 1))
     return drawn
 

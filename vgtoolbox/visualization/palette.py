@@ -26,7 +26,6 @@ INSTANCE_COLORS: tuple[Color, ...] = (
     BLUE,
     ORANGE,
     BLUISH_GREEN,
-    REDDISH_PURPLE,
 )
 CORRECT = BLUISH_GREEN
 INCORRECT = VERMILLION
@@ -35,7 +34,7 @@ REMAINDER = REDDISH_PURPLE
 
 
 def instance_color(index: int) -> Color:
-    """Return the colour of the instance at `index`; they repeat after seven."""
+    """Return the colour of the instance at `index`; they repeat after six."""
     return INSTANCE_COLORS[index % len(INSTANCE_COLORS)]
 
 

@@ -1,0 +1,88 @@
+"""A whole InstanceVG in miniature, with a tokenizer of its own: nothing is read from data/."""
+
+import io
+import textwrap
+from pathlib import Path
+
+import pytest
+import sentencepiece
+import torch
+
+from vgtoolbox.checkpoint import save_released, tokenizer_files
+from vgtoolbox.checkpoint.config_text import write_config_text
+from vgtoolbox.engine import load_config
+from vgtoolbox.registry import MODELS
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+INPUT_SIZE = 32
+MAX_TOKENS = 40
+
+MINIATURE = """
+    _base_ = ["{base}"]
+    model = dict(
+        channels=16,
+        backbone=dict(
+            embed_dim=16, depth=1, num_heads=2, ffn_dim=32, image_size={size}, patch_size=8,
+            vocab_size=128, num_text_positions={positions}, drop_path_rate=0.5,
+        ),
+        neck=dict(in_channels=16, out_channels=16),
+        pixel_decoder=dict(channels=16),
+        query_selector=dict(channels=16, num_queries=3, num_heads=2, ffn_channels=16),
+        decoder=dict(channels=16, num_heads=2, ffn_channels=16),
+        box_head=dict(channels=16),
+        semantic_mask_head=dict(channels=16),
+        existence_head=dict(channels=16),
+    )
+    val_dataloader = dict(dataset=dict(pipeline=dict(
+        load=dict(type="LoadImage"),
+        targets=dict(type="LoadTargets"),
+        choose=dict(type="ChooseExpression"),
+        clean=dict(type="CleanExpression"),
+        resize=dict(type="Resize", size={size}),
+        tokenize=dict(
+            type="TokenizeExpression",
+            tokenizer=dict(type="BEiT3Tokenizer", model_file="{tokenizer}"),
+            max_tokens={tokens},
+        ),
+        pack=dict(type="PackGroundingInputs"),
+    )))
+"""
+
+
+@pytest.fixture(scope="session")
+def miniature_config(tmp_path_factory):
+    """The file of a config, beside the tokenizer that it names."""
+    folder = tmp_path_factory.mktemp("miniature")
+    model = io.BytesIO()
+    sentences = ["the red circle on the left", "a large blue square next to two dogs"] * 50
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(sentences),
+        model_writer=model,
+        vocab_size=60,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    tokenizer = folder / "tokenizer.spm"
+    tokenizer.write_bytes(model.getvalue())
+    text = textwrap.dedent(MINIATURE).format(
+        base=(REPOSITORY / "configs/_base_/models/instancevg_beit3_base.py").as_posix(),
+        size=INPUT_SIZE,
+        positions=MAX_TOKENS + 2,
+        tokens=MAX_TOKENS,
+        tokenizer=tokenizer.as_posix(),
+    )
+    config = folder / "miniature.py"
+    config.write_text(text)
+    return config
+
+
+@pytest.fixture(scope="session")
+def released_checkpoint(miniature_config, tmp_path_factory):
+    """Random weights as they are released, in a folder without config and tokenizer."""
+    cfg = load_config(miniature_config)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    path = tmp_path_factory.mktemp("released") / "miniature.safetensors"
+    config = cfg.to_dict()
+    save_released(model, write_config_text(config), path, files=tokenizer_files(config))
+    return path

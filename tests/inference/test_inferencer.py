@@ -1,0 +1,238 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vgtoolbox.checkpoint import CheckpointError, CheckpointMismatchError, load_checkpoint
+from vgtoolbox.engine import ConfigError, load_config
+from vgtoolbox.inference import GroundingInferencer
+from vgtoolbox.inference.inferencer import pair_up
+from vgtoolbox.registry import INFERENCERS
+from vgtoolbox.structures import decode_masks, merge_rles
+
+LOW_THR = 0.01  # random weights are sure of nothing
+
+
+@pytest.fixture(scope="module")
+def inferencer(released_checkpoint):
+    return GroundingInferencer(None, released_checkpoint, device="cpu", score_thr=LOW_THR)
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    sizes = [(48, 64), (100, 30), (32, 32)]
+    return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+
+
+EXPRESSIONS = ["the red circle", "two dogs", "a large blue square on the left"]
+
+
+def assert_same(a, b):
+    """Compare results of other batch sizes: a sum in another order may move the last bits."""
+    assert (a.expression, a.size, a.no_target) == (b.expression, b.size, b.no_target)
+    np.testing.assert_allclose(a.boxes_xyxy, b.boxes_xyxy, atol=1e-3)
+    np.testing.assert_allclose(a.scores, b.scores, atol=1e-5)
+    assert a.existence == pytest.approx(b.existence, abs=1e-5)
+    differing = decode_masks(a.masks) ^ decode_masks(b.masks)
+    assert differing.float().mean() < 1e-3
+
+
+class TestLoading:
+    def test_a_released_checkpoint_needs_nothing_beside_it(self, released_checkpoint, images):
+        inferencer = GroundingInferencer(checkpoint=released_checkpoint, device="cpu")
+        assert inferencer.score_thr == 0.7
+        (result,) = inferencer(images[0], "the red circle")
+        assert len(result.boxes_xyxy) == 3
+
+    def test_its_own_config_and_a_given_one_agree(
+        self, inferencer, released_checkpoint, miniature_config, images
+    ):
+        for config in (miniature_config, load_config(miniature_config)):
+            other = GroundingInferencer(
+                config, released_checkpoint, device="cpu", score_thr=LOW_THR
+            )
+            assert other(images, "two dogs") == inferencer(images, "two dogs")
+
+    def test_holds_the_weights_of_the_checkpoint(self, inferencer, released_checkpoint):
+        saved = load_checkpoint(released_checkpoint)["state_dict"]
+        held = inferencer.model.state_dict()
+        assert saved.keys() == held.keys()
+        assert all(torch.equal(saved[key], held[key]) for key in saved)
+
+    def test_random_weights_are_said_to_be(self, miniature_config):
+        with pytest.warns(UserWarning, match="weights of InstanceVG are random"):
+            GroundingInferencer(miniature_config, device="cpu")
+
+    def test_a_checkpoint_gives_no_warning(self, released_checkpoint):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            GroundingInferencer(checkpoint=released_checkpoint, device="cpu")
+
+    def test_overrides(self, released_checkpoint):
+        options = {"model.postprocessor.merged_mask": "instance"}
+        other = GroundingInferencer(None, released_checkpoint, device="cpu", options=options)
+        assert other.model.postprocessor.merged_mask == "instance"
+        with pytest.raises(ConfigError, match="postprocessor"):
+            GroundingInferencer(
+                None, released_checkpoint, device="cpu", options={"model.postprocesor.x": 1}
+            )
+
+    def test_another_model(self, released_checkpoint, miniature_config):
+        with pytest.raises(CheckpointMismatchError, match="another size"):
+            GroundingInferencer(
+                miniature_config,
+                released_checkpoint,
+                device="cpu",
+                options={"model.query_selector.num_queries": 5, "model.box_head.channels": 16}
+                | {"model.backbone.vocab_size": 99},
+            )
+
+    def test_no_config_anywhere(self, tmp_path):
+        with pytest.raises(ConfigError, match="expected a config"):
+            GroundingInferencer(device="cpu")
+        path = tmp_path / "weights.pth"
+        torch.save({"state_dict": {"x": torch.zeros(1)}}, path)
+        with pytest.raises(CheckpointError, match="carries no config"):
+            GroundingInferencer(checkpoint=path, device="cpu")
+
+    def test_no_pipeline(self, miniature_config):
+        model = load_config(miniature_config).model
+        with pytest.raises(ConfigError, match="no test pipeline"):
+            GroundingInferencer({"model": model}, device="cpu")
+
+    def test_built_by_the_registry(self, released_checkpoint):
+        built = INFERENCERS.build(
+            {
+                "type": "GroundingInferencer",
+                "checkpoint": str(released_checkpoint),
+                "device": "cpu",
+            }
+        )
+        assert built.device == torch.device("cpu")
+
+
+class TestPairing:
+    def test_one_goes_with_all(self, images):
+        assert [text for _, text in pair_up(images[0], EXPRESSIONS)] == EXPRESSIONS
+        assert [text for _, text in pair_up(images, "it")] == ["it"] * 3
+        pairs = pair_up(images, EXPRESSIONS)
+        assert all(a is b for (a, _), b in zip(pairs, images, strict=True))
+
+    @pytest.mark.parametrize("texts", [["a", "b"], []])
+    def test_other_numbers_do_not_pair_up(self, images, texts):
+        with pytest.raises(ValueError, match=f"3 images and {len(texts)} expressions"):
+            pair_up(images, texts)
+
+    def test_nothing_to_ask(self, inferencer, images):
+        assert inferencer([], "it") == inferencer(images[0], []) == []
+
+
+class TestResults:
+    def test_stand_in_original_pixels(self, inferencer, images):
+        for image, result in zip(images, inferencer(images, "the red circle"), strict=True):
+            height, width = image.shape[:2]
+            assert result.size == (height, width)
+            boxes = np.array(result.boxes_xyxy)
+            assert (boxes >= 0).all()
+            assert (boxes <= [width, height, width, height]).all()
+            assert all(mask["size"] == [height, width] for mask in result.masks)
+            assert result.merged_mask["size"] == [height, width]
+
+    def test_boxes_scale_with_the_image(self, inferencer):
+        # Solid colour stays what it is in any size, so the model sees the same input.
+        small, large = (np.full((*size, 3), 90, np.uint8) for size in ((20, 40), (200, 120)))
+        a, b = inferencer([small, large], "the red circle")
+        scaled = np.array(a.boxes_xyxy) * [3, 10, 3, 10]
+        np.testing.assert_allclose(scaled, b.boxes_xyxy, atol=1e-3)
+
+    def test_a_batch_gives_what_single_calls_give(self, inferencer, released_checkpoint, images):
+        batched = GroundingInferencer(
+            None, released_checkpoint, device="cpu", batch_size=3, score_thr=LOW_THR
+        )
+        single = inferencer(images, EXPRESSIONS)
+        for a, b in zip(batched(images, EXPRESSIONS), single, strict=True):
+            assert_same(a, b)
+        two = [inferencer(i, e)[0] for i, e in zip(images, EXPRESSIONS, strict=True)]
+        for a, b in zip(two, single, strict=True):
+            assert_same(a, b)
+
+    def test_an_odd_rest_of_a_batch(self, released_checkpoint, images):
+        two = GroundingInferencer(None, released_checkpoint, device="cpu", batch_size=2)
+        assert [r.expression for r in two(images[0], EXPRESSIONS)] == EXPRESSIONS
+
+    def test_the_same_twice_even_after_training_mode(self, inferencer, images):
+        first = inferencer(images, EXPRESSIONS)
+        inferencer.model.train()  # dropout and drop path would make every call differ
+        assert inferencer(images, EXPRESSIONS) == first
+
+    def test_paths_and_arrays_agree(self, inferencer, images, tmp_path):
+        path = tmp_path / "photo.png"
+        Image.fromarray(images[0]).save(path)
+        by_path, by_array = inferencer(path, "two dogs")[0], inferencer(images[0], "two dogs")[0]
+        assert by_path.boxes_xyxy == by_array.boxes_xyxy
+        assert by_path.masks == by_array.masks
+        assert (by_path.image, by_array.image) == (str(path), "image-0")
+
+    def test_ids_differ(self, inferencer, images):
+        ids = [r.id for r in inferencer(images[0], ["The dogs", "the dogs", "dogs, the"])]
+        assert len(set(ids)) == 3
+
+    def test_the_threshold_decides_on_targets(self, inferencer, released_checkpoint, images):
+        strict = GroundingInferencer(None, released_checkpoint, device="cpu", score_thr=0.999)
+        (nothing,), (something,) = strict(images[0], "dogs"), inferencer(images[0], "dogs")
+        assert nothing.no_target
+        assert nothing.targets(strict.score_thr) == []
+        assert not something.no_target
+        chosen = something.targets(inferencer.score_thr)
+        assert chosen
+        # The merged mask holds at least the masks of the targets.
+        union = merge_rles([something.masks[i] for i in chosen], something.size)
+        missing = decode_masks([union])[0] & ~decode_masks([something.merged_mask])[0]
+        assert not missing.any()
+
+    @pytest.mark.parametrize("text", ["斑马 🦓", "Ünïcödé ζέβρα", "x" * 5000])
+    def test_any_words(self, inferencer, images, text):
+        assert inferencer(images[0], text)[0].expression == text
+
+    def test_500_words_are_cut_and_said_to_be(self, released_checkpoint, images):
+        inferencer = GroundingInferencer(None, released_checkpoint, device="cpu")
+        with pytest.warns(UserWarning, match="is cut to max_tokens"):
+            (result,) = inferencer(images[0], "red circle " * 250)
+        assert result.expression == "red circle " * 250
+
+    def test_one_pixel(self, inferencer):
+        (result,) = inferencer(np.zeros((1, 1, 3), np.uint8), "the red circle")
+        assert result.size == (1, 1)
+        assert inferencer.visualize(np.zeros((1, 1, 3), np.uint8), [result])[0].ndim == 3
+
+
+class TestVisualize:
+    def test_one_picture_a_result(self, inferencer, images):
+        results = inferencer(images, EXPRESSIONS)
+        pictures = inferencer.visualize(images, results)
+        assert len(pictures) == 3
+        for picture, result in zip(pictures, results, strict=True):
+            enlarged = picture.shape[1] / result.size[1]
+            assert picture.shape[0] > enlarged * result.size[0]  # captions need room
+        again = inferencer.visualize(images[0], inferencer(images[0], EXPRESSIONS[0]))
+        assert np.array_equal(again[0], pictures[0])
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!"])
+def test_an_empty_expression_is_named(inferencer, images, text):
+    with pytest.raises(ValueError, match=r"image-0.*is empty"):
+        inferencer(images[0], text)
+
+
+def test_a_missing_image_is_named(inferencer):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.jpg does not exist"):
+        inferencer("nowhere.jpg", "the red circle")
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_batch_size(released_checkpoint, batch_size):
+    with pytest.raises(ValueError, match="batch_size"):
+        GroundingInferencer(checkpoint=released_checkpoint, batch_size=batch_size)
