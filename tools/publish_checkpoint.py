@@ -1,4 +1,4 @@
-"""Turn a training checkpoint into a released one: safetensors, with the config in its metadata.
+"""Turn a training checkpoint into a released one: safetensors, with config and tokenizer in it.
 
     python tools/publish_checkpoint.py IN.pth OUT.safetensors [--dtype float16]
 
@@ -8,24 +8,32 @@ The averaged weights are taken where the training kept any.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
 
-from vgtoolbox.checkpoint import CheckpointError, load_checkpoint, save_released
+from vgtoolbox.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    save_released,
+    tokenizer_files,
+)
+from vgtoolbox.checkpoint.config_text import read_config_text
+from vgtoolbox.engine import exit_on_user_error
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def publish(source: Path, target: Path, *, dtype: torch.dtype | None = None) -> None:
-    """Write the weights and the config of `source` to `target`."""
+    """Write the weights, the config and the tokenizers of `source` to `target`."""
     checkpoint = load_checkpoint(source)
     if not checkpoint.get("config"):
         raise CheckpointError(
             f"{source} carries no config, so it is no training checkpoint of ours"
         )
-    save_released(checkpoint["state_dict"], checkpoint["config"], target, dtype=dtype)
+    config_text = checkpoint["config"]
+    files = tokenizer_files(read_config_text(config_text))
+    save_released(checkpoint["state_dict"], config_text, target, dtype=dtype, files=files)
     size = target.stat().st_size / 2**20
     print(f"{target}: {len(checkpoint['state_dict'])} tensors, {size:.2f} MiB")
 
@@ -41,7 +49,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error():
         main()
-    except (CheckpointError, FileNotFoundError, ValueError) as error:
-        sys.exit(f"error: {error}")

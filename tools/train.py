@@ -9,11 +9,8 @@ On several devices: tools/dist_train.sh.
 from __future__ import annotations
 
 import argparse
-import sys
 
-from vgtoolbox.checkpoint import CheckpointError, CheckpointMismatchError
-from vgtoolbox.engine import ConfigError, load_config, parse_options, train
-from vgtoolbox.registry import UnknownTypeError
+from vgtoolbox.engine import exit_on_user_error, load_config, parse_options, train
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -72,13 +69,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error():
         main()
-    except (
-        CheckpointError,
-        CheckpointMismatchError,
-        ConfigError,
-        FileNotFoundError,
-        UnknownTypeError,
-    ) as error:
-        sys.exit(f"error: {error}")

@@ -202,7 +202,7 @@ def test_tied_weights_are_released(tmp_path):
 
 
 def test_release_needs_its_suffix_and_its_config(tmp_path, model):
-    with pytest.raises(ValueError, match=r"\.safetensors"):
+    with pytest.raises(CheckpointError, match=r"\.safetensors"):
         save_released(model, CONFIG, tmp_path / "a.pth")
     save_checkpoint({"state_dict": model.state_dict()}, tmp_path / "a.pth")
     with pytest.raises(CheckpointError, match="carries no config"):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vgtoolbox.engine import choose_device
+from vgtoolbox.engine import DeviceError, choose_device
 from vgtoolbox.engine.device import process_group
 
 
@@ -14,9 +14,9 @@ def test_auto_takes_what_is_there():
 
 
 def test_a_device_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="this process sees"):
+    with pytest.raises(DeviceError, match="this process sees"):
         choose_device("cuda:99")
-    with pytest.raises(ValueError, match="no device 'gpu'; use auto, cpu"):
+    with pytest.raises(DeviceError, match="no device 'gpu'; use auto, cpu"):
         choose_device("gpu")
 
 

@@ -134,7 +134,7 @@ def save_released(
             above all (`carried_files.tokenizer_files`); they travel in the metadata.
     """
     if Path(path).suffix != SAFETENSORS_SUFFIX:
-        raise ValueError(f"a released checkpoint is named *{SAFETENSORS_SUFFIX}, got {path}")
+        raise CheckpointError(f"a released checkpoint is named *{SAFETENSORS_SUFFIX}, got {path}")
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
     # Cloned, because safetensors refuses tensors that share memory (tied weights).
     tensors = {

@@ -2,7 +2,8 @@
 
 from vgtoolbox.engine.compat import GroundingRunner
 from vgtoolbox.engine.config import ConfigError, load_config, parse_options
-from vgtoolbox.engine.device import choose_device
+from vgtoolbox.engine.device import DeviceError, choose_device
+from vgtoolbox.engine.errors import exit_on_user_error
 from vgtoolbox.engine.hooks import (
     DatasetEpochHook,
     NonFiniteLossHook,
@@ -18,6 +19,7 @@ __all__ = [
     "AutocastOptimWrapper",
     "ConfigError",
     "DatasetEpochHook",
+    "DeviceError",
     "GroundingRunner",
     "NonFiniteLossHook",
     "ProgressBarHook",
@@ -25,6 +27,7 @@ __all__ = [
     "SeedHook",
     "build_runner",
     "choose_device",
+    "exit_on_user_error",
     "find_last_checkpoint",
     "load_config",
     "parse_options",

@@ -10,6 +10,10 @@ import torch
 from torch import distributed as torch_distributed
 
 
+class DeviceError(ValueError):
+    """A device was asked for that is not there."""
+
+
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device of this process.
 
@@ -18,18 +22,20 @@ def choose_device(name: str = "auto") -> torch.device:
             and cpu. Under torchrun, "cuda" is the one that the local rank owns.
 
     Raises:
-        ValueError: No such device on this machine.
+        DeviceError: No such device on this machine.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ValueError(f"no device {name!r}; use auto, cpu, cuda, cuda:<n> or mps") from error
+        raise DeviceError(f"no device {name!r}; use auto, cpu, cuda, cuda:<n> or mps") from error
     if device.type == "cuda":
         return _choose_cuda(device)
     if device.type == "mps" and not _has_mps():
-        raise ValueError("device 'mps' was asked for, but this torch offers none; use --device cpu")
+        raise DeviceError(
+            "device 'mps' was asked for, but this torch offers none; use --device cpu"
+        )
     return device
 
 
@@ -61,7 +67,7 @@ def _choose_cuda(device: torch.device) -> torch.device:
     count = torch.cuda.device_count()
     index = device.index if device.index is not None else int(os.environ.get("LOCAL_RANK", 0))
     if index >= count:
-        raise ValueError(
+        raise DeviceError(
             f"CUDA device {index} was asked for, but this process sees {count}; "
             "use --device cpu, or as many processes as there are GPUs"
         )
