@@ -21,21 +21,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vgtoolbox.checkpoint import CheckpointError, CheckpointMismatchError
-from vgtoolbox.engine import ConfigError, parse_options
+from vgtoolbox.engine import parse_options
+from vgtoolbox.engine.errors import USER_ERRORS
 from vgtoolbox.inference import GroundingInferencer, GroundingResult, safe_name
-from vgtoolbox.registry import UnknownTypeError
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY_CHECKPOINT = ROOT / "pretrain_weights" / "InstanceVG-tiny-shapes.safetensors"
-USER_ERRORS = (
-    CheckpointError,
-    CheckpointMismatchError,
-    ConfigError,
-    OSError,
-    UnknownTypeError,
-    ValueError,
-)
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -108,6 +99,6 @@ def main(words: list[str] | None = None) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except USER_ERRORS as error:
+    except (*USER_ERRORS, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -20,10 +20,11 @@ from mmengine.structures import InstanceData
 from PIL import Image
 
 from vgtoolbox.datasets import GroundingDataset
-from vgtoolbox.engine import ConfigError, load_config, parse_options
+from vgtoolbox.engine import load_config, parse_options
+from vgtoolbox.engine.errors import USER_ERRORS
 from vgtoolbox.engine.runner import choose_splits
 from vgtoolbox.evaluation import PredictionRecord, read_predictions
-from vgtoolbox.registry import DATASETS, UnknownTypeError
+from vgtoolbox.registry import DATASETS
 from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
 
 # The picture as it lies on disk, with targets in its frame: no resizing, no tokens.
@@ -102,6 +103,6 @@ def main(words: list[str] | None = None) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (ConfigError, OSError, UnknownTypeError, ValueError) as error:
+    except (*USER_ERRORS, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
