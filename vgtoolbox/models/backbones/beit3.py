@@ -80,8 +80,10 @@ class BEiT3(nn.Module):
         self.vision_positions = nn.Embedding(POSITION_OFFSET + 1 + num_patches, embed_dim)
         self.text_positions = nn.Embedding(num_text_positions, embed_dim)
         self.blocks = nn.ModuleList(
-            BEiT3Block(embed_dim, num_heads, ffn_dim, drop_path=rate)
-            for rate in torch.linspace(0, drop_path_rate, depth).tolist()
+            BEiT3Block(
+                embed_dim, num_heads, ffn_dim, drop_path=drop_path_rate * i / max(depth - 1, 1)
+            )
+            for i in range(depth)
         )
         self.norm = Multiway(lambda: nn.LayerNorm(embed_dim))
         self.apply(_init_weights)

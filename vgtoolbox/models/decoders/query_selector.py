@@ -176,6 +176,8 @@ def spread_points(
         Cell indices (B, P), in the order of choice.
     """
     height, width = grid
+    if num_points > height * width:
+        raise ValueError(f"{num_points} points are more than a grid of {grid} has cells")
     rows, columns = torch.meshgrid(
         torch.arange(height, device=attention.device),
         torch.arange(width, device=attention.device),

@@ -1,0 +1,121 @@
+"""InstanceVG smaller than its tiny config, batches for it, and mmdet as an oracle."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+
+from vgtoolbox.openmmlab import import_openmmlab
+from vgtoolbox.registry import MODELS
+from vgtoolbox.structures import BatchTargets, GroundingDataSample
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "configs" / "shapes" / "InstanceVG-tiny-shapes.py"
+SIZE = 32
+ORI_SHAPE = (48, 64)
+TOKENS = 8
+VOCAB = 40
+SMALLER = {
+    "channels": 16,
+    "backbone": {
+        "embed_dim": 32,
+        "depth": 2,
+        "num_heads": 2,
+        "ffn_dim": 48,
+        "image_size": SIZE,
+        "vocab_size": VOCAB,
+        "num_text_positions": TOKENS + 4,
+    },
+    "neck": {"in_channels": 16, "out_channels": 16},
+    "pixel_decoder": {"channels": 16},
+    "query_selector": {"channels": 16, "num_queries": 4, "num_heads": 2, "ffn_channels": 24},
+    "decoder": {"channels": 16, "num_heads": 2, "ffn_channels": 24},
+    "box_head": {"channels": 16},
+    "semantic_mask_head": {"channels": 16},
+    "existence_head": {"channels": 16},
+}
+
+
+@pytest.fixture(scope="session")
+def mmdet():
+    """Make `mmdet.*` types known; skip where mmdet is not installed."""
+    pytest.importorskip("mmcv")
+    import_openmmlab("mmdet")
+
+
+@pytest.fixture(scope="session")
+def _smaller_config():
+    config = Config.fromfile(TINY).model
+    config.merge_from_dict(copy.deepcopy(SMALLER))
+    return config
+
+
+@pytest.fixture
+def build_tiny(_smaller_config):
+    """Return a function that builds the model from seed 0, with changes to its config."""
+
+    def build(**changes):
+        config = copy.deepcopy(_smaller_config)
+        config.merge_from_dict(copy.deepcopy(changes))
+        torch.manual_seed(0)
+        return MODELS.build(config)
+
+    return build
+
+
+@pytest.fixture
+def make_targets():
+    """Return a function that makes `BatchTargets` of random boxes, their masks being filled."""
+
+    def make(counts, seed=0, size=SIZE):
+        samples = [_sample(i, _boxes(n, seed + i, size), size) for i, n in enumerate(counts)]
+        return BatchTargets.from_samples(samples, (size, size), torch.device("cpu"))
+
+    return make
+
+
+@pytest.fixture
+def make_batch():
+    """Return a function that makes `inputs` and `data_samples`, `counts[i]` targets in sample i."""
+
+    def make(counts=(1, 0, 3), seed=0, lengths=None):
+        generator = torch.Generator().manual_seed(seed)
+        batch = len(counts)
+        lengths = torch.tensor(lengths or [TOKENS - i % 3 for i in range(batch)])
+        padding = torch.arange(TOKENS) >= lengths[:, None]
+        token_ids = torch.randint(4, VOCAB, (batch, TOKENS), generator=generator)
+        inputs = {
+            "images": torch.randn(batch, 3, SIZE, SIZE, generator=generator),
+            "token_ids": token_ids.masked_fill(padding, 1),
+            "text_padding_mask": padding,
+        }
+        return inputs, [_sample(i, _boxes(n, seed + i, SIZE), SIZE) for i, n in enumerate(counts)]
+
+    return make
+
+
+def _boxes(count, seed, size):
+    generator = torch.Generator().manual_seed(seed)
+    corner = torch.randint(0, size // 2, (count, 2), generator=generator)
+    extent = torch.randint(4, size // 2, (count, 2), generator=generator)
+    return torch.cat([corner, corner + extent], 1).float()
+
+
+def _sample(index, boxes, size):
+    masks = torch.zeros(len(boxes), size, size, dtype=torch.bool)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes.int().tolist(), strict=True):
+        mask[y1:y2, x1:x2] = True
+    return GroundingDataSample(
+        metainfo={
+            "sample_idx": index,
+            "ori_shape": ORI_SHAPE,
+            "img_shape": (size, size),
+            "scale_factor": (size / ORI_SHAPE[1], size / ORI_SHAPE[0]),
+        },
+        gt_instances=InstanceData(boxes_xyxy=boxes, masks=masks),
+    )
