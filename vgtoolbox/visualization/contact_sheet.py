@@ -18,6 +18,8 @@ from vgtoolbox.visualization.panel import count_targets, quoted
 
 _CAPTION_LINES = 2
 _GAP = 4
+# Light: a reader has to see the colour that an expression speaks of.
+_ALPHA = 0.2
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _half(
     no_target: bool,
 ) -> Picture:
     """Draw one of the two pictures in a square, with the number of targets below it."""
-    drawn = draw_overlay(entry.image, overlay, size=size, font_file=style.font_file)
+    drawn = draw_overlay(entry.image, overlay, size=size, alpha=_ALPHA, font_file=style.font_file)
     square = np.full((side, side, 3), 241, np.uint8)
     top, left = (side - size[0]) // 2, (side - size[1]) // 2
     square[top : top + size[0], left : left + size[1]] = drawn

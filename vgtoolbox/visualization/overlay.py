@@ -155,7 +155,7 @@ def _draw_masks(
         masks, shades = [*masks, rest], [*shades, REMAINDER]
     drawn = fill_masks(drawn, masks, shades, alpha=alpha)
     for mask, color in zip(masks, shades, strict=True):
-        drawn = outline_mask(drawn, mask, color, width=max(1, style.line - 1))
+        drawn = outline_mask(drawn, mask, color, width=style.line)
     return drawn
 
 
