@@ -76,23 +76,6 @@ def test_a_run_killed_in_the_middle_of_an_epoch_resumes_exactly(trained, tmp_pat
     assert len(metrics[0]["val/gres/gIoU"]) == 2
 
 
-def run_test(trained, out, *options, **environment):
-    script = ["bash", "tools/dist_test.sh", CONFIG, 0, "--load-from", trained / "epoch_2.pth"]
-    done = command([*script, "--out", out, "--work-dir", out / "log", *options], **environment)
-    return done, json.loads((out / "metrics.json").read_text())
-
-
-def test_two_processes_give_the_metrics_and_predictions_of_one(trained, tmp_path):
-    done, one = run_test(trained, tmp_path / "one")
-    _, two = run_test(trained, tmp_path / "two", CPU_PROCESSES="2")
-    assert one["splits"] == two["splits"]
-    assert one["samples"] == two["samples"] == 13 + 5
-    for split in one["splits"]:
-        files = [tmp_path / run / split / "predictions.jsonl" for run in ("one", "two")]
-        assert files[0].read_text() == files[1].read_text()
-    assert "gres/gIoU" in done.stdout  # the table
-
-
 def test_two_processes_train_on_the_cpu(tmp_path):
     words = ["bash", "tools/dist_train.sh", CONFIG, 0, "--work-dir", tmp_path, "--seed", 3]
     command(words, CPU_PROCESSES="2")
