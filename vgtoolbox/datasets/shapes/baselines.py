@@ -173,14 +173,15 @@ class WordsOnly:
 
     Args:
         questions: sentences to learn from; without their tokens the answer is a constant.
+        epochs: passes over them.
     """
 
-    def __init__(self, questions: Sequence[Question]) -> None:
+    def __init__(self, questions: Sequence[Question], *, epochs: int = 4) -> None:
         grams = sorted({gram for question in questions for gram in _grams(question.tokens)})
         self._columns = {gram: column for column, gram in enumerate(grams)}
         self._net = nn.EmbeddingBag(len(grams) + 1, 1 + 4 + GRID * GRID, mode="sum")
         nn.init.zeros_(self._net.weight)
-        self._fit(questions)
+        self._fit(questions, epochs)
         with torch.no_grad():
             existence = torch.stack([self._logits(question)[0] for question in questions])
         share = sum(not question.target_ids for question in questions) / len(questions)
@@ -203,12 +204,12 @@ class WordsOnly:
     def _logits(self, question: Question) -> torch.Tensor:
         return self._net(self._ids(question)[None])[0]
 
-    def _fit(self, questions: Sequence[Question]) -> None:
+    def _fit(self, questions: Sequence[Question], epochs: int) -> None:
         ids = [self._ids(question) for question in questions]
         truths = torch.stack([_truth(question) for question in questions])
         generator = torch.Generator().manual_seed(0)
         optimizer = torch.optim.Adam(self._net.parameters(), lr=0.02)
-        for _ in range(4):
+        for _ in range(epochs):
             for batch in torch.randperm(len(ids), generator=generator).split(512):
                 offsets = torch.tensor([0, *(len(ids[i]) for i in batch)]).cumsum(0)[:-1]
                 logits = self._net(torch.cat([ids[i] for i in batch]), offsets)

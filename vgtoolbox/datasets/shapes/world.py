@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -85,10 +86,9 @@ def prepare_world(
     found = _read_statistics(out)
     if found is not None and found["world"] == _plain(spec) and _is_complete(out, spec):
         return found, True
-    if out.exists() and (found is None or not overwrite):
-        remedy = "choose another folder" if found is None else "pass --overwrite to replace it"
-        held = "no generated world" if found is None else f"the world {found['world']}"
-        raise FileExistsError(f"{out} holds {held}, asked for {_plain(spec)}; {remedy}")
+    is_free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
+    if not is_free and (found is None or not overwrite):
+        raise FileExistsError(f"{out} holds {_describe(found, spec)}")
     with _renamed_when_done(out) as folder:
         statistics = _write_world(folder, spec, workers=workers)
     return statistics, False
@@ -117,7 +117,9 @@ def _generate(folder: Path, spec: WorldSpec, *, workers: int) -> Iterator[SceneR
     if workers <= 1:
         yield from map(work, spec.jobs())
         return
-    with ProcessPoolExecutor(workers, initializer=_limit_threads) as pool:
+    # A forked process may wait for ever on a lock that a thread of this one held.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_limit_threads) as pool:
         yield from pool.map(work, spec.jobs(), chunksize=16)
 
 
@@ -178,3 +180,11 @@ def _is_complete(out: Path, spec: WorldSpec) -> bool:
 
 def _plain(spec: WorldSpec) -> dict[str, Any]:
     return {**asdict(spec), "num_scenes": list(spec.num_scenes)}
+
+
+def _describe(found: dict[str, Any] | None, spec: WorldSpec) -> str:
+    if found is None:
+        return "no generated world; choose another folder, or empty it"
+    if found["world"] == _plain(spec):
+        return "an incomplete copy of the world asked for; pass --overwrite to make it anew"
+    return f"the world {found['world']}, asked for {_plain(spec)}; pass --overwrite to replace it"
