@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -174,7 +173,7 @@ def _read_statistics(out: Path) -> dict[str, Any] | None:
 def _is_complete(out: Path, spec: WorldSpec) -> bool:
     files = ("refcoco/refs(unc).p", "grefcoco/grefs(unc).json", "tokenizer.spm")
     images = (IMAGE_NAME.format(image_id=image_id) for image_id, *_ in spec.jobs())
-    present = {entry.name for entry in os.scandir(out / "images")}
+    present = {path.name for path in (out / "images").glob("*.jpg")}
     return all((out / file).is_file() for file in files) and present.issuperset(images)
 
 
