@@ -31,9 +31,9 @@ def assert_equal_state(found, expected, where="checkpoint"):
         assert found == expected, where
 
 
-def final_state(cfg):
+def final_state(cfg, name="epoch_2"):
     """Read everything in the last checkpoint that has to be reproduced."""
-    checkpoint = load_checkpoint(f"{cfg.work_dir}/epoch_2.pth")
+    checkpoint = load_checkpoint(f"{cfg.work_dir}/{name}.pth")
     hub = checkpoint["message_hub"]["runtime_info"]
     names = ("state_dict", "ema_state_dict", "optimizer", "param_schedulers")
     return {
@@ -59,6 +59,33 @@ def test_killed_run_resumes_to_the_result_of_an_uninterrupted_one(toy_config, in
     train(resumed, resume=True)
 
     assert_equal_state(final_state(resumed), final_state(straight))
+
+
+def test_training_by_iterations_resumes_exactly(toy_config, in_child):
+    loop = {"type": "IterBasedTrainLoop", "max_iters": 12, "val_interval": 4}
+    by_iteration = {
+        "train_dataloader.sampler.type": "InfiniteSampler",
+        "log_processor.by_epoch": False,
+        "default_hooks.checkpoint.by_epoch": False,
+        "default_hooks.checkpoint.interval": 4,
+    }
+    straight = toy_config("straight", **by_iteration)
+    straight.train_cfg = loop
+    train(straight)
+    hooks = [*straight.custom_hooks, kill_at("train", 7)]
+    killed = toy_config("killed", custom_hooks=hooks, **by_iteration)
+    killed.train_cfg = loop
+    assert in_child(train, killed) == -signal.SIGKILL
+    resumed = toy_config("killed", **by_iteration)
+    resumed.train_cfg = loop
+    train(resumed, resume=True)
+    assert_equal_state(final_state(killed, "iter_12"), final_state(straight, "iter_12"))
+
+
+def test_resume_with_another_schedule_is_refused(toy_config):
+    train(toy_config())
+    with pytest.raises(ValueError, match="with 1 parameter schedulers, the config has 0"):
+        train(toy_config(param_scheduler=None), resume=True)
 
 
 def kill_at(moment, at):

@@ -13,6 +13,7 @@ from vgtoolbox.engine.hooks import (
     find_last_checkpoint,
 )
 from vgtoolbox.engine.optim_wrapper import AutocastOptimWrapper
+from vgtoolbox.engine.param_groups import MergedGroupsConstructor
 from vgtoolbox.engine.runner import build_runner, test, train
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DatasetEpochHook",
     "DeviceError",
     "GroundingRunner",
+    "MergedGroupsConstructor",
     "NonFiniteLossHook",
     "ProgressBarHook",
     "ResumableCheckpointHook",

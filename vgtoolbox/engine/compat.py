@@ -225,9 +225,14 @@ class GroundingRunner(Runner):
         for name, parameter in self.bare_model.named_parameters():
             gradient = checkpoint.get("gradients", {}).get(name)
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
-        for scheduler, state in zip(
-            self.param_schedulers or (), checkpoint.get("param_schedulers", ()), strict=True
-        ):
+        states = checkpoint.get("param_schedulers", [])
+        if len(states) != len(self.param_schedulers or ()):
+            raise ValueError(
+                f"{filename} was trained with {len(states)} parameter schedulers, the config has "
+                f"{len(self.param_schedulers or ())}; resume with the config of the work dir, or "
+                "start anew from its weights with --load-from"
+            )
+        for scheduler, state in zip(self.param_schedulers or (), states, strict=True):
             scheduler.load_state_dict(state)
         self.logger.info(f"resumed after epoch {self.epoch}, iteration {self.iter}")
 

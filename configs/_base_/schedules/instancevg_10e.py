@@ -6,6 +6,7 @@ val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
     type="OptimWrapper",
+    constructor="MergedGroupsConstructor",
     optimizer=dict(
         type="Adam", lr=5e-4, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.0, amsgrad=True
     ),

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from vgtoolbox.checkpoint import load_checkpoint
+from vgtoolbox.checkpoint.config_text import read_config_text
 from vgtoolbox.engine import find_last_checkpoint, train
 
 
@@ -46,5 +47,6 @@ def test_a_checkpoint_holds_the_averaged_weights_and_the_config(toy_config):
     averaged = checkpoint["state_dict"]
     assert not averaged["head.weight"].equal(raw["head.weight"])
     assert checkpoint["ema_state_dict"]["module.head.weight"].equal(raw["head.weight"])
-    assert "model = dict" in checkpoint["config"]
-    assert "test_splits = dict" in checkpoint["config"]
+    config = read_config_text(checkpoint["config"])
+    assert config["model"] == cfg.model
+    assert config["test_splits"] == cfg.test_splits
