@@ -28,14 +28,30 @@ SMALLER = {
         "num_heads": 2,
         "ffn_dim": 48,
         "image_size": SIZE,
+        "patch_size": 8,
         "vocab_size": VOCAB,
         "num_text_positions": TOKENS + 4,
+        "drop_path_rate": 0.0,
     },
     "neck": {"in_channels": 16, "out_channels": 16},
     "pixel_decoder": {"channels": 16},
-    "query_selector": {"channels": 16, "num_queries": 4, "num_heads": 2, "ffn_channels": 24},
-    "decoder": {"channels": 16, "num_heads": 2, "ffn_channels": 24},
+    "query_selector": {
+        "channels": 16,
+        "num_queries": 4,
+        "num_heads": 2,
+        "ffn_channels": 24,
+        "dropout": 0.0,
+    },
+    "decoder": {
+        "channels": 16,
+        "num_layers": 3,
+        "num_heads": 2,
+        "ffn_channels": 24,
+        "dropout": 0.0,
+    },
     "box_head": {"channels": 16},
+    "query_mask_head": {"background_weight": 0.2},
+    "postprocessor": {"score_thr": 0.7, "frame": "original"},
     "semantic_mask_head": {"channels": 16},
     "existence_head": {"channels": 16},
 }
@@ -50,8 +66,8 @@ def mmdet():
 
 @pytest.fixture(scope="session")
 def _smaller_config():
-    config = Config.fromfile(TINY).model
-    config.merge_from_dict(copy.deepcopy(SMALLER))
+    config = Config.fromfile(TINY)
+    config.merge_from_dict({"model": copy.deepcopy(SMALLER)})
     return config
 
 
@@ -61,9 +77,9 @@ def build_tiny(_smaller_config):
 
     def build(**changes):
         config = copy.deepcopy(_smaller_config)
-        config.merge_from_dict(copy.deepcopy(changes))
+        config.merge_from_dict({"model": changes})
         torch.manual_seed(0)
-        return MODELS.build(config)
+        return MODELS.build(config.model)
 
     return build
 

@@ -217,6 +217,8 @@ def resize_mask_logits(
     """Resize mask logits (B, Q, h, w) bilinearly to (B, Q, *size)."""
     if mask_logits.shape[-2:] == size:
         return mask_logits
+    if mask_logits.shape[1] == 0:  # `interpolate` refuses zero channels
+        return mask_logits.new_zeros(*mask_logits.shape[:2], *size)
     return F.interpolate(mask_logits, size=size, mode="bilinear", align_corners=align_corners)
 
 

@@ -39,14 +39,17 @@ BEIT3_ROWS = [
 
 
 def fuse_qkv(state: StateDict) -> StateDict:
-    """Concatenate `...attention.{q,k,v}.*` of (C, C) or (C,) to `...attention.qkv.*`."""
-    fused = {}
-    for key, value in state.items():
-        if ".attention.q." in key:
-            parts = [value, *(state[key.replace(".q.", f".{name}.")] for name in "kv")]
-            fused[key.replace(".attention.q.", ".attention.qkv.")] = torch.cat(parts)
-        elif ".attention.k." not in key and ".attention.v." not in key:
-            fused[key] = value
+    """Concatenate `...attention.{q,k,v}.*` of (C, C) or (C,) to `...attention.qkv.*`.
+
+    Where one of the three is absent, the others keep their names, and loading reports them.
+    """
+    fused = dict(state)
+    for query in (key for key in state if ".attention.q." in key):
+        names = [query.replace(".attention.q.", f".attention.{name}.") for name in "qkv"]
+        if all(name in state for name in names):
+            fused[query.replace(".attention.q.", ".attention.qkv.")] = torch.cat(
+                [fused.pop(name) for name in names]
+            )
     return fused
 
 

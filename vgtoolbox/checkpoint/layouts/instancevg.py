@@ -123,12 +123,13 @@ def to_ours(state: StateDict, model: nn.Module) -> StateDict:
     for key, value in state.items():
         if copy := _COPY.fullmatch(key):
             original = f"head.{copy[1]}.0.{copy[3]}"
-            if not torch.equal(value, state[original]):
+            # Without its original a copy stands for nothing; loading reports what is missing.
+            if original in state and not torch.equal(value, state[original]):
                 raise ValueError(f"{key} differs from {original}, although they are one module")
         elif not is_unused(key):
             name = TABLE.to_ours(key)
             if name is None:
-                raise ValueError(f"{key} is no key of the {NAME} layout")
+                raise ValueError(f"{key} is no key of {NAME}")
             ours[name] = value
     return fuse_qkv(ours)
 
@@ -146,7 +147,7 @@ def to_published(state: StateDict) -> StateDict:
     for key, value in split_qkv(state).items():
         name = TABLE.to_published(key)
         if name is None:
-            raise ValueError(f"{key} has no counterpart in the {NAME} layout")
+            raise ValueError(f"{key} has no counterpart in {NAME}")
         published[name] = value
         for layer in range(1, NUM_DECODER_LAYERS):
             for head in ("class_embed", "bbox_embed"):
