@@ -18,9 +18,11 @@ from vgtoolbox.checkpoint import (
     save_released,
     tokenizer_files,
 )
-from vgtoolbox.checkpoint.config_text import read_config_text
+from vgtoolbox.checkpoint.config_text import read_config_text, write_config_text
 from vgtoolbox.engine import exit_on_user_error
 
+# What says where and how the training ran, not what was trained.
+OF_THE_RUN = {"device", "experiment_name", "launcher", "load_from", "resume", "work_dir"}
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -31,8 +33,9 @@ def publish(source: Path, target: Path, *, dtype: torch.dtype | None = None) -> 
         raise CheckpointError(
             f"{source} carries no config, so it is no training checkpoint of ours"
         )
-    config_text = checkpoint["config"]
-    files = tokenizer_files(read_config_text(config_text))
+    config = read_config_text(checkpoint["config"])
+    config_text = write_config_text({key: config[key] for key in config if key not in OF_THE_RUN})
+    files = tokenizer_files(config)
     save_released(checkpoint["state_dict"], config_text, target, dtype=dtype, files=files)
     size = target.stat().st_size / 2**20
     print(f"{target}: {len(checkpoint['state_dict'])} tensors, {size:.2f} MiB")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, NoReturn
@@ -49,7 +50,10 @@ def import_openmmlab(scope: str) -> None:
             "install it with: pip install 'vgtoolbox[openmmlab]'"
         )
     if _EXTENSION not in sys.modules and find_spec(_EXTENSION) is None:
-        sys.modules[_EXTENSION] = _UncompiledOps(_EXTENSION)
+        stand_in = _UncompiledOps(_EXTENSION)
+        # Without a spec, mmengine's search for mmcv's operators fails in place of finding none.
+        stand_in.__spec__ = ModuleSpec(_EXTENSION, loader=None)
+        sys.modules[_EXTENSION] = stand_in
     submodules = {"mmcv": ("cnn", "transforms"), "mmdet": ("models", "datasets")}[scope]
     for submodule in submodules:
         importlib.import_module(f"{scope}.{submodule}")

@@ -6,6 +6,7 @@ from mmengine.logging import MMLogger
 from torch import nn
 
 from vgtoolbox.engine.param_groups import MergedGroupsConstructor, merge_groups
+from vgtoolbox.openmmlab import import_openmmlab
 
 
 @pytest.fixture
@@ -46,6 +47,12 @@ def test_each_parameter_gets_its_settings_in_few_groups(model):
         else:
             is_matrix = name in {"head.0.weight", "head.2.weight"}
             assert (rate, decay) == (1.0, 0.1 if is_matrix else 0.0)
+
+
+def test_groups_are_built_beside_an_mmcv_without_operators(model):
+    pytest.importorskip("mmcv")
+    import_openmmlab("mmcv")
+    assert len(optimizer_of(model, bias_decay_mult=0.0).param_groups) == 2
 
 
 def test_frozen_parameters_are_left_out(model):

@@ -110,6 +110,7 @@ def test_a_training_checkpoint_is_published_and_tested(trained, tmp_path, tool):
     weights, config = load_released(released)
     assert weights["head.weight"].dtype == torch.float16
     assert "ToyGrounder" in config
+    assert str(trained) not in config  # no path of the machine it was trained on
     out = ["--out", tmp_path, "--work-dir", tmp_path / "log"]
     tool("test", CONFIG, "--load-from", released, "--splits", "small", *out)
     assert set(json.loads((tmp_path / "metrics.json").read_text())["splits"]) == {"small"}
