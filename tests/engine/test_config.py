@@ -78,13 +78,16 @@ def test_known_keys_dicts_and_list_indices_are_set(cfg):
         ("train_dataloader.persistent_workers", True),  # by the data loader
         ("randomness.deterministic", True),
         ("train_cfg.val_begin", 2),
+        ("optim_wrapper.type", "AutocastOptimWrapper"),  # by mmengine's builders
+        ("param_scheduler.0.convert_to_iter_based", True),
+        ("default_hooks.timer.priority", "LOW"),
     ],
 )
 def test_a_new_key_is_taken_where_a_class_takes_it(cfg, key, value):
     override(cfg, key, value)
     node = cfg
     for name in key.split("."):
-        node = node[name]
+        node = node[int(name) if name.isdigit() else name]
     assert node == value
 
 

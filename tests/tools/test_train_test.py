@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from vgtoolbox.checkpoint import load_checkpoint, load_released
+from vgtoolbox.checkpoint.config_text import read_config_text
 
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "tests" / "engine"
@@ -114,6 +115,16 @@ def test_a_training_checkpoint_is_published_and_tested(trained, tmp_path, tool):
     out = ["--out", tmp_path, "--work-dir", tmp_path / "log"]
     tool("test", CONFIG, "--load-from", released, "--splits", "small", *out)
     assert set(json.loads((tmp_path / "metrics.json").read_text())["splits"]) == {"small"}
+
+
+def test_named_options_override_the_config(tmp_path, tool):
+    short = ["--cfg-options", "train_cfg.max_epochs=1"]
+    tool("train", CONFIG, "--work-dir", tmp_path, "--seed", 5, "--device", "cpu", "--amp", *short)
+    config = read_config_text(load_checkpoint(tmp_path / "epoch_1.pth")["config"])
+    assert config["randomness"]["seed"] == 5
+    assert config["device"] == "cpu"
+    assert config["optim_wrapper"]["type"] == "AutocastOptimWrapper"
+    assert config["optim_wrapper"]["dtype"] == "bfloat16"
 
 
 @pytest.mark.parametrize(

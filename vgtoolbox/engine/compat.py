@@ -1,6 +1,8 @@
 """What mmengine 0.10.7, frozen upstream, needs to run and resume exactly today.
 
-Each shim says what upstream does, and when it can go.
+Each shim says what upstream does. Four more stand where they are parts of their own:
+`device.process_group` (gloo on a CPU), `AutocastOptimWrapper` (mixed precision on a CPU),
+`MergedGroupsConstructor` and `ResumableCheckpointHook`.
 """
 
 from __future__ import annotations

@@ -42,6 +42,13 @@ _LOADER_KEYS = frozenset(inspect.signature(DataLoader.__init__).parameters) | {
     "disable_subprocess_warning",
     "num_batch_per_epoch",
 }
+# Taken out by mmengine before a class sees its arguments, by top-level section.
+_BUILDER_KEYS = {
+    "optim_wrapper": frozenset({"type", "constructor", "paramwise_cfg"}),
+    "param_scheduler": frozenset({"convert_to_iter_based"}),
+    "default_hooks": frozenset({"priority"}),
+    "custom_hooks": frozenset({"priority"}),
+}
 
 
 class ConfigError(ValueError):
@@ -104,20 +111,19 @@ def override(cfg: Config, dotted_key: str, value: Any) -> None:
     node: Any = cfg
     known = True
     for depth, name in enumerate(parents):
-        where = ".".join(parents[:depth])
-        if known and (isinstance(node, (list, tuple)) or node.get(name) is not None):
-            _check_key(node, name, where=where, dotted_key=dotted_key)
-            node = node[_index(name) if isinstance(node, (list, tuple)) else name]
-            continue
         if known:
-            _check_key(node, name, where=where, dotted_key=dotted_key)
-        # Below a key that is new, nothing is known; the class that takes it will check.
-        known = False
-        node[name] = ConfigDict()
+            _check_key(node, name, where=".".join(parents[:depth]), dotted_key=dotted_key)
+        if isinstance(node, (list, tuple)):
+            node = node[int(name)]
+            continue
+        if node.get(name) is None:
+            # Below a section that is new, nothing is known; the class that takes it will check.
+            known = False
+            node[name] = ConfigDict()
         node = node[name]
     if known:
         _check_key(node, last, where=".".join(parents), dotted_key=dotted_key)
-    node[_index(last) if isinstance(node, list) else last] = value
+    node[int(last) if isinstance(node, list) else last] = value
 
 
 def _check_key(node: Any, name: str, *, where: str, dotted_key: str) -> None:
@@ -148,10 +154,11 @@ def _accepted_keys(node: Mapping[str, Any], where: str) -> frozenset[str]:
     section = where.rpartition(".")[2]
     if not where:
         return KNOWN_KEYS
+    of_builder = _BUILDER_KEYS.get(where.split(".")[0], frozenset())
     if isinstance(node.get("type"), str):
-        return _constructor_keys(_find_type(node["type"]))
+        return _constructor_keys(_find_type(node["type"])) | of_builder
     if section == "optim_wrapper":
-        return _constructor_keys(OptimWrapper)
+        return _constructor_keys(OptimWrapper) | of_builder
     if section.endswith("_dataloader"):
         return frozenset(_LOADER_KEYS)
     if section == "randomness":
