@@ -152,6 +152,12 @@ class TestSpreadPoints:
         attention = torch.tensor([[0.9, 0.8, 0.3, 0.3]])
         assert spread_points(attention, (1, 4), 3, 0.003).tolist() == [[0, 1, 3]]
 
+    def test_distance_is_a_share_of_the_diagonal(self):
+        # sigmoid 0.599 + 0.1 * 1 / 4.12 for the second cell, 0.5 + 0.1 * 3 / 4.12 for the last.
+        attention = torch.tensor([[0.9, 0.4, 0.0, 0.0]])
+        assert spread_points(attention, (1, 4), 2, 0.1).tolist() == [[0, 1]]
+        assert spread_points(attention, (1, 4), 2, 0.3).tolist() == [[0, 3]]
+
     def test_more_points_than_cells(self):
         with pytest.raises(ValueError, match=r"5 points .* grid of \(2, 2\)"):
             spread_points(torch.zeros(1, 4), (2, 2), 5, 0.0)
