@@ -39,6 +39,29 @@ def test_published_names(published):
     } <= set(published)
 
 
+@pytest.mark.parametrize(
+    ("published_key", "our_key"),
+    [
+        # The U-Net's stages are numbered by the level that they start from: 4 is the coarsest.
+        ("head.unet_decoder.conv1_4.weight", "pixel_decoder.stages.0.0.0.weight"),
+        ("head.unet_decoder.bn2_2.bias", "pixel_decoder.stages.2.1.1.bias"),
+        ("head.bbox_embed.0.layers.2.bias", "box_head.box_mlp.6.bias"),
+        (
+            "head.query_generation.T2I_decoder.layers.0.norms.1.weight",
+            "query_selector.text_to_image.cross_norm.weight",
+        ),
+        (
+            "head.decoder_transformer.decoder.layers.1.norms.2.bias",
+            "decoder.layers.1.ffn.norm.bias",
+        ),
+        ("head.decoder_transformer.reference_points.weight", "decoder.reference_shift.weight"),
+    ],
+)
+def test_places(published_key, our_key):
+    assert instancevg.TABLE.to_ours(published_key) == our_key
+    assert instancevg.TABLE.to_published(our_key) == published_key
+
+
 def test_the_heads_of_the_three_layers_are_copies(published):
     for layer in (1, 2):
         copies = [key for key in published if f"_embed.{layer}." in key]
