@@ -9,8 +9,8 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
+from vgtoolbox.atomic_file import atomic_file
 from vgtoolbox.evaluation import PredictionWriter, prediction_record, read_predictions
-from vgtoolbox.evaluation.files import atomic_text_file
 from vgtoolbox.registry import METRICS
 from vgtoolbox.structures import (
     GroundingDataSample,
@@ -141,7 +141,7 @@ def test_a_failed_write_leaves_the_former_file(make_sample, tmp_path):
 
 def test_an_atomic_file_appears_only_when_it_is_whole(tmp_path):
     path = tmp_path / "values.json"
-    with atomic_text_file(path) as file:
-        json.dump([1, 2], file)
+    with atomic_file(path) as file:
+        file.write(b"[1, 2]")
         assert not path.exists()
     assert json.loads(path.read_text()) == [1, 2]

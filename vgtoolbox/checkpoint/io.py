@@ -7,20 +7,19 @@ A training checkpoint (`.pth`) is a dictionary of tensors and plain values, `{"s
 
 from __future__ import annotations
 
-import os
 import pickle
 import zipfile
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from vgtoolbox.atomic_file import atomic_file
 from vgtoolbox.checkpoint.carried_files import METADATA_KEY, pack_files
 from vgtoolbox.version import __version__
 
@@ -43,25 +42,6 @@ def save_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
     check_plain(checkpoint, where="checkpoint")
     with atomic_file(path) as file:
         torch.save(dict(checkpoint), file)
-
-
-@contextmanager
-def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` in one step, once it is written to the end."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, because a rename is atomic only within a file system. The name is fixed,
-    # so what a killed process leaves behind is overwritten by the next one.
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def check_plain(value: Any, *, where: str) -> None:

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.evaluator import Evaluator
 
+from vgtoolbox.checkpoint.carried_files import carried_files
 from vgtoolbox.checkpoint.io import load_checkpoint
 from vgtoolbox.engine.compat import GroundingRunner
 from vgtoolbox.engine.config import RUNNER_KEYS, ConfigError
@@ -79,6 +80,17 @@ def test(
     Returns:
         The metrics of each split, on every process.
     """
+    choose_splits(cfg, splits)  # a wrong name is an error before anything is loaded
+    # A released checkpoint carries the tokenizer that it was trained with.
+    carried = load_checkpoint(checkpoint).get("meta", {}).get("files", "")
+    with carried_files(cfg.to_dict(), carried if isinstance(carried, str) else "") as resolved:
+        return _test(Config(resolved, filename=cfg.filename), checkpoint, splits, out)
+
+
+def _test(
+    cfg: Config, checkpoint: str | Path, splits: Sequence[str] | None, out: str | Path | None
+) -> dict[str, dict[str, float]]:
+    """Test with a config whose files are in place; arguments as in `test`."""
     chosen = choose_splits(cfg, splits)
     cfg = prepared(cfg)
     cfg.load_from, cfg.resume = str(checkpoint), False

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import torch
 from mmengine.structures import BaseDataElement
 
-from vgtoolbox.evaluation.files import atomic_text_file
+from vgtoolbox.atomic_file import atomic_file
 from vgtoolbox.evaluation.metrics.base import GroundingMetric
 from vgtoolbox.evaluation.metrics.sample_reader import Fields, required, sample_fields
 from vgtoolbox.registry import METRICS
@@ -84,9 +84,10 @@ class PredictionWriter(GroundingMetric[PredictionRecord]):
 
     def compute_metrics(self, results: list[PredictionRecord]) -> dict[str, float]:
         """Write the lines."""
-        with atomic_text_file(self.out_file) as file:
+        with atomic_file(self.out_file) as file:
             for record in results:
-                file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+                line = json.dumps(record, ensure_ascii=False, allow_nan=False)
+                file.write(line.encode() + b"\n")
         return {}
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from rich.console import Console
 from rich.table import Table
 
-from vgtoolbox.evaluation.files import atomic_text_file
+from vgtoolbox.atomic_file import atomic_file
 
 SplitValues = Mapping[str, Mapping[str, float]]
 
@@ -62,9 +62,8 @@ def write_metric_report(
         samples=samples,
         seconds=round(seconds, 3),
     )
-    with atomic_text_file(path) as file:
-        json.dump(report, file, indent=2, allow_nan=False)
-        file.write("\n")
+    with atomic_file(path) as file:
+        file.write((json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
     return report
 
 

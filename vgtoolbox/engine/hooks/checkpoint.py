@@ -11,7 +11,7 @@ from mmengine.fileio import get_file_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from vgtoolbox.checkpoint.io import atomic_file
+from vgtoolbox.atomic_file import atomic_file
 from vgtoolbox.registry import HOOKS
 
 _VALIDATED = "last_validation"

@@ -53,8 +53,8 @@ class BEiT3(nn.Module):
         drop_path_rate: Stochastic depth of the last block; grows linearly from 0.
         init_std: Of the weights of linear and patch layers. The published 0.02 suits a width of
             768 and more; a narrow model that starts from it attends almost uniformly.
-        embed_init_std: Of token, position and CLS tables. Without pretraining, tables that are small
-            beside the first blocks' output leave words hard to tell apart.
+        embed_init_std: Of token, position and CLS tables. Without pretraining, tables that are
+            small beside the first blocks' output leave words hard to tell apart.
     """
 
     def __init__(
