@@ -4,6 +4,7 @@ import io
 import textwrap
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sentencepiece
 import torch
@@ -12,6 +13,10 @@ from vgtoolbox.checkpoint import save_released, tokenizer_files
 from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.engine import load_config
 from vgtoolbox.registry import MODELS
+
+# A loaded machine is slow, not wrong; and a failure must come again when it is looked for.
+hypothesis.settings.register_profile("vgtoolbox", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("vgtoolbox")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 INPUT_SIZE = 32

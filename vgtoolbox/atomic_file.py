@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 
 @contextmanager
-def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` in one step, once it is written to the end."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
