@@ -6,7 +6,7 @@
 # repeatable numbers in their place all outputs agree with the published code (tests/parity).
 #
 #   bash tools/dist_train.sh configs/gres/InstanceVG-grefcoco.py 2
-#   bash tools/dist_test.sh configs/gres/InstanceVG-grefcoco.py 1 --load-from InstanceVG-grefcoco.pth
+#   bash tools/dist_test.sh configs/gres/InstanceVG-grefcoco.py 1 --load-from CKPT
 #
 # Published recipe: 16 samples a GPU, 10 epochs, fp32, no augmentation; the number of GPUs is not
 # stated. 234 M parameters. Hours and memory: not measured.
