@@ -14,7 +14,9 @@ TINY = Path(__file__).resolve().parents[3] / "configs" / "shapes" / "InstanceVG-
 
 @pytest.fixture(scope="session")
 def model():
-    model = MODELS.build(Config.fromfile(TINY).model)
+    config = Config.fromfile(TINY)
+    config.merge_from_dict({"model": {"backbone": {"depth": 4}, "decoder": {"num_layers": 3}}})
+    model = MODELS.build(config.model)
     generator = torch.Generator().manual_seed(0)
     for tensor in model.state_dict().values():  # batch norm's statistics too
         if tensor.is_floating_point():
