@@ -183,12 +183,18 @@ def test_feed_forward_is_normalised_between_its_layers():
     torch.testing.assert_close(ffn(x), ffn.fc2(nn.functional.layer_norm(hidden, (8,))))
 
 
-def test_initial_weights():
+@pytest.mark.parametrize(
+    ("options", "linear_std", "table_std"),
+    [({}, 0.02, 0.02), ({"init_std": 0.06, "embed_init_std": 0.5}, 0.06, 0.5)],
+)
+def test_initial_weights(options, linear_std, table_std):
     torch.manual_seed(0)
-    backbone = BEiT3(**SMALL)
-    weight = backbone.token_embed.weight
-    assert weight.std().item() == pytest.approx(0.02, rel=0.2)
-    assert backbone.blocks[0].attention.qkv.text.bias.abs().sum() == 0
+    backbone = BEiT3(**SMALL, **options)
+    for table in (backbone.token_embed, backbone.vision_positions, backbone.text_positions):
+        assert table.weight.std().item() == pytest.approx(table_std, rel=0.2)
+    for layer in (backbone.patch_embed, backbone.blocks[0].attention.qkv.text):
+        assert layer.weight.std().item() == pytest.approx(linear_std, rel=0.2)
+        assert (layer.bias == 0).all()
     assert (backbone.blocks[0].ffn.vision.norm.weight == 1).all()
     assert backbone.cls_token.abs().sum() > 0
 
