@@ -146,3 +146,10 @@ def test_tokens_and_their_padding_are_as_long():
 def test_a_decision_is_a_bool():
     with pytest.raises(AssertionError):
         _sample(pred_no_target=1)
+
+
+@pytest.mark.parametrize("points", [torch.zeros(2, 3), torch.tensor([[float("nan"), 0.0]])])
+def test_points_that_are_no_points_are_refused(points):
+    instances = InstanceData(boxes_xyxy=torch.zeros(len(points), 4), points_xy=points)
+    with pytest.raises(ValueError, match=r"gt_instances\.points_xy must be finite"):
+        GroundingDataSample(gt_instances=instances)

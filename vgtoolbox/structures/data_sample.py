@@ -32,7 +32,8 @@ class GroundingDataSample(BaseDataElement):
 
     Data fields:
         token_ids (T,) long; text_padding_mask (T,) bool, True = padding.
-        gt_instances: input frame; `boxes_xyxy` (N, 4), `masks` (N, H, W) bool.
+        gt_instances: input frame; `boxes_xyxy` (N, 4), `masks` (N, H, W) bool, optional
+            `points_xy` (N, 2).
         gt_instances_ori: original frame; `boxes_xyxy` (N, 4), `masks` N encodings.
         pred_instances: `boxes_xyxy` (Q, 4), `scores` (Q,) in 0..1, `masks` Q encodings,
             optional `points_xy` (Q, 2).
@@ -83,6 +84,7 @@ class GroundingDataSample(BaseDataElement):
         check_boxes_xyxy(value.boxes_xyxy, name="gt_instances.boxes_xyxy")
         if "masks" in value:
             _check_tensor("gt_instances.masks", value.masks, ndim=3, dtype=torch.bool)
+        _check_points("gt_instances.points_xy", value.get("points_xy"))
         self.set_field(value, "_gt_instances", dtype=InstanceData)
 
     @property
@@ -105,6 +107,7 @@ class GroundingDataSample(BaseDataElement):
     def pred_instances(self, value: InstanceData) -> None:
         check_boxes_xyxy(value.boxes_xyxy, name="pred_instances.boxes_xyxy")
         _check_probabilities("pred_instances.scores", value.scores)
+        _check_points("pred_instances.points_xy", value.get("points_xy"))
         _check_rles("pred_instances.masks", value.get("masks", []), self._prediction_size())
         self.set_field(value, "_pred_instances", dtype=InstanceData)
 
@@ -152,6 +155,14 @@ def _check_tensor(name: str, value: Any, *, ndim: int, dtype: torch.dtype) -> No
             else type(value).__name__
         )
         raise ValueError(f"{name} must be a tensor of {ndim} dimensions and {dtype}, got {found}")
+
+
+def _check_points(name: str, value: Tensor | None) -> None:
+    """Raise where points are given that are no finite (N, 2)."""
+    if value is None:
+        return
+    if value.ndim != 2 or value.shape[1] != 2 or not bool(torch.isfinite(value).all()):
+        raise ValueError(f"{name} must be finite and of shape (N, 2), got {tuple(value.shape)}")
 
 
 def _check_probabilities(name: str, value: Tensor) -> None:

@@ -91,7 +91,7 @@ class AttentionQuerySelector(nn.Module):
         at_points = cells.gather(1, index[..., None].expand(-1, -1, cells.shape[2]))
         return SelectedQueries(
             content=self.content_mlp(torch.cat([queries, at_points], 2)),
-            points=_cell_centres(index, grid, image.dtype),
+            points=_cell_centres(index, grid),
             attention=attention.unflatten(2, grid),
             attention_pooled=pooled.unflatten(1, grid),
             is_valid=is_valid,
@@ -195,9 +195,9 @@ def spread_points(
     return torch.stack(chosen, 1)
 
 
-def _cell_centres(index: Tensor, grid: tuple[int, int], dtype: torch.dtype) -> Tensor:
+def _cell_centres(index: Tensor, grid: tuple[int, int]) -> Tensor:
     """Return the centres of cells (B, Q), x and y in 0..1: (B, Q, 2)."""
     height, width = grid
     x = (index % width + 0.5) / width
     y = (index.div(width, rounding_mode="floor") + 0.5) / height
-    return torch.stack([x, y], 2).to(dtype)
+    return torch.stack([x, y], 2)

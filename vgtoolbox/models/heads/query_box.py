@@ -75,8 +75,9 @@ class QueryBoxHead(nn.Module):
             Class logits (layers, B, Q, 2), class 0 = target; boxes `cxcywh` (layers, B, Q, 4),
             normalised.
         """
-        shift = self.box_mlp(states)
-        centre = shift[..., :2] + inverse_sigmoid(references)
+        # Half precision would round a box's edge to about 1/256 of the image.
+        shift = self.box_mlp(states).float()
+        centre = shift[..., :2] + inverse_sigmoid(references.float())
         return self.classifier(states), torch.cat([centre, shift[..., 2:]], -1).sigmoid()
 
     def loss(
