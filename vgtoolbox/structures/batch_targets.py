@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from vgtoolbox.structures.boxes import normalize_boxes
 from vgtoolbox.structures.data_sample import GroundingDataSample
@@ -32,21 +33,14 @@ class BatchTargets:
         cls, samples: Sequence[GroundingDataSample], size: tuple[int, int], device: torch.device
     ) -> BatchTargets:
         """Gather `gt_instances` of samples whose network input is padded to `size` (H, W)."""
-        counts = [len(sample.gt_instances) for sample in samples]
-        most, (height, width) = max(counts, default=0), size
-        boxes = torch.zeros(len(samples), most, 4)
-        masks = torch.zeros(len(samples), most, height, width, dtype=torch.bool)
-        for index, (sample, count) in enumerate(zip(samples, counts, strict=True)):
-            if count == 0:
-                continue
-            instances = sample.gt_instances
-            boxes[index, :count] = normalize_boxes(instances.boxes_xyxy, size)
-            mask_height, mask_width = instances.masks.shape[-2:]
-            padding = (0, width - mask_width, 0, height - mask_height)
-            masks[index, :count] = F.pad(instances.masks, padding)
-        is_valid = torch.arange(most) < torch.tensor(counts, dtype=torch.long)[:, None]
+        targets = [sample.gt_instances for sample in samples]
+        boxes = pad_sequence([instances.boxes_xyxy for instances in targets], batch_first=True)
+        masks = pad_sequence([_pad(each.masks, size) for each in targets], batch_first=True)
+        counts = torch.tensor([len(instances) for instances in targets])
+        is_valid = torch.arange(boxes.shape[1]) < counts[:, None]
+        normalized = normalize_boxes(boxes.flatten(0, 1), size).view_as(boxes)
         return cls(
-            boxes_cxcywh=boxes.to(device), masks=masks.to(device), is_valid=is_valid.to(device)
+            boxes_cxcywh=normalized.to(device), masks=masks.to(device), is_valid=is_valid.to(device)
         )
 
     @property
@@ -58,3 +52,15 @@ class BatchTargets:
     def no_target(self) -> Tensor:
         """Which samples have no target, (B,) bool."""
         return ~self.is_valid.any(1)
+
+
+def _pad(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pad masks (N, h, w) on the right and below to `size` (H, W)."""
+    height, width = masks.shape[-2:]
+    if (height, width) == size:
+        return masks
+    if height > size[0] or width > size[1]:
+        raise ValueError(
+            f"masks of {height} x {width} do not fit the input of {size[0]} x {size[1]}"
+        )
+    return F.pad(masks, (0, size[1] - width, 0, size[0] - height))

@@ -2,7 +2,7 @@
 # Trained and validated on its gRefCOCO-type annotations; tested on those and the RefCOCO-type ones.
 # A pipeline's steps have names, so that a config that inherits this one, or --cfg-options, can
 # change one of them: `train_dataloader.dataset.pipeline.resize.size`.
-image_size = 64
+image_size = 96
 max_tokens = 24
 tokenizer = dict(type="BEiT3Tokenizer", model_file="{{$SHAPES_ROOT:data/shapes}}/tokenizer.spm")
 

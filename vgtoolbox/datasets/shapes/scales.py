@@ -66,10 +66,10 @@ SCALES: Final[Mapping[str, ShapesScale]] = MappingProxyType(
         "tiny": ShapesScale(
             image_sizes=((96, 128), (128, 96), (112, 112), (104, 120), (120, 104)),
             num_objects=(2, 4),
-            shapes=SHAPES[:4],
-            colours=tuple(COLOURS)[:5],
+            shapes=("circle", "triangle", "cross"),
+            colours=tuple(COLOURS)[:4],
             textures=TEXTURES[:1],
-            diameters={"small": (0.25, 0.28), "big": (0.38, 0.42)},
+            diameters={"small": (0.26, 0.29), "big": (0.40, 0.44)},
             attribute_variety=3,
             max_box_overlap=0.04,
             min_visible=0.85,
