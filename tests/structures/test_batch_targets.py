@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,7 +61,6 @@ def test_no_target_in_the_whole_batch():
     assert targets.no_target.all()
 
 
-def test_no_samples():
-    targets = BatchTargets.from_samples([], (8, 12), CPU)
-    assert targets.masks.shape == (0, 0, 8, 12)
-    assert targets.is_valid.shape == (0, 0)
+def test_masks_larger_than_the_input_are_refused():
+    with pytest.raises(ValueError, match="masks of 8 x 12 do not fit the input of 8 x 8"):
+        BatchTargets.from_samples([_sample(1)], (8, 8), CPU)
