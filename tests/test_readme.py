@@ -1,0 +1,54 @@
+"""The README's examples run as they stand, on the checkpoint that comes with the repository."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# Run by CI itself; a test that runs the tests would never end.
+RUN_BY_CI = ("tools/quickstart.sh", "tools/run_tests.sh")
+
+
+def _blocks(language):
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return [block for block in blocks if not any(name in block for name in RUN_BY_CI)]
+
+
+@pytest.fixture
+def in_place(tmp_path):
+    """Give a block with its picture and its output in a temporary folder."""
+    picture = tmp_path / "picture.jpg"
+    Image.new("RGB", (120, 96), "white").save(picture)
+
+    def put(block):
+        block = re.sub(r"data/shapes/images/\w+\.jpg", str(picture), block)
+        return block.replace("work_dirs/demo", str(tmp_path / "demo"))
+
+    return put
+
+
+@pytest.mark.parametrize("block", _blocks("bash"))
+def test_shell_example(block, in_place, tmp_path):
+    command = in_place(block).replace("python ", f"{sys.executable} ")
+    subprocess.run(["bash", "-ec", command], cwd=ROOT, check=True, timeout=120)
+    assert len(list((tmp_path / "demo").glob("*.png"))) == 2
+
+
+@pytest.mark.parametrize("block", _blocks("python"))
+def test_python_example(block, in_place):
+    subprocess.run([sys.executable, "-c", in_place(block)], cwd=ROOT, check=True, timeout=120)
+
+
+def test_readme_is_a_router():
+    assert len(README.splitlines()) <= 200
+
+
+def test_every_file_that_the_readme_names_is_there():
+    named = set(re.findall(r"\b(?:configs|docs|tools|vgtoolbox)/[\w/.-]+\.(?:py|md|sh)", README))
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
