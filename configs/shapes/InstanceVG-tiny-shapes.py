@@ -27,6 +27,7 @@ model = dict(
         # The published init is for a pretrained model of width 768.
         init_std=0.06,
         embed_init_std=0.5,
+        sine_position_scale=2.0,
     ),
     neck=dict(in_channels=24, out_channels=24),
     pixel_decoder=dict(channels=24),

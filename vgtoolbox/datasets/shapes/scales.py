@@ -65,12 +65,12 @@ SCALES: Final[Mapping[str, ShapesScale]] = MappingProxyType(
     {
         "tiny": ShapesScale(
             image_sizes=((96, 128), (128, 96), (112, 112), (104, 120), (120, 104)),
-            num_objects=(2, 4),
+            num_objects=(2, 3),
             shapes=("circle", "triangle", "cross"),
-            colours=tuple(COLOURS)[:4],
+            colours=tuple(COLOURS)[:6],
             textures=TEXTURES[:1],
             diameters={"small": (0.26, 0.29), "big": (0.40, 0.44)},
-            attribute_variety=3,
+            attribute_variety=4,
             max_box_overlap=0.04,
             min_visible=0.85,
             background_contrast=0.15,

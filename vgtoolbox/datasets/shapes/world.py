@@ -28,7 +28,7 @@ from vgtoolbox.datasets.shapes.writer import (
     write_scenes,
 )
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Goes up when the same arguments give another world."""
 STATISTICS_FILE = "statistics.json"
 _JPEG_QUALITY = 95

@@ -13,7 +13,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vgtoolbox.models.layers import Multiway
+from vgtoolbox.models.layers import Multiway, sine_position_encoding
 from vgtoolbox.registry import MODELS
 
 # fairseq counts positions from 2 (0 and 1 stand for padding); the published tables hold those rows.
@@ -55,6 +55,8 @@ class BEiT3(nn.Module):
             768 and more; a narrow model that starts from it attends almost uniformly.
         embed_init_std: Of token, position and CLS tables. Without pretraining, tables that are
             small beside the first blocks' output leave words hard to tell apart.
+        sine_position_scale: Start the patches' position table from sines of this amplitude instead
+            of noise: a model without pretraining then knows which patches are neighbours.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class BEiT3(nn.Module):
         drop_path_rate: float = 0.1,
         init_std: float = 0.02,
         embed_init_std: float = 0.02,
+        sine_position_scale: float | None = None,
     ) -> None:
         super().__init__()
         if image_size % patch_size:
@@ -93,6 +96,8 @@ class BEiT3(nn.Module):
         )
         self.norm = Multiway(lambda: nn.LayerNorm(embed_dim))
         self._init_weights(init_std, embed_init_std)
+        if sine_position_scale is not None:
+            self._init_sine_positions(sine_position_scale)
 
     def forward(
         self, images: Tensor, token_ids: Tensor, text_padding_mask: Tensor
@@ -129,6 +134,13 @@ class BEiT3(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=init_std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+
+    @torch.no_grad()
+    def _init_sine_positions(self, scale: float) -> None:
+        """Write sines into the rows of the patches; the CLS row keeps its noise."""
+        # With DETR's temperature most channels would be constant on a small grid.
+        sines = sine_position_encoding(self.grid, self.embed_dim, temperature=20.0)
+        self.vision_positions.weight[POSITION_OFFSET + 1 :].copy_(scale * sines)
 
     def _embed_vision(self, images: Tensor) -> Tensor:
         patches = self.patch_embed(images)
