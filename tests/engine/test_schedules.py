@@ -44,7 +44,7 @@ def test_instancevg_10e_is_the_published_sequence(run):
 
 
 def test_shapes_cpu_warms_up_and_falls_to_zero(run):
-    runner = run("shapes_cpu.py", **{"param_scheduler.0.end": 9})
+    runner = run("shapes_cpu.py", **{"param_scheduler.0.end": 9, "train_cfg.max_epochs": 12})
     rates = runner.message_hub.get_scalar("train/lr").data[0].tolist()
     peak = max(rates)
     assert rates[0] == pytest.approx(0.01 * runner.optim_wrapper.optimizer.defaults["lr"])

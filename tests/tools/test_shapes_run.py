@@ -19,18 +19,6 @@ from vgtoolbox.registry import HOOKS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "shapes" / "InstanceVG-tiny-shapes.py"
-SIZES = {
-    "model.backbone.image_size": 64,
-    **{
-        f"{place}.dataset.pipeline.resize.size": 64
-        for place in (
-            "train_dataloader",
-            "val_dataloader",
-            "test_splits.grefs_test",
-            "test_splits.refs_test",
-        )
-    },
-}
 SCENES = {"--num-train": 12, "--num-val": 2, "--num-test": 5}
 
 
@@ -71,7 +59,6 @@ def configured(world, tmp_path_factory):
             cfg = load_config(CONFIG)
         cfg.merge_from_dict(
             {
-                **SIZES,
                 "work_dir": str(runs / name),
                 "experiment_name": uuid.uuid4().hex,
                 "device": "cpu",
@@ -136,7 +123,6 @@ def test_two_processes_give_the_metrics_and_predictions_of_one(trained, world, t
         # Batches of one, since batched and single arithmetic differ in the last bit.
         words += ["--out", out, "--work-dir", out / "log"]
         words += ["--cfg-options", "test_dataloader.batch_size=1", "test_dataloader.num_workers=0"]
-        words += [f"{key}={value}" for key, value in SIZES.items()]
         run(words, SHAPES_ROOT=str(world), CPU_PROCESSES=processes)
         reports[processes] = json.loads((out / "metrics.json").read_text())
     assert reports["1"]["splits"] == reports["2"]["splits"]
