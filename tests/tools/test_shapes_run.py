@@ -19,7 +19,7 @@ from vgtoolbox.registry import HOOKS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "shapes" / "InstanceVG-tiny-shapes.py"
-SCENES = {"--num-train": 12, "--num-val": 2, "--num-test": 5}
+SCENES = {"--num-train": 12, "--num-val": 2, "--num-test": 4}
 
 
 def run(words, **environment):
