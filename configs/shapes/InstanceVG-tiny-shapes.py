@@ -2,9 +2,16 @@
 # The classes are those of configs/gres/InstanceVG-grefcoco.py with smaller numbers, and with the
 # better-behaved option wherever the published one is kept for the published weights' sake.
 #
+#   bash tools/quickstart.sh
+# or by hand:
 #   python tools/prepare_data.py shapes --out data/shapes
 #   bash tools/dist_train.sh configs/shapes/InstanceVG-tiny-shapes.py 0
 #   bash tools/dist_test.sh configs/shapes/InstanceVG-tiny-shapes.py 0 --load-from CKPT
+#
+# pretrain_weights/InstanceVG-tiny-shapes.safetensors was trained longer, by two processes:
+#   CPU_PROCESSES=2 bash tools/dist_train.sh configs/shapes/InstanceVG-tiny-shapes.py 0 \
+#       --cfg-options train_dataloader.batch_size=16 optim_wrapper.optimizer.lr=1e-3 \
+#       train_cfg.max_epochs=9
 _base_ = [
     "../_base_/models/instancevg_beit3_base.py",
     "../_base_/datasets/shapes.py",
