@@ -12,6 +12,8 @@
 #   CPU_PROCESSES=2 bash tools/dist_train.sh configs/shapes/InstanceVG-tiny-shapes.py 0 \
 #       --cfg-options train_dataloader.batch_size=16 optim_wrapper.optimizer.lr=1e-3 \
 #       train_cfg.max_epochs=9
+# (stopped after 8 epochs, 34 minutes on 2 CPU cores shared with other work). Test split, percent:
+# GRES gIoU 59.8, N-acc 48.7; GREC Pr@(F1=1) 43.5; single-target REC Acc@0.5 65.3, RES mIoU 58.8.
 _base_ = [
     "../_base_/models/instancevg_beit3_base.py",
     "../_base_/datasets/shapes.py",
