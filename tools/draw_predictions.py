@@ -29,6 +29,7 @@ from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
 
 # The picture as it lies on disk, with targets in its frame: no resizing, no tokens.
 PIPELINE = [{"type": "LoadImage"}, {"type": "LoadTargets"}]
+PUBLISHED_SCORE_THR = 0.7
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -42,7 +43,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--num", type=int, default=16, help="how many, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--columns", type=int, default=4, help="pairs in a row")
-    parser.add_argument("--score_thr", "--score-thr", type=float, default=0.7)
+    parser.add_argument("--score_thr", "--score-thr", type=float, help="default: the config's")
     parser.add_argument("--out", type=Path, metavar="F", help="PNG; default beside the predictions")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V")
     arguments = parser.parse_args(words)
@@ -91,8 +92,12 @@ def main(words: list[str] | None = None) -> None:
     split = choose_splits(cfg, [name])[name]
     dataset = DATASETS.build({**split["dataset"], "pipeline": PIPELINE})
     records = draw_sample(read_predictions(arguments.predictions), arguments.num, arguments.seed)
+    score_thr = arguments.score_thr
+    if score_thr is None:
+        postprocessor = cfg.get("model", {}).get("postprocessor", {})
+        score_thr = postprocessor.get("score_thr", PUBLISHED_SCORE_THR)
     sheet = draw_contact_sheet(
-        sheet_entries(records, dataset), columns=arguments.columns, score_thr=arguments.score_thr
+        sheet_entries(records, dataset), columns=arguments.columns, score_thr=score_thr
     )
     out = arguments.out or arguments.predictions.with_suffix(".png")
     out.parent.mkdir(parents=True, exist_ok=True)
