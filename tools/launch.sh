@@ -6,6 +6,12 @@ if [[ $# -lt 3 || ! $3 =~ ^[0-9]+$ ]]; then
     echo "usage: bash tools/dist_$1.sh CONFIG NUM_GPUS [options of tools/$1.py]" >&2
     exit 2
 fi
+# The package itself would be found in this folder; its dependencies only where it is installed.
+if ! python -c 'import mmengine' 2>/dev/null; then
+    echo "vgtoolbox is not installed for '$(command -v python || echo python)';" \
+        "run bash tools/install.sh, then source .venv/bin/activate" >&2
+    exit 1
+fi
 script="$(dirname "$0")/$1.py"
 config=$2
 processes=$3
