@@ -1,8 +1,10 @@
-"""Files that are whole or not there."""
+"""Files and folders that are whole or not there."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,3 +28,26 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary folder that takes the place of `path` once it is filled without an error.
+
+    What stood at `path` is replaced.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    folder.chmod(0o755)  # mkdtemp makes it private
+    try:
+        yield folder
+        if target.exists():
+            replaced = folder.with_name(folder.name + ".replaced")
+            target.replace(replaced)
+            folder.replace(target)
+            shutil.rmtree(replaced)
+        else:
+            folder.replace(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

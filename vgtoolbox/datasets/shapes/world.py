@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import Any
 import cv2
 from rich.progress import track
 
+from vgtoolbox.atomic_file import atomic_folder
 from vgtoolbox.datasets.shapes.generator import generate_scene
 from vgtoolbox.datasets.shapes.scales import SCALES, SPLITS
 from vgtoolbox.datasets.shapes.statistics import describe_grefs
@@ -88,7 +86,7 @@ def prepare_world(
     is_free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
     if not is_free and (found is None or not overwrite):
         raise FileExistsError(f"{out} holds {_describe(found, spec)}")
-    with _renamed_when_done(out) as folder:
+    with atomic_folder(out) as folder:
         statistics = _write_world(folder, spec, workers=workers)
     return statistics, False
 
@@ -140,25 +138,6 @@ def _make_record(job: tuple[int, str, int], *, folder: Path, scale: str, seed: i
         segmentations=made.segmentations,
         references=made.references,
     )
-
-
-@contextmanager
-def _renamed_when_done(out: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `out` that takes its place only if all went well."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    folder.chmod(0o755)  # mkdtemp makes it private
-    try:
-        yield folder
-        if out.exists():
-            replaced = folder.with_name(folder.name + ".replaced")
-            out.replace(replaced)
-            folder.replace(out)
-            shutil.rmtree(replaced)
-        else:
-            folder.replace(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_statistics(out: Path) -> dict[str, Any] | None:

@@ -138,13 +138,9 @@ class AnnotationTables:
         }
         for name in ("refcoco", "grefcoco"):
             (folder / name).mkdir(parents=True)
-            _write_json(folder / name / "instances.json", instances)
-        with (folder / "refcoco" / "refs(unc).p").open("wb") as file:
-            # A pickle shares equal strings only where they are one object, which depends on the
-            # number of processes; a trip through JSON makes the bytes depend on values alone.
-            # Protocol 2, as in the official files: every reader takes it.
-            pickle.dump(json.loads(json.dumps(self.refs)), file, protocol=2)
-        _write_json(folder / "grefcoco" / "grefs(unc).json", self.grefs)
+            write_json(folder / name / "instances.json", instances)
+        write_pickle(folder / "refcoco" / "refs(unc).p", self.refs)
+        write_json(folder / "grefcoco" / "grefs(unc).json", self.grefs)
         write_lines(folder / "programs.jsonl", self.facts)
 
 
@@ -171,5 +167,14 @@ def _sentence_record(sentence: Sentence, sent_id: int) -> dict[str, Any]:
     }
 
 
-def _write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file."""
     path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def write_pickle(path: Path, value: object) -> None:
+    """Write lists, dicts, strings and numbers as a pickle whose bytes depend on them alone."""
+    # A pickle shares equal strings only where they are one object, which depends on the number of
+    # processes; a trip through JSON does away with that.
+    # Protocol 2, as in the official files: every reader takes it.
+    path.write_bytes(pickle.dumps(json.loads(json.dumps(value)), protocol=2))
