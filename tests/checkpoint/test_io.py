@@ -207,3 +207,26 @@ def test_release_needs_its_suffix_and_its_config(tmp_path, model):
     save_checkpoint({"state_dict": model.state_dict()}, tmp_path / "a.pth")
     with pytest.raises(CheckpointError, match="carries no config"):
         load_released(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("number", [np.float64(0.5), np.float32(0.5), np.int64(3), np.bool_(True)])
+def test_numpy_numbers_beside_the_weights_are_plain_data(tmp_path, number):
+    path = tmp_path / "published.pth"
+    torch.save({"state_dict": {"a": torch.ones(1)}, "best": [number]}, path)
+    assert load_checkpoint(path)["best"] == [number]
+
+
+def test_numpy_objects_are_not(tmp_path):
+    path = tmp_path / "published.pth"
+    torch.save({"state_dict": {"a": torch.ones(1)}, "best": np.array([print], dtype=object)}, path)
+    with pytest.raises(CheckpointError, match="holds Python objects"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("container", ["state_dict", "model", "module"])
+def test_names_of_published_containers_and_files(tmp_path, container):
+    path = tmp_path / "beit3_base_patch16_224.zip"
+    torch.save({container: {"a": torch.ones(1)}, "epoch": 1}, path)
+    assert torch.equal(load_checkpoint(path)["state_dict"]["a"], torch.ones(1))
+    with pytest.raises(FileNotFoundError, match=r"in that folder: beit3_base_patch16_224\.zip"):
+        load_checkpoint(path.with_suffix(".pth"))

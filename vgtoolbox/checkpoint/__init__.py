@@ -1,6 +1,7 @@
 """Checkpoints: files on disk, and loading them into models."""
 
 from vgtoolbox.checkpoint.carried_files import carried_files, pack_files, tokenizer_files
+from vgtoolbox.checkpoint.convert import Conversion, convert_checkpoint, convert_state_dict
 from vgtoolbox.checkpoint.io import (
     CheckpointError,
     load_checkpoint,
@@ -12,17 +13,22 @@ from vgtoolbox.checkpoint.strict import (
     CheckpointMismatchError,
     LoadReport,
     load_state_dict_strict,
+    match_state_dict,
     to_model_layout,
 )
 
 __all__ = [
     "CheckpointError",
     "CheckpointMismatchError",
+    "Conversion",
     "LoadReport",
     "carried_files",
+    "convert_checkpoint",
+    "convert_state_dict",
     "load_checkpoint",
     "load_released",
     "load_state_dict_strict",
+    "match_state_dict",
     "pack_files",
     "save_checkpoint",
     "save_released",

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,9 +25,21 @@ from vgtoolbox.checkpoint.carried_files import METADATA_KEY, pack_files
 from vgtoolbox.version import __version__
 
 SAFETENSORS_SUFFIX = ".safetensors"
+# What torch.save writes is a zip archive, and some publish it under that name.
+_SUFFIXES = {".pth", ".pt", ".zip", SAFETENSORS_SUFFIX}
 _PLAIN = (str, int, float, bool, bytes, type(None))
 # What the restricted unpickler of torch rebuilds; subclasses beyond these it refuses.
 _CONTAINERS = (dict, OrderedDict, Counter, list, tuple)
+# Published training checkpoints store metrics as numpy numbers. These are plain data, and are named
+# as numpy 1 and as numpy 2 spell them.
+_NUMPY_NUMBERS: list[Any] = [
+    np.dtype,
+    *{type(np.dtype(code)) for code in ("?", "i4", "i8", "f2", "f4", "f8")},
+    *(
+        (np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar")
+        for core in ("core", "_core")
+    ),
+]
 
 
 class CheckpointError(RuntimeError):
@@ -165,7 +178,8 @@ def _load_safetensors(source: Path, map_location: str) -> dict[str, Any]:
 def _load_pickle(source: Path, map_location: str) -> Any:
     _check_signature(source)
     try:
-        return torch.load(source, map_location=map_location, weights_only=True)
+        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+            return torch.load(source, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{source} holds Python objects, and loading these could run anything. Re-save it with "
@@ -194,7 +208,7 @@ def _check_signature(source: Path) -> None:
 
 def _with_state_dict(content: dict[str, Any], source: Path) -> dict[str, Any]:
     """Find the weights under the names in use, or take the whole file as a bare state dict."""
-    for name in ("state_dict", "model"):
+    for name in ("state_dict", "model", "module"):
         if isinstance(content.get(name), Mapping):
             return {**content, "state_dict": dict(content[name])}
     if all(isinstance(value, Tensor) for value in content.values()):
@@ -210,9 +224,5 @@ def _explain_missing(source: Path) -> str:
         return f"{source} is a folder, expected a checkpoint file"
     if not source.parent.is_dir():
         return f"no checkpoint {source}: the folder {source.parent} does not exist"
-    found = sorted(
-        entry.name
-        for entry in source.parent.iterdir()
-        if entry.suffix in {".pth", ".pt", SAFETENSORS_SUFFIX}
-    )
+    found = sorted(entry.name for entry in source.parent.iterdir() if entry.suffix in _SUFFIXES)
     return f"no checkpoint {source}; checkpoints in that folder: {', '.join(found) or 'none'}"

@@ -103,14 +103,33 @@ def load_state_dict_strict(
     Raises:
         CheckpointMismatchError: A key is missing, unexpected, or of another shape.
     """
+    ours, report = match_state_dict(model, state_dict, source=source, config_text=config_text)
+    model.load_state_dict(ours)
+    return report
+
+
+def match_state_dict(
+    model: nn.Module,
+    state_dict: Mapping[str, Tensor],
+    *,
+    source: str = "the checkpoint",
+    config_text: str = "",
+) -> tuple[dict[str, Tensor], LoadReport]:
+    """Bring weights to the names of a model and check that they are all of its weights.
+
+    Nothing is loaded, so the model may stand on the meta device. Arguments and errors are those of
+    `load_state_dict_strict`.
+
+    Returns:
+        The state dict in our layout, and the report.
+    """
     ours, layout = to_model_layout(state_dict, model)
     report = compare(ours, model.state_dict(), layout=layout)
     if not report.complete:
         raise CheckpointMismatchError(
             report, source=source, cause=_likely_cause(report, model, config_text)
         )
-    model.load_state_dict(ours)
-    return report
+    return ours, report
 
 
 def compare(
@@ -142,6 +161,12 @@ def _likely_cause(report: LoadReport, model: nn.Module, config_text: str) -> str
     prefix = _extra_prefix(report)
     if prefix:
         return f"every key of the checkpoint stands under {prefix!r}: it was saved from a wrapper"
+    parts = _only_parts(report)
+    if parts:
+        return (
+            f"it holds nothing but {parts} of the model; a training starts from such weights by "
+            "custom_hooks=[dict(type='PretrainedWeightsHook', module=..., checkpoint=...)]"
+        )
     if not report.matched and not report.mis_shaped:
         return "it belongs to another model, or to a code base whose layout is not known"
     if report.mis_shaped:
@@ -160,6 +185,17 @@ def _model_type(config_text: str) -> str:
         return ""
     name = str(model.get("type", "")) if isinstance(model, dict) else ""
     return name.rpartition(".")[2]  # without the scope
+
+
+def _only_parts(report: LoadReport) -> str:
+    """Name the parts of the model that a checkpoint fills, where it has nothing of the others."""
+    if not report.matched or not report.missing or report.unexpected or report.mis_shaped:
+        return ""
+    filled, empty = (
+        {key.partition(".")[0] for key in keys} for keys in (report.matched, report.missing)
+    )
+    # A model that lacks one small part was trained without it; one that has one part, alone.
+    return ", ".join(sorted(filled)) if not filled & empty and len(filled) < len(empty) else ""
 
 
 def _extra_prefix(report: LoadReport) -> str:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from vgtoolbox.checkpoint import CheckpointMismatchError, load_state_dict_strict
-from vgtoolbox.checkpoint.layouts import LAYOUTS, instancevg, recognise
+from vgtoolbox.checkpoint.layouts import LAYOUTS, instancevg, recognise, recognise_ours
 
 # Tensors that the published model stores and never reads.
 UNUSED = (
@@ -71,6 +71,16 @@ def test_the_heads_of_the_three_layers_are_copies(published):
             assert torch.equal(published[key], published[original])
 
 
+def test_as_many_copies_as_the_decoder_has_layers(ours):
+    shallow = {key: value for key, value in ours.items() if not key.startswith("decoder.layers.2")}
+    copies = {key.split(".")[2] for key in instancevg.to_published(shallow) if "class_embed" in key}
+    assert copies == {"0", "1"}
+
+
+def test_no_two_published_tensors_share_memory(published):
+    assert len({value.data_ptr() for value in published.values()}) == len(published)
+
+
 def test_unused_tensors_are_left_out(model, ours, published):
     stored = published | {key: torch.zeros(1) for key in UNUSED}
     assert set(instancevg.to_ours(stored, model)) == set(ours)
@@ -126,4 +136,6 @@ def test_recognised_by_its_keys(ours, published):
     assert recognise(published.keys()) is instancevg.LAYOUT
     assert instancevg.LAYOUT in LAYOUTS
     assert recognise(ours.keys()) is None
+    assert recognise_ours(ours.keys()) is instancevg.LAYOUT
+    assert recognise_ours(published.keys()) is None
     assert recognise([]) is None

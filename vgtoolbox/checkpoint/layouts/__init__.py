@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from vgtoolbox.checkpoint.layouts import instancevg
+from vgtoolbox.checkpoint.layouts import beit3, instancevg
 from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
 
-LAYOUTS: tuple[Layout, ...] = (instancevg.LAYOUT,)
+LAYOUTS: tuple[Layout, ...] = (instancevg.LAYOUT, beit3.LAYOUT)
 
 
 def recognise(keys: Collection[str], layouts: tuple[Layout, ...] = LAYOUTS) -> Layout | None:
@@ -18,4 +18,9 @@ def recognise(keys: Collection[str], layouts: tuple[Layout, ...] = LAYOUTS) -> L
     return next((layout for layout in layouts if layout.matches(keys)), None)
 
 
-__all__ = ["LAYOUTS", "Layout", "StateDict", "recognise"]
+def recognise_ours(keys: Collection[str], layouts: tuple[Layout, ...] = LAYOUTS) -> Layout | None:
+    """Return the layout that these keys of ours can be written in; None where there is none."""
+    return next((it for it in layouts if it.matches_ours and it.matches_ours(keys)), None)
+
+
+__all__ = ["LAYOUTS", "Layout", "StateDict", "recognise", "recognise_ours"]

@@ -17,9 +17,15 @@ class Layout:
     Attributes:
         name: What reports call it, e.g. "the release of InstanceVG".
         matches: Whether a state dict with these keys is of that code base.
-        to_ours: Renames, splits and merges its entries into those of our `model`.
+        to_ours: Renames, splits and merges its entries into those of our `model`; without a model,
+            where a layout can do it by names and shapes alone.
+        matches_ours: Whether a state dict of ours with these keys is of the model that the code
+            base publishes; None where nothing is written back.
+        to_published: Undoes `to_ours`, tensors aside that are stored and never read.
     """
 
     name: str
     matches: Callable[[Collection[str]], bool]
-    to_ours: Callable[[StateDict, nn.Module], StateDict]
+    to_ours: Callable[[StateDict, nn.Module | None], StateDict]
+    matches_ours: Callable[[Collection[str]], bool] | None = None
+    to_published: Callable[[StateDict], StateDict] | None = None

@@ -1,10 +1,29 @@
-"""BEiT-3's published key layout; in an InstanceVG checkpoint it stands below `vis_enc.`."""
+"""BEiT-3's published key layout; in an InstanceVG checkpoint it stands below `vis_enc.`.
+
+The pretrained files are `beit3_{base,large}_patch16_224.pth`, also handed around as `.zip`, which
+is what they are inside. Beside the encoder they may hold the heads of the pretraining.
+"""
 
 from __future__ import annotations
 
-import torch
+import math
+from collections.abc import Collection
 
-from vgtoolbox.checkpoint.layouts.base import StateDict
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
+from vgtoolbox.checkpoint.rename import RenameTable
+
+NAME = "the published BEiT-3"
+_ENCODER = "beit3."
+_MASK_TOKEN = "beit3.vision_embed.mask_token"  # of the pretraining by masked patches
+# How a model that has the encoder as a part names it.
+_PART = "backbone."
+_POSITIONS = "vision_positions.weight"
+# Rows of the vision position table before the patches': two unused ones and CLS.
+_FIRST_ROWS = 3
 
 _LAYER = "beit3.encoder.layers.{i}."
 _BLOCK = "backbone.blocks.{i}."
@@ -38,6 +57,80 @@ BEIT3_ROWS = [
 ]
 
 
+TABLE = RenameTable(BEIT3_ROWS)
+
+
+def matches(keys: Collection[str]) -> bool:
+    """Whether the keys are those of a published BEiT-3."""
+    return {"beit3.text_embed.weight", "beit3.vision_embed.proj.weight"} <= set(keys)
+
+
+def matches_ours(keys: Collection[str]) -> bool:
+    """Whether the keys are those of our `BEiT3` by itself."""
+    return {"token_embed.weight", _POSITIONS} <= set(keys)
+
+
+def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
+    """Rename a pretrained state dict; heads and the mask token of the pretraining are left out.
+
+    Args:
+        state: Published keys.
+        model: A `BEiT3`, or a model that has it as `backbone`: names are those in it, and the
+            position table is resized to its grid. None names a `BEiT3` and resizes nothing.
+
+    Raises:
+        ValueError: A key of the encoder is unknown.
+    """
+    encoder = getattr(model, "backbone", model)
+    ours = {}
+    for key, value in state.items():
+        if not key.startswith(_ENCODER) or key == _MASK_TOKEN:
+            continue
+        name = TABLE.to_ours(key)
+        if name is None:
+            raise ValueError(f"{key} is no key of {NAME}")
+        ours[name.removeprefix(_PART)] = value
+    ours = fuse_qkv(ours)
+    grid = getattr(encoder, "grid", None)
+    if grid is not None and _POSITIONS in ours:
+        ours[_POSITIONS] = resize_positions(ours[_POSITIONS], grid)
+    return ours if encoder is model else {_PART + key: value for key, value in ours.items()}
+
+
+def to_published(state: StateDict) -> StateDict:
+    """Rename the state dict of one of our `BEiT3` to the published layout.
+
+    Raises:
+        ValueError: A key has no published counterpart.
+    """
+    published = {}
+    for key, value in split_qkv(state).items():
+        name = TABLE.to_published(_PART + key)
+        if name is None:
+            raise ValueError(f"{key} has no counterpart in {NAME}")
+        published[name] = value
+    return published
+
+
+def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Resize the patches' rows of a vision position table, bicubically.
+
+    Args:
+        table: (3 + s * s, C) for a square grid of s x s patches in row-major order.
+        grid: (h, w) that is wanted.
+
+    Returns:
+        (3 + h * w, C), in the type of `table`; `table` itself where the grid is the same.
+    """
+    first, patches = table[:_FIRST_ROWS], table[_FIRST_ROWS:]
+    side = math.isqrt(len(patches))
+    if side * side != len(patches) or (side, side) == tuple(grid):
+        return table  # no square: loading reports the shape
+    square = patches.float().unflatten(0, (side, side)).permute(2, 0, 1)[None]  # (1, C, s, s)
+    resized = F.interpolate(square, tuple(grid), mode="bicubic", align_corners=False)[0]
+    return torch.cat([first, resized.flatten(1).T.to(table.dtype)])
+
+
 def fuse_qkv(state: StateDict) -> StateDict:
     """Concatenate `...attention.{q,k,v}.*` of (C, C) or (C,) to `...attention.qkv.*`.
 
@@ -63,3 +156,12 @@ def split_qkv(state: StateDict) -> StateDict:
         for name, part in zip("qkv", value.chunk(3), strict=True):
             split[key.replace(".attention.qkv.", f".attention.{name}.")] = part.clone()
     return split
+
+
+LAYOUT = Layout(
+    name=NAME,
+    matches=matches,
+    to_ours=to_ours,
+    matches_ours=matches_ours,
+    to_published=to_published,
+)

@@ -13,7 +13,6 @@ from vgtoolbox.checkpoint.layouts.beit3 import BEIT3_ROWS, fuse_qkv, split_qkv
 from vgtoolbox.checkpoint.rename import RenameTable
 
 NAME = "the published InstanceVG"
-NUM_DECODER_LAYERS = 3
 
 # Tensors that the published model stores and never reads.
 _UNUSED = re.compile(
@@ -24,7 +23,7 @@ _UNUSED = re.compile(
     r"|head\.decoder_transformer\.level_embeds"
     r"|head\.detrloss\.criterion\.empty_weight"
 )
-# The heads of the three decoder layers are one module, stored three times.
+# The heads of the decoder's layers are one module, stored once a layer.
 _COPY = re.compile(r"head\.(class_embed|bbox_embed)\.([1-9])\.(.*)")
 
 _T2I = "head.query_generation.T2I_decoder.layers.0."
@@ -104,12 +103,17 @@ def matches(keys: Collection[str]) -> bool:
     return {"vis_enc.beit3.text_embed.weight", "head.nt_embed.layers.0.weight"} <= set(keys)
 
 
+def matches_ours(keys: Collection[str]) -> bool:
+    """Whether the keys are those of an `InstanceVG` on BEiT-3."""
+    return {"backbone.token_embed.weight", "existence_head.mlp.0.weight"} <= set(keys)
+
+
 def is_unused(key: str) -> bool:
     """Whether the published model stores this tensor and never reads it."""
     return _UNUSED.fullmatch(key) is not None
 
 
-def to_ours(state: StateDict, model: nn.Module) -> StateDict:
+def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
     """Rename a published state dict; unused tensors and the heads' copies are left out.
 
     Args:
@@ -140,20 +144,30 @@ def to_published(state: StateDict) -> StateDict:
     Args:
         state: Keys of an `InstanceVG` model.
 
+    Returns:
+        Tensors that share no memory with each other, as safetensors wants them.
+
     Raises:
         ValueError: A key has no published counterpart.
     """
     published = {}
+    num_layers = len({key.split(".")[2] for key in state if key.startswith("decoder.layers.")})
     for key, value in split_qkv(state).items():
         name = TABLE.to_published(key)
         if name is None:
             raise ValueError(f"{key} has no counterpart in {NAME}")
         published[name] = value
-        for layer in range(1, NUM_DECODER_LAYERS):
+        for layer in range(1, num_layers):
             for head in ("class_embed", "bbox_embed"):
                 if name.startswith(f"head.{head}.0."):
-                    published[name.replace(".0.", f".{layer}.", 1)] = value
+                    published[name.replace(".0.", f".{layer}.", 1)] = value.clone()
     return published
 
 
-LAYOUT = Layout(name=NAME, matches=matches, to_ours=to_ours)
+LAYOUT = Layout(
+    name=NAME,
+    matches=matches,
+    to_ours=to_ours,
+    matches_ours=matches_ours,
+    to_published=to_published,
+)
