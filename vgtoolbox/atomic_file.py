@@ -42,12 +42,17 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     folder.chmod(0o755)  # mkdtemp makes it private
     try:
         yield folder
-        if target.exists():
-            replaced = folder.with_name(folder.name + ".replaced")
-            target.replace(replaced)
-            folder.replace(target)
-            shutil.rmtree(replaced)
-        else:
-            folder.replace(target)
+        put_folder(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_folder(folder: Path, target: Path) -> None:
+    """Rename `folder` to `target`, on the same file system, in the place of what stands there."""
+    if not target.exists():
+        folder.replace(target)
+        return
+    replaced = target.with_name(f".{target.name}.replaced")
+    target.replace(replaced)
+    folder.replace(target)
+    shutil.rmtree(replaced)
