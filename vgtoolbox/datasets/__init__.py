@@ -4,7 +4,6 @@ from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.collate import grounding_collate
 from vgtoolbox.datasets.grefcoco import GRefCOCODataset
 from vgtoolbox.datasets.refcoco import RefCOCODataset
-from vgtoolbox.datasets.restricted_pickle import RefusedPickleError, load_restricted_pickle
 from vgtoolbox.datasets.tokenizers import BEiT3Tokenizer
 from vgtoolbox.datasets.transforms import (
     ChooseExpression,
@@ -19,6 +18,7 @@ from vgtoolbox.datasets.transforms import (
     clean_expression,
     swap_left_and_right,
 )
+from vgtoolbox.restricted_pickle import RefusedPickleError, load_restricted_pickle
 
 __all__ = [
     "BEiT3Tokenizer",

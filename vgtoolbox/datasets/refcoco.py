@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vgtoolbox.datasets.base import GroundingDataset, Per, Pipeline
-from vgtoolbox.datasets.restricted_pickle import load_restricted_pickle
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.restricted_pickle import load_restricted_pickle
 
 Ref = dict[str, Any]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import cv2
 import pytest
 
-from vgtoolbox.datasets.restricted_pickle import load_restricted_pickle
 from vgtoolbox.datasets.shapes import WorldSpec, prepare_world
 from vgtoolbox.datasets.shapes.evaluator import evaluate
 from vgtoolbox.datasets.shapes.programs import parse_program
 from vgtoolbox.datasets.shapes.scene import Scene, SceneObject
+from vgtoolbox.restricted_pickle import load_restricted_pickle
 from vgtoolbox.structures import segmentation_to_rle
 
 SPEC = WorldSpec(scale="small", seed=3, num_scenes=(24, 3, 4))

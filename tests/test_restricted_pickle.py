@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vgtoolbox.datasets import RefusedPickleError, load_restricted_pickle
+from vgtoolbox.restricted_pickle import RefusedPickleError, load_restricted_pickle
 
 # What Python 2's cPickle writes for [{'sent': 'a dog', 'raw': u'caf\xe9', 'n': 3}].
 PYTHON_2 = (
@@ -58,3 +58,34 @@ def test_a_truncated_file_is_named(tmp_path, keep):
     (tmp_path / "x.p").write_bytes(data[:keep])
     with pytest.raises(pickle.UnpicklingError, match=r"x\.p is truncated or no pickle"):
         load_restricted_pickle(tmp_path / "x.p")
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("numpy_name", [b"numpy._core", b"numpy.core"])
+def test_arrays_are_read_where_they_are_allowed(tmp_path, protocol, numpy_name):
+    value = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "n": np.float64(2.5)}
+    data = pickle.dumps(value, protocol=protocol)
+    if protocol == 2:  # names stand as they are, without their lengths
+        data = data.replace(b"numpy._core", numpy_name)
+    (tmp_path / "x.pkl").write_bytes(data)
+    loaded = load_restricted_pickle(tmp_path / "x.pkl", arrays=True)
+    assert loaded["n"] == 2.5
+    assert loaded["w"].dtype == np.float32
+    assert np.array_equal(loaded["w"], value["w"])
+
+
+def test_code_beside_arrays_is_refused(tmp_path):
+    witness = tmp_path / "witness"
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps([np.zeros(2), _Touch(witness)]))
+    with pytest.raises(RefusedPickleError, match="only containers, strings, numbers and arrays"):
+        load_restricted_pickle(tmp_path / "x.pkl", arrays=True)
+    assert not witness.exists()
+
+
+def test_only_the_codec_of_bytes_is_known(tmp_path):
+    data = pickle.dumps(b"abc", protocol=2).replace(
+        b"X\x06\x00\x00\x00latin1", b"X\x05\x00\x00\x00rot13"
+    )
+    (tmp_path / "x.pkl").write_bytes(data)
+    with pytest.raises(RefusedPickleError, match="codec 'rot13'"):
+        load_restricted_pickle(tmp_path / "x.pkl", arrays=True)
