@@ -58,6 +58,41 @@ GREFS = [
     _ref(3, [-1], 1, "train", "two green dogs"),
     _ref(4, [21], 2, "val", "the large square"),
 ]
+REFZOM = [
+    # The ids of a "zero" ref do not count.
+    {**_ref(1, [11], 1, "test", "two green dogs"), "source": "zero"},
+    {**_ref(2, [12], 1, "test", "The blue square."), "source": "one"},
+    {**_ref(3, [11, 12], 1, "test", "circle and square", "both left"), "source": "many"},
+    {**_ref(4, [21], 2, "train", "the large square"), "source": "one"},
+]
+
+
+def with_keys(ref, *keys):
+    """The ref with further keys in its sentences."""
+    sentences = zip(ref["sentences"], keys, strict=True)
+    return {**ref, "sentences": [{**sentence, **more} for sentence, more in sentences]}
+
+
+RREFS = [
+    with_keys(
+        _ref(1, 11, 1, "val", "the red circle", "the green dog", "left red"),
+        *({"exist": exists} for exists in (True, False, True)),
+    ),
+    with_keys(_ref(2, 12, 1, "val", "two dogs", "blue square"), {"exist": False}, {"exist": True}),
+]
+FPREFS = [
+    with_keys(
+        _ref(1, 11, 1, "val", "the red circle", "the green circle"),
+        {"is_false_premise": False},
+        {"is_false_premise": True, "gt_sent": "the red circle"},
+    )
+]
+REFS_FILES = {
+    "refcoco/refs(unc).p": REFS,
+    "refzom/refs(final).p": REFZOM,
+    "rrefcoco/refs(unc).p": RREFS,
+    "fprefcoco/refs(berkeley_exclude_unified).p": FPREFS,
+}
 
 
 @pytest.fixture
@@ -76,11 +111,14 @@ def official_tree(tmp_path):
         for ann_id, target in RECTANGLES.items()
     ]
     instances = json.dumps({"images": images, "annotations": annotations, "categories": []})
-    for folder in ("refcoco", "grefcoco"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "instances.json").write_text(instances)
-    # The published refs are pickles of Python 2's protocol.
-    (tmp_path / "refcoco" / "refs(unc).p").write_bytes(pickle.dumps(REFS, protocol=2))
+    (tmp_path / "grefcoco").mkdir()
+    (tmp_path / "grefcoco" / "instances.json").write_text(instances)
+    for name, refs in REFS_FILES.items():
+        file = tmp_path / name
+        file.parent.mkdir()
+        # The published refs are pickles of Python 2's protocol.
+        file.write_bytes(pickle.dumps(refs, protocol=2))
+        file.with_name("instances.json").write_text(instances)
     (tmp_path / "grefcoco" / "grefs(unc).json").write_text(json.dumps(GREFS))
     return tmp_path
 

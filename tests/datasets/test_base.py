@@ -22,7 +22,7 @@ def _dataset(tree, pipeline, **kwargs):
         ann_root="grefcoco",
         image_root="images",
         split="train",
-        per="ref",
+        group_by="ref",
         pipeline={**steps, "pack": pack},
         **kwargs,
     )

@@ -36,7 +36,7 @@ def test_a_record_holds_what_the_files_say(official_tree):
 
 def test_a_sample_is_a_sentence_or_a_ref(official_tree):
     by_sentence = _dataset(official_tree)
-    by_ref = _dataset(official_tree, per="ref")
+    by_ref = _dataset(official_tree, group_by="ref")
     ids = [by_sentence.get_data_info(i)["sample_id"] for i in range(len(by_sentence))]
     assert ids == ["1_10", "1_11", "1_12", "2_20"]
     records = [by_ref.get_data_info(i) for i in range(len(by_ref))]
@@ -48,9 +48,36 @@ def test_a_sample_is_a_sentence_or_a_ref(official_tree):
     ]
 
 
-def test_per_is_checked(official_tree):
-    with pytest.raises(ValueError, match="'sentence' or 'ref', got 'image'"):
-        _dataset(official_tree, per="image")
+def test_an_image_with_all_its_expressions_is_a_sample_too(official_tree):
+    (record,) = list(_dataset(official_tree, group_by="image").data_list)
+    assert record["sample_id"] == "1"
+    assert record["expressions"][-2:] == ["left red", "blue square to the right"]
+    assert record["expression_ids"] == ["1_10", "1_11", "1_12", "2_20"]
+    assert [target["ann_id"] for target in record["targets"]] == [11, 12]
+    assert record["expression_targets"] == [[0], [0], [0], [1]]
+
+
+def test_group_by_is_checked(official_tree):
+    with pytest.raises(ValueError, match="'expression' or 'ref' or 'image', got 'sentence'"):
+        _dataset(official_tree, group_by="sentence")
+
+
+def test_refclef_has_refs_in_several_test_splits(official_tree):
+    file = official_tree / "refcoco" / "refs(unc).p"
+    refs = pickle.loads(file.read_bytes())
+    refs[1]["split"] = "testAB"
+    file.write_bytes(pickle.dumps(refs))
+    ids = [[r["sample_id"] for r in _dataset(official_tree, f"test{x}").data_list] for x in "AB"]
+    assert ids == [["2_20", "3_30", "3_31"], ["2_20"]]
+
+
+def test_refclef_wraps_run_lengths_in_a_list(official_tree):
+    rle = {"size": [48, 64], "counts": "0`0"}
+    file = official_tree / "refcoco" / "instances.json"
+    instances = json.loads(file.read_text())
+    instances["annotations"][0]["segmentation"] = [rle]
+    file.write_text(json.dumps(instances))
+    assert _dataset(official_tree).get_data_info(0)["targets"][0]["segmentation"] == rle
 
 
 def test_an_unknown_split_is_answered_by_those_present(official_tree):
@@ -79,7 +106,7 @@ def test_files_that_do_not_belong_together_are_told(official_tree):
     instances = json.loads(file.read_text())
     instances["annotations"] = instances["annotations"][1:]
     file.write_text(json.dumps(instances))
-    with pytest.raises(ValueError, match=r"refs\(unc\)\.p and .*: ref 1 names annotation 11"):
+    with pytest.raises(ValueError, match=r"refs\(unc\)\.p, ref 1: names annotation 11, which"):
         _dataset(official_tree)
 
 

@@ -1,9 +1,12 @@
 """Datasets, transforms, tokenizers and collate: from annotation files to batches."""
 
+from vgtoolbox.datasets.annotation_files import AnnotationError
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.collate import grounding_collate
 from vgtoolbox.datasets.grefcoco import GRefCOCODataset
+from vgtoolbox.datasets.negated_refcoco import FPRefCOCODataset, RRefCOCODataset
 from vgtoolbox.datasets.refcoco import RefCOCODataset
+from vgtoolbox.datasets.refzom import RefZOMDataset
 from vgtoolbox.datasets.tokenizers import BEiT3Tokenizer
 from vgtoolbox.datasets.transforms import (
     ChooseExpression,
@@ -21,17 +24,21 @@ from vgtoolbox.datasets.transforms import (
 from vgtoolbox.restricted_pickle import RefusedPickleError, load_restricted_pickle
 
 __all__ = [
+    "AnnotationError",
     "BEiT3Tokenizer",
     "ChooseExpression",
     "CleanExpression",
     "ColorJitter",
+    "FPRefCOCODataset",
     "GRefCOCODataset",
     "GroundingDataset",
     "LoadImage",
     "LoadTargets",
     "PackGroundingInputs",
+    "RRefCOCODataset",
     "RandomHorizontalFlip",
     "RefCOCODataset",
+    "RefZOMDataset",
     "RefusedPickleError",
     "Resize",
     "TokenizeExpression",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from vgtoolbox.datasets.annotation_files import expect_items
 from vgtoolbox.datasets.refcoco import Ref, RefCOCODataset
 from vgtoolbox.registry import DATASETS
 
@@ -21,6 +25,6 @@ class GRefCOCODataset(RefCOCODataset):
         """File names under which the refs are published, the preferred one first."""
         return (f"grefs({self.split_by}).json", f"grefs({self.split_by}).p")
 
-    def target_ids(self, ref: Ref) -> list[int]:
+    def target_ids(self, ref: Ref) -> Sequence[Any]:
         """Return the annotation ids of what the ref names; none for a no-target ref."""
-        return [ann_id for ann_id in ref["ann_id"] if ann_id != NO_TARGET]
+        return [ann_id for ann_id in expect_items(ref, "ann_id", int) if ann_id != NO_TARGET]

@@ -32,7 +32,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
-    dataset=dict(grefcoco, split="train", per="ref", pipeline=train_pipeline),
+    dataset=dict(grefcoco, split="train", group_by="ref", pipeline=train_pipeline),
 )
 test_dataloader = dict(
     batch_size=16,

@@ -1,0 +1,113 @@
+"""Records: what a dataset knows of a sample before a pixel is read, whatever files it is from.
+
+A reader builds one record a *ref*, a group of expressions of one image. From these come the samples
+by expression, by ref or by image, without the readers' doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import PurePath
+from re import compile as compile_pattern
+from typing import Any, Literal, TypeAlias
+
+Record: TypeAlias = dict[str, Any]
+GroupBy = Literal["expression", "ref", "image"]
+
+PER_EXPRESSION = {
+    "expression_ids": "sample_id",
+    "corrections": "correction",
+    "sources": "source",
+    "group_ids": "group_id",
+}
+"""Lists with an entry an expression, and what the entry is called in a record of one expression."""
+
+_COCO_NUMBER = compile_pattern(r"(?:^|_)(\d{12})$")
+
+
+def split_expressions(record: Record) -> Iterator[Record]:
+    """Yield a record for each expression of a ref, with the targets that this expression names."""
+    lists = {*PER_EXPRESSION, "expressions", "expression_targets", "targets"}
+    common = {key: value for key, value in record.items() if key not in lists}
+    present = [(many, one) for many, one in PER_EXPRESSION.items() if many in record]
+    for position, expression in enumerate(record["expressions"]):
+        sample = {**common, "expressions": [expression], "targets": targets_of(record, position)}
+        for many, one in present:
+            sample[one] = record[many][position]
+        yield sample
+
+
+def targets_of(record: Record, position: int) -> list[dict[str, Any]]:
+    """Return the targets of one expression of a record.
+
+    `expression_targets`, positions in `targets` for each expression, is there only where the
+    expressions do not all name all targets.
+    """
+    targets = record["targets"]
+    if "expression_targets" not in record:
+        return targets
+    return [targets[index] for index in record["expression_targets"][position]]
+
+
+def merge_images(records: Iterable[Record]) -> list[Record]:
+    """Join the refs of each image to one record, in the order in which images first come."""
+    images: dict[str, list[Record]] = {}
+    for record in records:
+        images.setdefault(record["img_path"], []).append(record)
+    return [_merge_refs(refs) for refs in images.values()]
+
+
+def _merge_refs(refs: list[Record]) -> Record:
+    """Join refs of one image; a target that several name stands once."""
+    merged = {**refs[0], "sample_id": str(refs[0]["image_id"]), "expressions": []}
+    positions: dict[int, int] = {}
+    merged["targets"], merged["expression_targets"] = [], []
+    lists: dict[str, list[Any]] = {
+        key: [] for key in PER_EXPRESSION if any(key in ref for ref in refs)
+    }
+    for ref in refs:
+        for target in ref["targets"]:
+            if id(target) not in positions:
+                positions[id(target)] = len(merged["targets"])
+                merged["targets"].append(target)
+        for index in range(len(ref["expressions"])):
+            named = [positions[id(target)] for target in targets_of(ref, index)]
+            merged["expression_targets"].append(named)
+        merged["expressions"] += ref["expressions"]
+        for key, values in lists.items():
+            values += ref.get(key, [None] * len(ref["expressions"]))
+    return {**merged, **lists}
+
+
+def regroup(records: list[Record], group_by: GroupBy) -> list[Record]:
+    """Turn records of refs into those of the samples."""
+    grouping: dict[str, Callable[[list[Record]], list[Record]]] = {
+        "expression": lambda refs: [sample for ref in refs for sample in split_expressions(ref)],
+        "ref": lambda refs: refs,
+        "image": merge_images,
+    }
+    return grouping[group_by](records)
+
+
+def number_repeated_ids(records: Iterable[Record]) -> list[str]:
+    """Append #2, #3, ... to sample ids that come again, and return those ids."""
+    seen: dict[str, int] = {}
+    repeated = []
+    for record in records:
+        name = record["sample_id"]
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1:
+            repeated.append(name)
+            record["sample_id"] = f"{name}#{seen[name]}"
+    return repeated
+
+
+def image_key(path: str) -> str:
+    """Name an image so that its copies in other data sets bear the same name.
+
+    `COCO_train2014_000000581857.jpg` (2014) and `000000581857.jpg` (2017) are one image: COCO's
+    12-digit number counts. Any other image goes by its file name.
+    """
+    name = PurePath(path)
+    match = _COCO_NUMBER.search(name.stem)
+    return match.group(1) if match else name.name
