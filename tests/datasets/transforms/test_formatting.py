@@ -82,3 +82,35 @@ def test_any_text_goes_through(pipeline, expression):
         packed = _run(pipeline, image=image, expressions=[expression], targets=[])
     assert packed["inputs"]["token_ids"].shape == (16,)
     assert packed["data_samples"].expressions == (expression,)
+
+
+def test_a_sample_without_masks_is_packed(pipeline):
+    pipeline["targets"] = {"type": "LoadTargets", "with_masks": False}
+    pipeline["crop"] = {"type": "RandomTargetCrop", "size": (20, 32)}
+    steps = ("load", "targets", "choose", "clean", "resize", "crop", "pack")
+    target = {"bbox": [2, 2, 4, 4], "segmentation": None, "ann_id": 1}
+    packed = _run(
+        {name: pipeline[name] for name in steps},
+        image=np.zeros((8, 8, 3), np.uint8),
+        expressions=["red"],
+        targets=[target],
+        rng=np.random.default_rng(0),
+    )["data_samples"]
+    assert "masks" not in packed.gt_instances
+    assert "masks" not in packed.gt_instances_ori
+    offset = packed.get("offset", (0.0, 0.0))
+    expected = torch.tensor([[8.0, 8.0, 24.0, 24.0]]) + torch.tensor(offset * 2)
+    assert torch.equal(packed.gt_instances.boxes_xyxy, expected)
+
+
+def test_masks_that_nothing_resized_are_decoded(pipeline):
+    steps = {name: pipeline[name] for name in ("load", "choose", "pack")}
+    lazy = {"type": "LoadTargets", "dense": False}
+    image = np.zeros((8, 8, 3), np.uint8)
+    packed = _run(
+        {"load": steps["load"], "targets": lazy, **steps},
+        image=image,
+        expressions=["red"],
+        targets=[_square(1, 2, 3)],
+    )["data_samples"]
+    assert masks_to_boxes_xyxy(packed.gt_instances.masks).tolist() == [[1, 2, 4, 5]]

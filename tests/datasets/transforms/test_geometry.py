@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision import tv_tensors
 
-from vgtoolbox.datasets import LoadImage, LoadTargets, RandomHorizontalFlip, Resize
+from vgtoolbox.datasets.transforms import (
+    LoadImage,
+    LoadTargets,
+    RandomHorizontalFlip,
+    Resize,
+    ResizeSide,
+)
 from vgtoolbox.structures import masks_to_boxes_xyxy
 
 
@@ -65,6 +71,17 @@ def test_a_flip_swaps_the_words():
     assert results["flip"] is True
 
 
+def test_the_published_flip_swaps_letters():
+    image = tv_tensors.Image(torch.zeros(3, 2, 2))
+    results = {
+        "image": image,
+        "expression": "left of the bright one",
+        "rng": np.random.default_rng(0),
+    }
+    flipped = RandomHorizontalFlip(prob=1.0, word_swap="published")(results)
+    assert flipped["expression"] == "right of the bleft one"
+
+
 @pytest.mark.parametrize(("prob", "expected"), [(0.0, 0), (1.0, 200), (0.3, 60)])
 def test_the_share_of_flips_is_the_probability(prob, expected):
     rng = np.random.default_rng(0)
@@ -102,7 +119,7 @@ def test_a_flipped_image_is_resized_like_any():
     results=samples(),
     size=st.tuples(st.integers(1, 50), st.integers(1, 50)),
     keep_ratio=st.booleans(),
-    backend=st.sampled_from(["cv2", "torchvision"]),
+    backend=st.sampled_from(["cv2", "torchvision", "pil"]),
 )
 def test_boxes_and_masks_follow_the_image(results, size, keep_ratio, backend):
     height, width = results["ori_shape"]
@@ -148,7 +165,38 @@ def test_factors_of_two_resizes_multiply():
     assert results["scale_factor"] == (0.25, 0.5)
 
 
-@pytest.mark.parametrize("backend", ["cv2", "torchvision"])
+@pytest.mark.parametrize(("side", "choose"), [("long", max), ("short", min)])
+def test_each_size_of_a_side_is_drawn(side, choose):
+    resize = ResizeSide([16, 24, 32], side=side)
+    image = np.zeros((10, 20, 3), np.uint8)
+    drawn = set()
+    for seed in range(40):
+        results = resize(LoadImage()({"image": image, "rng": np.random.default_rng(seed)}))
+        drawn.add(choose(results["image"].shape[-2:]))
+        assert results["img_shape"] == tuple(results["image"].shape[-2:])
+    assert drawn == {16, 24, 32}
+
+
+def test_one_size_of_a_side_needs_no_generator():
+    results = ResizeSide(8)(LoadImage()({"image": np.zeros((10, 20, 3), np.uint8)}))
+    assert results["image"].shape == (3, 4, 8)
+    assert results["scale_factor"] == (0.4, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"size": []}, "size must be positive"),
+        ({"size": 4, "side": "width"}, "side must be 'long' or 'short'"),
+        ({"size": 4, "rounding": "up"}, "rounding must be"),
+    ],
+)
+def test_arguments_of_a_side_are_checked(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        ResizeSide(**kwargs)
+
+
+@pytest.mark.parametrize("backend", ["cv2", "torchvision", "pil", "align_corners"])
 def test_one_pixel_is_stretched(backend):
     results = LoadImage()({"image": np.full((1, 1, 3), 200, np.uint8)})
     assert (Resize(4, backend=backend)(results)["image"] == 200).all()
@@ -159,7 +207,8 @@ def test_one_pixel_is_stretched(backend):
     [
         ({"size": 0}, "size must be positive"),
         ({"size": (4, -1)}, "size must be positive"),
-        ({"size": 4, "backend": "pil"}, "'cv2' or 'torchvision', got 'pil'"),
+        ({"size": 4, "backend": "mmcv"}, "'cv2' or 'torchvision' or .*, got 'mmcv'"),
+        ({"size": 4, "interpolation": "area"}, "'bilinear' or 'bicubic', got 'area'"),
     ],
 )
 def test_arguments_are_checked(kwargs, message):

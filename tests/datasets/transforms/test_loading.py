@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from vgtoolbox.datasets import LoadImage, LoadTargets
+from vgtoolbox.datasets.transforms.sample import decode_targets
 from vgtoolbox.structures import decode_masks, encode_masks
 
 HEIGHT, WIDTH = 30, 40
@@ -247,3 +248,33 @@ def test_broken_targets_name_sample_file_and_annotation(target, message):
         ValueError, match=rf"sample 5_9, image dir/a\.jpg, annotation 7: .*{message}"
     ):
         _read(_target(ann_id=6), target)
+
+
+def test_boxes_are_truncated_as_published():
+    results = _read(_target(bbox=[10.9, 5.2, 9.9, 9.8]), truncate_boxes=True)
+    assert results["boxes"].tolist() == [[10, 5, 19, 14]]
+    assert results["boxes_ori"].tolist() == [[10, 5, 19, 14]]
+    # Towards zero, also where the annotation begins outside the image.
+    assert _read(_target(bbox=[-0.9, 5, 9, 9]), truncate_boxes=True)["boxes"].tolist() == [
+        [0, 5, 9, 14]
+    ]
+
+
+def test_masks_stay_run_lengths_until_pixels_are_needed():
+    lazy, dense = _read(_target(), _target(), dense=False), _read(_target(), _target())
+    assert "masks" not in lazy
+    lazy["image"] = torch.zeros(3, HEIGHT, WIDTH)
+    decode_targets(lazy)
+    assert torch.equal(lazy["masks"], dense["masks"])
+    assert "rles" not in lazy
+
+
+def test_boxes_are_read_without_masks():
+    results = _read(_target(segmentation=None), with_masks=False)
+    assert results["boxes"].tolist() == [[10, 5, 20, 15]]
+    assert not {"masks", "rles", "rles_ori"} & set(results)
+
+
+def test_a_target_without_mask_says_what_to_do():
+    with pytest.raises(ValueError, match=r"annotation 7: it has a box and no mask; .*with_masks"):
+        _read(_target(segmentation=None))

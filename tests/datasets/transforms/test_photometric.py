@@ -3,12 +3,54 @@ import pytest
 import torch
 from torchvision import tv_tensors
 
-from vgtoolbox.datasets import ColorJitter
+from vgtoolbox.datasets.transforms import ColorJitter, GaussianBlur, RandomJPEG
 
 
 def _image():
     values = torch.arange(3 * 6 * 8, dtype=torch.uint8).reshape(3, 6, 8)
     return tv_tensors.Image(values)
+
+
+def test_backends_differ_by_little():
+    for name in ("brightness", "contrast", "saturation"):
+        ours = [_jitter(0, backend=b, **{name: 0.4}).int() for b in ("torchvision", "pil")]
+        assert (ours[0] - ours[1]).abs().max() <= 2
+
+
+@pytest.mark.parametrize("backend", ["torchvision", "pil"])
+def test_a_blur_spreads_a_point_and_keeps_its_sum(backend):
+    pixels = torch.zeros(3, 31, 31, dtype=torch.uint8)
+    pixels[:, 15, 15] = 255
+    results = {"image": tv_tensors.Image(pixels), "rng": np.random.default_rng(0)}
+    blurred = GaussianBlur((1.5, 1.5), backend=backend)(results)["image"].float()
+    assert blurred.max() < 40
+    assert blurred[0].sum() == pytest.approx(255, rel=0.15)
+    assert (blurred[0, 15] - blurred[0, 15].flip(0)).abs().max() <= 1
+
+
+@pytest.mark.parametrize("backend", ["torchvision", "pil"])
+def test_a_plain_image_survives_blur_and_compression(backend):
+    for size in ((1, 1), (2, 9), (40, 40)):
+        image = tv_tensors.Image(torch.full((3, *size), 90, dtype=torch.uint8))
+        results = {"image": image, "rng": np.random.default_rng(0)}
+        blurred = RandomJPEG()(GaussianBlur(backend=backend)(results))["image"]
+        assert blurred.shape == image.shape
+        assert blurred.dtype == torch.uint8
+        assert (blurred.int() - 90).abs().max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: GaussianBlur((0, 1)), "radius must be a range of positive numbers"),
+        (lambda: GaussianBlur(backend="cv2"), "backend must be 'torchvision' or 'pil'"),
+        (lambda: ColorJitter(backend="cv2"), "backend must be 'torchvision' or 'pil'"),
+        (lambda: RandomJPEG((0, 50)), r"quality must be a range within 1\.\.100"),
+    ],
+)
+def test_arguments_are_checked(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
 
 
 def _jitter(seed, **strengths):

@@ -10,6 +10,7 @@ from vgtoolbox.datasets import (
     clean_expression,
     swap_left_and_right,
 )
+from vgtoolbox.datasets.transforms.text import CLEANINGS
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,43 @@ def test_common_case_survives_two_swaps(text):
 )
 def test_cleaning(text, cleaned):
     assert clean_expression(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("variant", "cleaned"),
+    [
+        ("instancevg", "the mans left hand dog"),
+        ("plvl", "the man's left-hand dog..."),
+        ("mllmseg", "the man's left-hand dog"),
+        ("uground", "the man's left-hand dog"),
+        ("none", " The man's left-hand Dog... "),
+    ],
+)
+def test_each_system_cleans_in_its_way(variant, cleaned):
+    sample = {"expression": " The man's left-hand Dog... "}
+    assert CleanExpression(variant)(sample)["expression"] == cleaned
+
+
+def test_only_one_system_drops_dots_in_front():
+    cleaned = {v: CleanExpression(v)({"expression": ".Dog."})["expression"] for v in CLEANINGS}
+    assert cleaned == {
+        "instancevg": "dog",
+        "plvl": ".dog.",
+        "mllmseg": "dog",
+        "uground": ".dog",
+        "none": ".Dog.",
+    }
+
+
+def test_an_unknown_cleaning_is_an_error():
+    with pytest.raises(ValueError, match=r"variant must be one of \['instancevg', .*, got 'bert'"):
+        CleanExpression("bert")
+
+
+@given(st.sampled_from(sorted(CLEANINGS)), st.text())
+def test_every_cleaning_is_idempotent_on_what_it_gave(variant, text):
+    once = CLEANINGS[variant](text)
+    assert CLEANINGS[variant](once.strip()).strip() == CLEANINGS[variant](once).strip()
 
 
 @given(st.text())

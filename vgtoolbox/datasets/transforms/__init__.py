@@ -1,9 +1,11 @@
 """Transforms: callables `results -> results`, registered in `TRANSFORMS`."""
 
+from vgtoolbox.datasets.transforms.composition import AddView, RandomApply
+from vgtoolbox.datasets.transforms.cropping import CenterCrop, LargeScaleJitter, RandomTargetCrop
 from vgtoolbox.datasets.transforms.formatting import PackGroundingInputs
-from vgtoolbox.datasets.transforms.geometry import RandomHorizontalFlip, Resize
+from vgtoolbox.datasets.transforms.geometry import Pad, RandomHorizontalFlip, Resize, ResizeSide
 from vgtoolbox.datasets.transforms.loading import LoadImage, LoadTargets
-from vgtoolbox.datasets.transforms.photometric import ColorJitter
+from vgtoolbox.datasets.transforms.photometric import ColorJitter, GaussianBlur, RandomJPEG
 from vgtoolbox.datasets.transforms.text import (
     ChooseExpression,
     CleanExpression,
@@ -13,14 +15,23 @@ from vgtoolbox.datasets.transforms.text import (
 )
 
 __all__ = [
+    "AddView",
+    "CenterCrop",
     "ChooseExpression",
     "CleanExpression",
     "ColorJitter",
+    "GaussianBlur",
+    "LargeScaleJitter",
     "LoadImage",
     "LoadTargets",
     "PackGroundingInputs",
+    "Pad",
+    "RandomApply",
     "RandomHorizontalFlip",
+    "RandomJPEG",
+    "RandomTargetCrop",
     "Resize",
+    "ResizeSide",
     "TokenizeExpression",
     "clean_expression",
     "swap_left_and_right",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from mmengine.structures import InstanceData
 
-from vgtoolbox.datasets.transforms.sample import Results
+from vgtoolbox.datasets.transforms.sample import Results, decode_targets, plain_boxes
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.structures import GroundingDataSample
 
@@ -29,25 +30,35 @@ class PackGroundingInputs:
     The result is `{"inputs": {"image": (3, H, W) uint8, "token_ids": (T,), "text_padding_mask":
     (T,)}, "data_samples": GroundingDataSample}`. The tokens are not repeated in the sample: between
     processes each tensor costs a file handle.
+
+    Args:
+        views: Further images (3, H, W) that the model reads, as `AddView` names them.
     """
+
+    def __init__(self, *, views: Sequence[str] = ()) -> None:
+        self.views = tuple(views)
 
     def __call__(self, results: Results) -> dict[str, Any]:
         """Pack."""
-        image = results["image"].as_subclass(torch.Tensor).contiguous()
-        inputs = {"image": image}
+        decode_targets(results)
+        inputs = {
+            key: results[key].as_subclass(torch.Tensor).contiguous()
+            for key in ("image", *self.views)
+        }
         for key in ("token_ids", "text_padding_mask"):
             if key in results:
                 inputs[key] = results[key]
         sample = GroundingDataSample(metainfo=_metainfo(results))
         if "boxes" in results:
-            sample.gt_instances = InstanceData(
-                boxes_xyxy=results["boxes"].as_subclass(torch.Tensor),
-                masks=results["masks"].as_subclass(torch.Tensor),
-            )
+            targets = InstanceData(boxes_xyxy=plain_boxes(results))
+            if "masks" in results:
+                targets.masks = results["masks"].as_subclass(torch.Tensor)
+            sample.gt_instances = targets
         if "boxes_ori" in results:
-            sample.gt_instances_ori = InstanceData(
-                boxes_xyxy=results["boxes_ori"], masks=results["rles_ori"]
-            )
+            targets = InstanceData(boxes_xyxy=results["boxes_ori"])
+            if "rles_ori" in results:
+                targets.masks = results["rles_ori"]
+            sample.gt_instances_ori = targets
         return {"inputs": inputs, "data_samples": sample}
 
 
@@ -58,4 +69,6 @@ def _metainfo(results: Results) -> dict[str, Any]:
     meta["img_shape"] = results.get("img_shape", tuple(results["image"].shape[-2:]))
     meta["scale_factor"] = results.get("scale_factor", (1.0, 1.0))
     meta["flip"] = results.get("flip", False)
+    if "offset" in results:
+        meta["offset"] = results["offset"]
     return meta

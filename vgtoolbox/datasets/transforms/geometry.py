@@ -5,30 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import cv2
 import torch
 from torch.nn import functional as F
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as tvf
 
-from vgtoolbox.datasets.transforms.sample import Results
-from vgtoolbox.datasets.transforms.text import swap_left_and_right
+from vgtoolbox.datasets.transforms.resampling import (
+    Interpolation,
+    ResizeBackend,
+    Rounding,
+    check_resampling,
+    resize_image,
+    resize_target_masks,
+    scaled_size,
+)
+from vgtoolbox.datasets.transforms.sample import (
+    Results,
+    Variant,
+    check_probability,
+    check_variant,
+    decode_targets,
+    image_size,
+    note_scaling,
+    plain_boxes,
+    set_boxes,
+)
+from vgtoolbox.datasets.transforms.text import swap_left_and_right, swap_side_letters
 from vgtoolbox.registry import TRANSFORMS
-from vgtoolbox.structures import resize_masks
-
-ResizeBackend = Literal["cv2", "torchvision"]
 
 
 @TRANSFORMS.register_module()
 class Resize:
     """Resize image, boxes and masks to the size of the network input.
 
-    Masks are always resized by nearest neighbour in OpenCV's convention, which the published
-    systems are trained and measured with.
-
     Args:
         size: (H, W), or one number for both.
-        backend: "cv2": bilinear without antialiasing, as published; "torchvision": with it.
+        backend: "cv2": without antialiasing, as the BEiT-3 systems do; "torchvision" and "pil":
+            with it; "align_corners": as PLVL's last step, the image becomes float32. What each does
+            to masks is said in `resampling`.
+        interpolation: "bilinear" or "bicubic", of the image.
         keep_ratio: Fit the image into `size` and pad below and right, instead of stretching it.
         pad_value: Grey level of that padding, 0..255.
     """
@@ -38,16 +53,14 @@ class Resize:
         size: int | Sequence[int],
         *,
         backend: ResizeBackend = "cv2",
+        interpolation: Interpolation = "bilinear",
         keep_ratio: bool = False,
         pad_value: int = 0,
     ) -> None:
-        height, width = (size, size) if isinstance(size, int) else size
-        if min(height, width) < 1:
-            raise ValueError(f"size must be positive, got {size}")
-        if backend not in ("cv2", "torchvision"):
-            raise ValueError(f"backend must be 'cv2' or 'torchvision', got {backend!r}")
-        self.size = (height, width)
+        check_resampling(backend, interpolation)
+        self.size = _pair(size)
         self.backend = backend
+        self.interpolation = interpolation
         self.keep_ratio = keep_ratio
         self.pad_value = pad_value
 
@@ -57,20 +70,9 @@ class Resize:
         `scale_factor` (x, y): input coordinate = original coordinate * factor; `img_shape` (H, W):
         what the image takes of the input, padding left out.
         """
-        height, width = results["image"].shape[-2:]
-        content = self._content_size(height, width)
-        factor = (content[1] / width, content[0] / height)
-        results["image"] = tv_tensors.Image(
-            self._pad(self._resize_image(results["image"], content), self.pad_value)
-        )
-        if "boxes" in results:
-            boxes = results["boxes"].as_subclass(torch.Tensor) * torch.tensor(factor * 2)
-            results["boxes"] = tv_tensors.wrap(boxes, like=results["boxes"], canvas_size=self.size)
-            masks = resize_masks(results["masks"].as_subclass(torch.Tensor), content)
-            results["masks"] = tv_tensors.Mask(self._pad(masks, 0))
-        results["img_shape"] = content
-        before = results.get("scale_factor", (1.0, 1.0))
-        results["scale_factor"] = (before[0] * factor[0], before[1] * factor[1])
+        content = self._content_size(*image_size(results))
+        resize_sample(results, content, backend=self.backend, interpolation=self.interpolation)
+        pad_sample(results, self.size, self.pad_value)
         return results
 
     def _content_size(self, height: int, width: int) -> tuple[int, int]:
@@ -80,21 +82,77 @@ class Resize:
         scale = min(self.size[0] / height, self.size[1] / width)
         return max(1, round(height * scale)), max(1, round(width * scale))
 
-    def _resize_image(self, image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-        """Resize (3, H, W) uint8."""
-        image = image.as_subclass(torch.Tensor)
-        if image.shape[-2:] == size:
-            return image
-        if self.backend == "torchvision":
-            return tvf.resize_image(image, list(size), antialias=True)
-        pixels = image.permute(1, 2, 0).numpy()
-        resized = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)
-        return torch.from_numpy(resized).permute(2, 0, 1)
 
-    def _pad(self, planes: torch.Tensor, value: int) -> torch.Tensor:
-        """Pad (..., h, w) below and right to `size`."""
-        below, right = self.size[0] - planes.shape[-2], self.size[1] - planes.shape[-1]
-        return F.pad(planes, (0, right, 0, below), value=value) if below or right else planes
+@TRANSFORMS.register_module()
+class ResizeSide:
+    """Resize the long or the short side, and the other one with it.
+
+    Args:
+        size: Pixels of that side; of several, one is drawn at random for each sample.
+        side: "long" or "short".
+        backend: See `Resize`.
+        interpolation: "bilinear" or "bicubic", of the image.
+        rounding: Of the other side; see `resampling.scaled_size`.
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        *,
+        side: Literal["long", "short"] = "long",
+        backend: ResizeBackend = "pil",
+        interpolation: Interpolation = "bilinear",
+        rounding: Rounding = "even",
+    ) -> None:
+        check_resampling(backend, interpolation, rounding)
+        if side not in ("long", "short"):
+            raise ValueError(f"side must be 'long' or 'short', got {side!r}")
+        self.sizes = (size,) if isinstance(size, int) else tuple(size)
+        if not self.sizes or min(self.sizes) < 1:
+            raise ValueError(f"size must be positive, got {size}")
+        self.side = side
+        self.backend = backend
+        self.interpolation = interpolation
+        self.rounding = rounding
+
+    def __call__(self, results: Results) -> Results:
+        """Resize; `scale_factor` and `img_shape` are set as by `Resize`."""
+        goal = self.sizes[0]
+        if len(self.sizes) > 1:
+            goal = self.sizes[int(results["rng"].integers(len(self.sizes)))]
+        content = scaled_size(image_size(results), goal, side=self.side, rounding=self.rounding)
+        resize_sample(results, content, backend=self.backend, interpolation=self.interpolation)
+        return results
+
+
+@TRANSFORMS.register_module()
+class Pad:
+    """Pad the image and its masks below and right, so that no coordinate moves.
+
+    Args:
+        size: (H, W) of the result, or one number for both.
+        value: Grey level of the padding, 0..255.
+    """
+
+    def __init__(self, size: int | Sequence[int], *, value: int = 0) -> None:
+        self.size = _pair(size)
+        self.value = value
+
+    def __call__(self, results: Results) -> Results:
+        """Pad.
+
+        Raises:
+            ValueError: The image is larger than `size`.
+        """
+        height, width = image_size(results)
+        if height > self.size[0] or width > self.size[1]:
+            raise ValueError(
+                f"an image of {height} x {width} (height x width) can not be padded to "
+                f"{self.size[0]} x {self.size[1]}; put a ResizeSide before this Pad"
+            )
+        results.setdefault("img_shape", (height, width))
+        pad_sample(results, self.size, self.value)
+        return results
 
 
 @TRANSFORMS.register_module()
@@ -103,21 +161,71 @@ class RandomHorizontalFlip:
 
     Args:
         prob: Probability of mirroring a sample.
+        word_swap: "clean" swaps whole words ("left", "right-hand"); "published" the letters
+            wherever they stand, so that "bright" becomes "bleft" (TransVG, EEVG, PLVL).
     """
 
-    def __init__(self, prob: float = 0.5) -> None:
-        if not 0.0 <= prob <= 1.0:
-            raise ValueError(f"prob must lie in 0..1, got {prob}")
+    def __init__(self, prob: float = 0.5, *, word_swap: Variant = "clean") -> None:
+        check_probability(prob)
+        check_variant("word_swap", word_swap)
         self.prob = prob
+        self.swap = swap_left_and_right if word_swap == "clean" else swap_side_letters
 
     def __call__(self, results: Results) -> Results:
         """Mirror the sample or leave it, and toggle `flip` where mirrored."""
         if results["rng"].random() >= self.prob:
             return results
+        decode_targets(results)
         for key in ("image", "boxes", "masks"):
             if key in results:
                 results[key] = tvf.horizontal_flip(results[key])
         if "expression" in results:
-            results["expression"] = swap_left_and_right(results["expression"])
+            results["expression"] = self.swap(results["expression"])
         results["flip"] = not results.get("flip", False)
         return results
+
+
+def resize_sample(
+    results: Results,
+    size: tuple[int, int],
+    *,
+    backend: ResizeBackend,
+    interpolation: Interpolation = "bilinear",
+) -> None:
+    """Resize image, boxes and masks to `size` (H, W), and note the way back."""
+    height, width = image_size(results)
+    factor = (size[1] / width, size[0] / height)
+    decode_targets(results)
+    results["image"] = tv_tensors.Image(
+        resize_image(results["image"], size, backend=backend, interpolation=interpolation)
+    )
+    if "boxes" in results:
+        set_boxes(results, plain_boxes(results) * torch.tensor(factor * 2), size)
+    if "masks" in results:
+        results["masks"] = tv_tensors.Mask(resize_target_masks(results["masks"], size, backend))
+    note_scaling(results, factor)
+    results["img_shape"] = size
+
+
+def pad_sample(results: Results, size: tuple[int, int], value: int) -> None:
+    """Pad image and masks below and right to `size` (H, W)."""
+    height, width = image_size(results)
+    if (height, width) == size:
+        return
+    decode_targets(results)
+    margins = (0, size[1] - width, 0, size[0] - height)
+    image = results["image"].as_subclass(torch.Tensor)
+    results["image"] = tv_tensors.Image(F.pad(image, margins, value=value))
+    if "boxes" in results:
+        set_boxes(results, plain_boxes(results), size)
+    if "masks" in results:
+        masks = results["masks"].as_subclass(torch.Tensor)
+        results["masks"] = tv_tensors.Mask(F.pad(masks, margins))
+
+
+def _pair(size: int | Sequence[int]) -> tuple[int, int]:
+    """Return (H, W)."""
+    height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < 1:
+        raise ValueError(f"size must be positive, got {size}")
+    return height, width

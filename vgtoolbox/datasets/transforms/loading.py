@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import numpy as np
 import torch
 from torchvision import tv_tensors
 
-from vgtoolbox.datasets.transforms.sample import Results, describe_sample
+from vgtoolbox.datasets.transforms.sample import Results, describe_sample, set_boxes
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.structures import RLE, decode_masks, segmentation_to_rle
+from vgtoolbox.structures.masks import Segmentation
+
+Corners = tuple[float, float, float, float]
 
 # Signature of a format -> (what its last block begins with, what ends a whole file). A JPEG may
 # hold a whole smaller one as its thumbnail, so the end must follow the last block's beginning.
@@ -98,11 +102,27 @@ class LoadTargets:
             and `rles_ori`. Metrics need them, training does not.
         max_overhang: Annotated boxes cross the border of the image by rounding; they are clipped
             where they do so by at most so many pixels.
+        truncate_boxes: Cut x, y, width and height to whole numbers first, in the original frame
+            too, as EEVG and PLVL are trained and measured.
+        with_masks: Read the masks too. Without them, a box is all that a target needs.
+        dense: Decode the masks here. Without it they stay run lengths, as `rles`, until a transform
+            needs pixels: `Resize` then decodes them at the size of the input, to the same result.
     """
 
-    def __init__(self, *, keep_original: bool = True, max_overhang: float = 8.0) -> None:
+    def __init__(
+        self,
+        *,
+        keep_original: bool = True,
+        max_overhang: float = 8.0,
+        truncate_boxes: bool = False,
+        with_masks: bool = True,
+        dense: bool = True,
+    ) -> None:
         self.keep_original = keep_original
         self.max_overhang = max_overhang
+        self.truncate_boxes = truncate_boxes
+        self.with_masks = with_masks
+        self.dense = dense
 
     def __call__(self, results: Results) -> Results:
         """Read the targets.
@@ -118,33 +138,38 @@ class LoadTargets:
         for target in results["targets"]:
             try:
                 corners.append(self._clip(target["bbox"], size))
-                rles.append(segmentation_to_rle(target["segmentation"], size))
+                if self.with_masks:
+                    rles.append(_read_mask(target["segmentation"], size))
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(
                     f"{describe_sample(results)}, annotation {target.get('ann_id')}: {error}"
                 ) from error
-        self._store(results, torch.tensor(corners).reshape(-1, 4), rles)
+        boxes_xyxy = torch.tensor(corners).reshape(-1, 4)
+        set_boxes(results, boxes_xyxy, size)
+        if self.keep_original:
+            results["boxes_ori"] = boxes_xyxy
+        if self.with_masks:
+            self._store_masks(results, rles)
         return results
 
-    def _store(self, results: Results, boxes_xyxy: torch.Tensor, rles: list[RLE]) -> None:
-        size = results["ori_shape"]
-        results["boxes"] = tv_tensors.BoundingBoxes(
-            boxes_xyxy, format=tv_tensors.BoundingBoxFormat.XYXY, canvas_size=size
-        )
-        results["masks"] = tv_tensors.Mask(decode_masks(rles, size))
+    def _store_masks(self, results: Results, rles: list[RLE]) -> None:
         if self.keep_original:
-            results["boxes_ori"], results["rles_ori"] = boxes_xyxy, rles
+            results["rles_ori"] = rles
+        if self.dense:
+            results["masks"] = tv_tensors.Mask(decode_masks(rles, results["ori_shape"]))
+        else:
+            results["rles"] = rles
 
-    def _clip(self, box_xywh: Any, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    def _clip(self, box_xywh: Any, size: tuple[int, int]) -> Corners:
         """Turn an annotated box into corners inside the image."""
         if len(box_xywh) != 4 or not all(map(math.isfinite, box_xywh)) or min(box_xywh[2:]) <= 0:
             raise ValueError(
                 f"{list(box_xywh)} is no box: expected 4 numbers x, y, width, height, the latter "
                 "two positive"
             )
-        x, y, width, height = map(float, box_xywh)
-        (bottom, right), corners = size, (x, y, x + width, y + height)
-        clipped = (max(x, 0.0), max(y, 0.0), min(corners[2], right), min(corners[3], bottom))
+        bottom, right = size
+        corners = _corners(box_xywh)
+        clipped = _clip_corners(corners, size)
         overhang = max(abs(a - b) for a, b in zip(corners, clipped, strict=True))
         if overhang > self.max_overhang or clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
             raise ValueError(
@@ -152,4 +177,20 @@ class LoadTargets:
                 f"{right} and height {bottom}; up to {self.max_overhang:g} px beyond its border "
                 "would be clipped"
             )
-        return clipped
+        return _clip_corners(_corners(map(int, box_xywh)), size) if self.truncate_boxes else clipped
+
+
+def _read_mask(segmentation: Segmentation | None, size: tuple[int, int]) -> RLE:
+    if segmentation is None:
+        raise ValueError("it has a box and no mask; to read boxes only, set with_masks=False")
+    return segmentation_to_rle(segmentation, size)
+
+
+def _corners(box_xywh: Iterable[float]) -> Corners:
+    x, y, width, height = map(float, box_xywh)
+    return x, y, x + width, y + height
+
+
+def _clip_corners(corners: Corners, size: tuple[int, int]) -> Corners:
+    x1, y1, x2, y2 = corners
+    return max(x1, 0.0), max(y1, 0.0), min(x2, float(size[1])), min(y2, float(size[0]))

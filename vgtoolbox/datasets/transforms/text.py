@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
+from vgtoolbox.datasets.records import targets_of
 from vgtoolbox.datasets.transforms.sample import Results, describe_sample
 from vgtoolbox.registry import TOKENIZERS, TRANSFORMS
 
@@ -14,6 +17,16 @@ _SIDES = {
 } | {"lefty": "righty", "lefties": "righties"}
 _MIRRORED = _SIDES | {right: left for left, right in _SIDES.items()}
 _SIDE_WORD = re.compile(rf"\b(?:{'|'.join(sorted(_MIRRORED, key=len, reverse=True))})\b", re.I)
+
+# Words after which an image can not be cut without changing what they name.
+_POSITIONS = {*_MIRRORED, "top", "topmost", "bottom", "bottommost", "upper", "lower", "corner"} | {
+    "middle",
+    "center",
+    "centre",
+    "central",
+}
+_POSITION_WORD = re.compile(rf"\b(?:{'|'.join(sorted(_POSITIONS, key=len, reverse=True))})\b", re.I)
+_PUBLISHED_POSITIONS = ("left", "right", "top", "bottom", "middle")
 
 # Published BEiT-3 grounding cleans so before tokenising (SimVG, InstanceVG).
 _CLEANING = str.maketrans(dict.fromkeys(".,'!?\"()*#:;", "") | {"-": " ", "/": " "})
@@ -35,32 +48,88 @@ def _swap_word(match: re.Match[str]) -> str:
     return swapped.capitalize() if word[0].isupper() else swapped
 
 
+def swap_side_letters(text: str) -> str:
+    """Swap "left" and "right" wherever these letters stand, also within other words.
+
+    A fault of TransVG's augmentation that EEVG and PLVL were trained with: "bright" -> "bleft".
+    """
+    return re.sub("left|right", lambda m: "right" if m.group() == "left" else "left", text)
+
+
+def names_position(text: str) -> bool:
+    """Tell whether one of the words names a place in the image."""
+    return _POSITION_WORD.search(text) is not None
+
+
+def contains_position(text: str) -> bool:
+    """Tell whether the letters of left, right, top, bottom or middle stand anywhere in the text.
+
+    As published (EEVG, PLVL); "laptop" and "bright" count.
+    """
+    return any(word in text for word in _PUBLISHED_POSITIONS)
+
+
 def clean_expression(text: str) -> str:
     """Lower the case, drop punctuation, and leave single blanks between the words."""
     return " ".join(text.lower().translate(_CLEANING).split())
 
 
+# Who cleans how before the tokenizer, as published.
+CLEANINGS: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {
+        "instancevg": clean_expression,
+        "plvl": lambda text: text.lower().strip(),
+        "mllmseg": lambda text: text.strip().lower().strip().strip("."),
+        "uground": lambda text: text.strip().lower().rstrip("."),
+        "none": str,
+    }
+)
+
+
 @TRANSFORMS.register_module()
 class ChooseExpression:
-    """Set `expression` to one of the record's `expressions`, drawn at random from several."""
+    """Set `expression` to one of the record's `expressions`, drawn at random from several.
+
+    Where these do not all name the same (`expression_targets`: a ref of R-RefCOCO, a whole image),
+    the record is left with the targets of the one that was drawn.
+    """
 
     def __call__(self, results: Results) -> Results:
         """Choose.
 
         Raises:
-            ValueError: The record has no sentence.
+            ValueError: The record has no sentence, or has had its targets loaded too early.
         """
         sentences = results["expressions"]
         if not sentences:
             raise ValueError(f"{describe_sample(results)}: the annotation has no sentence")
         chosen = int(results["rng"].integers(len(sentences))) if len(sentences) > 1 else 0
         results["expression"] = sentences[chosen]
+        if "expression_targets" in results:
+            if "boxes" in results:
+                raise ValueError(
+                    f"{describe_sample(results)}: its expressions name different targets; put "
+                    "ChooseExpression before LoadTargets"
+                )
+            results["targets"] = targets_of(results, chosen)
+            del results["expression_targets"]
         return results
 
 
 @TRANSFORMS.register_module()
 class CleanExpression:
-    """Clean `expression` as the published BEiT-3 systems do: lower case, no punctuation."""
+    """Clean `expression` as one of the published systems does.
+
+    Args:
+        variant: "instancevg": lower case, no punctuation, hyphens and slashes are blanks;
+            "plvl": lower case, blanks at the ends dropped; "mllmseg": that, and dots at the ends;
+            "uground": that, and dots behind; "none": as it is (SegLLM).
+    """
+
+    def __init__(self, variant: str = "instancevg") -> None:
+        if variant not in CLEANINGS:
+            raise ValueError(f"variant must be one of {sorted(CLEANINGS)}, got {variant!r}")
+        self.variant = variant
 
     def __call__(self, results: Results) -> Results:
         """Clean.
@@ -68,11 +137,11 @@ class CleanExpression:
         Raises:
             ValueError: Nothing is left.
         """
-        cleaned = clean_expression(results["expression"])
-        if not cleaned:
+        cleaned = CLEANINGS[self.variant](results["expression"])
+        if not cleaned.strip():
             raise ValueError(
                 f"{describe_sample(results)}: the expression {results['expression']!r} is empty "
-                "once punctuation is dropped; expected words"
+                f"once cleaned as {self.variant!r}; expected words"
             )
         results["expression"] = cleaned
         return results
