@@ -30,7 +30,7 @@ def test_the_file_holds_exactly_the_schema(tmp_path):
     assert report == {
         "config": "configs/gres/a.py",
         "checkpoint": "a.pth",
-        "protocol": {"gres": {"frame": "original", "protocol": "rela"}},
+        "protocol": {"gres": GRESMetric().settings},
         "splits": SPLITS,
         "samples": 512,
         "seconds": 1.235,
@@ -55,3 +55,10 @@ def test_the_table_has_a_row_a_metric_and_a_column_a_split():
 
 def test_the_table_of_no_split_is_still_a_table():
     assert "metric (%)" in format_metric_table({})
+
+
+def test_the_table_names_the_choices_behind_the_values():
+    protocol = {"gres": GRESMetric(protocol="gsva", frame="input").settings}
+    text = format_metric_table(SPLITS, protocol=protocol, width=200)
+    assert "gres: frame=input, protocol=gsva, accept=decision" in text
+    assert "protocol" not in format_metric_table(SPLITS)

@@ -123,7 +123,8 @@ def _test(
                 samples=samples,
                 seconds=time.perf_counter() - started,
             )
-            print(format_metric_table(metrics, title=f"{checkpoint}: {folder / 'metrics.json'}"))
+            title = f"{checkpoint}: {folder / 'metrics.json'}"
+            print(format_metric_table(metrics, title=title, protocol=protocol))
     return metrics
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import torch
 from mmengine.structures import BaseDataElement
@@ -82,7 +83,7 @@ class PredictionWriter(GroundingMetric[PredictionRecord]):
         """Return the line of one sample."""
         return prediction_record(sample)
 
-    def compute_metrics(self, results: list[PredictionRecord]) -> dict[str, float]:
+    def compute_metrics(self, results: Sequence[PredictionRecord]) -> dict[str, float]:
         """Write the lines."""
         with atomic_file(self.out_file) as file:
             for record in results:
@@ -92,23 +93,28 @@ class PredictionWriter(GroundingMetric[PredictionRecord]):
 
 
 def read_predictions(path: str | os.PathLike[str]) -> list[PredictionRecord]:
-    """Read `predictions.jsonl`.
+    """Read `predictions.jsonl`; errors as in `iter_predictions`."""
+    return list(iter_predictions(path))
+
+
+def iter_predictions(path: str | os.PathLike[str]) -> Iterator[PredictionRecord]:
+    """Read `predictions.jsonl` line by line: masks of a large split fill gigabytes.
 
     Raises:
         ValueError: A line is no JSON object or lacks a key; the message names file and line.
     """
-    records = []
     with Path(path).open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             try:
                 record = json.loads(line)
             except json.JSONDecodeError as error:
                 raise ValueError(f"{path}, line {number} is not JSON: {error}") from error
+            if not isinstance(record, dict):
+                raise ValueError(f"{path}, line {number} is no JSON object: {line[:60].strip()}")
             missing = PredictionRecord.__required_keys__ - set(record)
             if missing:
                 raise ValueError(f"{path}, line {number} lacks {sorted(missing)}")
-            records.append(record)
-    return records
+            yield cast(PredictionRecord, record)
 
 
 def _in_original_frame(fields: Fields) -> Fields:

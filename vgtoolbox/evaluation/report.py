@@ -67,12 +67,19 @@ def write_metric_report(
     return report
 
 
-def format_metric_table(splits: SplitValues, *, title: str | None = None, width: int = 100) -> str:
+def format_metric_table(
+    splits: SplitValues,
+    *,
+    title: str | None = None,
+    protocol: Mapping[str, Mapping[str, Any]] | None = None,
+    width: int = 100,
+) -> str:
     """Lay values out as text, a row a metric and a column a split.
 
     Args:
         splits: For each split the values by name, in percent.
         title: What stands above the table.
+        protocol: For each metric's prefix its `settings`, which stand below the table.
         width: Columns of the terminal.
     """
     table = Table(title=title, title_justify="left")
@@ -85,6 +92,9 @@ def format_metric_table(splits: SplitValues, *, title: str | None = None, width:
     console = Console(file=StringIO(), width=width)
     with console.capture() as captured:
         console.print(table)
+        for prefix, settings in (protocol or {}).items():
+            choices = ", ".join(f"{name}={value}" for name, value in settings.items())
+            console.print(f"{prefix}: {choices}", markup=False, highlight=False)
     return captured.get()
 
 

@@ -7,7 +7,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vgtoolbox.evaluation.functional import BoxRow, count_matches, grec_metrics, rec_metrics
+from vgtoolbox.evaluation.functional import (
+    BoxRow,
+    grec_counts,
+    grec_metrics,
+    greedy_pairs,
+    mask_box_row,
+    ranked_box_ious,
+    rec_metrics,
+)
+from vgtoolbox.structures import empty_rle, encode_masks
 
 UNIT = [0.0, 0.0, 10.0, 10.0]
 FAR = [50.0, 50.0, 60.0, 60.0]
@@ -41,6 +50,38 @@ def test_rec_threshold_is_inclusive_unless_told():
 def test_rec_without_a_prediction_is_a_miss_and_without_a_target_left_out():
     rows = [row([(UNIT, 0.9)], [UNIT]), row([], [UNIT]), row([(UNIT, 0.9)], [])]
     assert set(rec_metrics(rows).values()) == {50.0}
+
+
+def test_rec_of_several_boxes_takes_the_best_of_them():
+    """As mmdet's RefExp: precision@1, 5 and 10."""
+    near = [row([(FAR, 0.9), (UNIT, 0.8)], [UNIT]), row([(UNIT, 0.5)], [UNIT]), row([], [UNIT])]
+    values = rec_metrics(near, thresholds=(0.5,), top_k=(1, 2))
+    assert values == pytest.approx({"Acc@0.5": 100 / 3, "Acc@0.5 (top 2)": 200 / 3})
+
+
+def test_equal_scores_keep_the_order_of_the_prediction():
+    assert ranked_box_ious(row([(FAR, 0.5), (UNIT, 0.5)], [UNIT])).tolist() == [0.0, 1.0]
+    with pytest.raises(ValueError, match="names nothing"):
+        ranked_box_ious(row([(FAR, 0.5)], []))
+
+
+def test_rec_reads_the_box_off_a_mask():
+    """Columns 1 to 4 and rows 0 to 2: 4 x 3 pixels, which MLLMSeg's extent makes 3 x 2."""
+    mask = torch.zeros(1, 6, 8, dtype=torch.bool)
+    mask[0, :3, 1:5] = True
+    (rle,) = encode_masks(mask)
+    target = torch.tensor([[1.0, 0.0, 5.0, 3.0]])
+    assert mask_box_row(rle, target).boxes_xyxy.tolist() == target.tolist()
+    published = mask_box_row(rle, target, mask_box="pixel_index")
+    assert published.boxes_xyxy.tolist() == [[1.0, 0.0, 4.0, 2.0]]
+    # 3 x 2 of 4 x 3 pixels: IoU is exactly 0.5.
+    assert rec_metrics([published])["Acc@0.5"] == 100.0
+    assert rec_metrics([published], inclusive=False)["Acc@0.5"] == 0.0
+    nothing = mask_box_row(empty_rle((6, 8)), target, mask_box="pixel_index")
+    assert nothing.boxes_xyxy.tolist() == [[0.0] * 4]
+    assert rec_metrics([nothing])["Acc@0.5"] == 0.0
+    with pytest.raises(ValueError, match="mask_box must be"):
+        mask_box_row(rle, target, mask_box="voc")
 
 
 def test_rec_of_nothing_is_zero():
@@ -85,9 +126,16 @@ def test_grec_of_nothing_is_zero():
 def test_pairs_are_taken_greedily():
     """The best pair blocks an assignment that would match both."""
     similarity = torch.tensor([[0.9, 0.8], [0.7, 0.1]])
-    assert count_matches(similarity, 0.5) == 1
-    assert count_matches(similarity, 0.05) == 2
-    assert count_matches(torch.zeros(0, 3), 0.5) == count_matches(torch.zeros(3, 0), 0.5) == 0
+    assert greedy_pairs(similarity, 0.5) == [(0, 0)]
+    assert greedy_pairs(similarity, 0.05) == [(0, 0), (1, 1)]
+    assert greedy_pairs(torch.zeros(0, 3), 0.5) == greedy_pairs(torch.zeros(3, 0), 0.5) == []
+
+
+def test_f1_by_hand():
+    counts = grec_counts(row([(UNIT, 0.9), (FAR, 0.9)], [UNIT]))
+    assert (counts, counts.f1) == ((2, 1, 1), 2 / 3)
+    assert grec_counts(row([], [])).f1 == 1.0
+    assert grec_counts(row([(UNIT, 0.9)], [])).f1 == 0.0
 
 
 # --- invariants -----------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
-"""RES, GRES, Ref-ZOM, R-RefCOCO and multi-round metrics on hand-computed rows."""
+"""Metrics of masks on hand-computed rows."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,10 +11,16 @@ from hypothesis import strategies as st
 
 from vgtoolbox.evaluation.functional import (
     MaskRow,
+    MaskSetRow,
     RoundRow,
+    accepts,
     compare_masks,
+    false_premise_metrics,
     gres_metrics,
+    mask_set_metrics,
     multi_round_metrics,
+    pair_masks,
+    reasonseg_metrics,
     refzom_metrics,
     res_metrics,
     robust_metrics,
@@ -106,13 +114,48 @@ def test_lisa_counts_an_empty_union_as_perfect():
     assert values == pytest.approx({"gIoU": 75.0, "cIoU": 50.0}, rel=1e-5)
 
 
+def test_mllmseg_averages_images():
+    """Image a: IoUs .8 and .5; image b: an empty union."""
+    rows = [replace(HIT, group="a"), replace(HALF, group="a"), replace(nothing(0), group="b")]
+    values = res_metrics(rows, protocol="mllmseg")
+    assert values == pytest.approx({"gIoU": 82.5, "cIoU": 60.0}, rel=1e-4)
+    assert res_metrics(rows, protocol="lisa")["gIoU"] == pytest.approx(230 / 3, rel=1e-4)
+    with pytest.raises(ValueError, match="needs the `group`"):
+        res_metrics([HIT], protocol="mllmseg")
+
+
+def test_the_convention_of_an_empty_union_is_an_option():
+    void = overlap(0, 0, 0)  # a target without pixels, and nothing predicted
+    assert res_metrics([HIT, void])["mIoU"] == 40.0
+    assert res_metrics([HIT, void], empty_union="one")["mIoU"] == 90.0
+    assert res_metrics([HIT, void], empty_union="one")["Pr@0.9"] == 50.0
+    lisa = res_metrics([HALF, nothing(0)], protocol="lisa", empty_union="zero")
+    assert lisa["gIoU"] == pytest.approx(25.0, rel=1e-4)
+
+
+def test_reasonseg_reads_the_first_query_of_each_image():
+    rows = [replace(HIT, group="a"), replace(HALF, group="b"), replace(HALF, group="a")]
+    assert reasonseg_metrics(rows)["gIoU"] == pytest.approx(65.0, rel=1e-4)
+    assert reasonseg_metrics(rows, queries="all")["gIoU"] == pytest.approx(60.0, rel=1e-4)
+
+
 def test_unknown_protocols_are_refused():
-    with pytest.raises(ValueError, match="'refcoco' or 'lisa', got 'rela'"):
+    with pytest.raises(ValueError, match=r"'refcoco', 'lisa', 'mllmseg'.*got 'rela'"):
         res_metrics([], protocol="rela")
     with pytest.raises(ValueError, match="'rela' or 'gsva', got 'lisa'"):
         gres_metrics([], protocol="lisa")
-    with pytest.raises(ValueError, match="rejection must be"):
-        refzom_metrics([nothing(0)], rejection="score")
+    for metric in (refzom_metrics, gres_metrics, robust_metrics, false_premise_metrics):
+        with pytest.raises(ValueError, match=r"accept must be one of .*'score'.*got 'logit'"):
+            metric([], accept="logit")
+    for metric in (res_metrics, reasonseg_metrics, mask_set_metrics):
+        with pytest.raises(ValueError, match="empty_union must be 'zero' or 'one'"):
+            metric([], empty_union="nan")
+    with pytest.raises(ValueError, match="queries must be"):
+        reasonseg_metrics([], queries="last")
+    with pytest.raises(ValueError, match="unit must be"):
+        mask_set_metrics([], unit="split")
+    with pytest.raises(ValueError, match="variant of protocol='gsva' only"):
+        gres_metrics([], count_false_area=False)
     with pytest.raises(ValueError, match="precision must be"):
         robust_metrics([], precision="sum")
 
@@ -146,6 +189,25 @@ def test_gres_gsva_credits_a_rejected_target():
     )
 
 
+def test_gres_gsva_on_other_data_forgets_the_area_of_false_masks():
+    rows = [HIT, nothing(20)]
+    assert gres_metrics(rows, protocol="gsva")["cIoU"] == pytest.approx(100 * 8 / 30)
+    free = gres_metrics(rows, protocol="gsva", count_false_area=False)
+    assert free["cIoU"] == pytest.approx(80.0)
+    assert free["N-acc"] == 0.0
+
+
+def test_gres_reads_the_decision_where_it_is_told():
+    """One target: the model says none, its mask says one, its best instance scores 0.7."""
+    row = replace(HIT, pred_no_target=True, top_score=0.7)
+    assert gres_metrics([row])["T-acc"] == 0.0
+    assert gres_metrics([row], accept="mask")["T-acc"] == 100.0
+    assert gres_metrics([row], accept="score")["T-acc"] == 0.0  # 0.7 is not above 0.7
+    assert gres_metrics([row], accept="score", score_thr=0.6)["gIoU"] == 80.0
+    with pytest.raises(ValueError, match="needs instance scores"):
+        accepts(HIT, "score")
+
+
 def test_rejecting_everything_still_scores_on_no_target_samples():
     values = gres_metrics([REJECTED, nothing(0, pred_no_target=True)])
     assert (values["gIoU"], values["cIoU"]) == (50.0, 0.0)
@@ -160,7 +222,7 @@ def test_refzom_judges_rejection_by_mask_or_by_decision():
     assert refzom_metrics(rows)["Acc"] == pytest.approx(100 / 3)
     rows = [HIT, nothing(1, pred_no_target=True), nothing(3)]
     assert refzom_metrics(rows)["Acc"] == 0.0
-    assert refzom_metrics(rows, rejection="decision")["Acc"] == 50.0
+    assert refzom_metrics(rows, accept="decision")["Acc"] == 50.0
     assert refzom_metrics(rows)["mIoU"] == 80.0
 
 
@@ -172,6 +234,66 @@ def test_robust_metrics_are_means_over_refs():
     assert values["oIoU"] == pytest.approx(100 * 28 / 40)
     assert values["mRR"] == pytest.approx((50 + 100) / 2)
     assert values["rIoU"] == pytest.approx((100 * 18 / 60 + 100) / 2)
+
+
+def test_robust_false_positives_by_score():
+    ref = [HIT, nothing(30, top_score=0.5), nothing(30, top_score=0.9)]
+    assert robust_metrics([ref])["mRR"] == 0.0
+    by_score = robust_metrics([ref], accept="score")
+    assert by_score["mRR"] == 50.0
+    assert by_score["rIoU"] == pytest.approx(100 * 8 / 40)
+
+
+def test_false_premises_by_hand():
+    """Right, rejected wrongly, claimed with an empty mask, seen through, believed."""
+    void = overlap(0, 0, 10)
+    rows = [HIT, REJECTED, void, nothing(0, pred_no_target=True), nothing(5)]
+    assert false_premise_metrics(rows) == pytest.approx(
+        {
+            "cIoU": 100 * 8 / (10 + 30 + 10 + 5),  # the rejected mask of 30 pixels was not given
+            "See": 40.0,
+            "N-acc": 50.0,
+            "T-acc": 100 / 3,
+        }
+    )
+    # A rejected mask on a false premise is not counted either.
+    assert false_premise_metrics([HIT, nothing(9, pred_no_target=True)])["cIoU"] == pytest.approx(
+        80
+    )
+
+
+def test_sets_of_masks_are_paired_by_the_best_sum():
+    """Greedily, the second prediction would take the first target and leave IoU 0 to the other."""
+    targets = [rle("####...."), rle("....####")]
+    preds = [rle("#......."), rle("..####..")]
+    row = pair_masks(preds, targets, group="a")
+    assert row == MaskSetRow(pairs=((1, 4), (2, 6)), predictions=2, targets=2, group="a")
+
+
+def test_masks_left_over_stand_beside_nothing():
+    pred = [rle("##..")]
+    assert pair_masks(pred, []).pairs == ((0, 2),)
+    assert pair_masks([], pred).pairs == ((0, 2),)
+    assert pair_masks([], []).pairs == ()
+    extra = pair_masks([rle("..#."), rle("##..")], [rle("##..")], group="a")
+    assert extra.pairs == ((2, 2), (0, 1))
+    values = mask_set_metrics([extra])
+    assert values == pytest.approx({"gIoU": 50.0, "cIoU": 200 / 3}, rel=1e-4)
+
+
+def test_a_mask_too_many_makes_up_for_one_too_few_within_an_image():
+    surplus = MaskSetRow(pairs=((4, 4), (0, 4)), predictions=2, targets=1, group="a")
+    lacking = MaskSetRow(pairs=((4, 4), (0, 4)), predictions=1, targets=2, group="a")
+    assert mask_set_metrics([surplus, lacking])["gIoU"] == pytest.approx(200 / 3, rel=1e-4)
+    strict = mask_set_metrics([surplus, lacking], unit="question")
+    assert strict["gIoU"] == pytest.approx(50.0, rel=1e-4)
+    assert strict["cIoU"] == pytest.approx(50.0)
+
+
+def test_an_empty_mask_beside_nothing_follows_the_convention():
+    row = MaskSetRow(pairs=((0, 0),), predictions=1, targets=0, group="a")
+    assert mask_set_metrics([row])["gIoU"] == pytest.approx(100.0, rel=1e-4)
+    assert mask_set_metrics([row], empty_union="zero")["gIoU"] == 0.0
 
 
 def test_official_precision_compares_a_running_sum():
@@ -206,13 +328,15 @@ def test_no_sample_gives_zeros_elsewhere():
     for values in (res_metrics([]), res_metrics([], protocol="lisa"), refzom_metrics([])):
         assert set(values.values()) == {0.0}
     assert set(robust_metrics([]).values()) == {0.0}
+    for values in (false_premise_metrics([]), mask_set_metrics([]), reasonseg_metrics([])):
+        assert set(values.values()) == {0.0}
     assert multi_round_metrics([]) == {}
 
 
 @given(st.lists(mask_rows(), max_size=12), st.randoms())
 def test_the_order_of_samples_changes_nothing(rows, random):
     shuffled = random.sample(rows, len(rows))
-    for metric in (res_metrics, gres_metrics, refzom_metrics):
+    for metric in (res_metrics, gres_metrics, refzom_metrics, false_premise_metrics):
         assert metric(rows) == metric(shuffled)
     assert gres_metrics(rows, protocol="gsva") == gres_metrics(shuffled, protocol="gsva")
     assert res_metrics(rows, protocol="lisa") == res_metrics(shuffled, protocol="lisa")

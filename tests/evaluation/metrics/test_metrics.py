@@ -41,7 +41,14 @@ def test_metrics_are_found_by_the_names_of_configs():
     metric = METRICS.build(
         {"type": "GRESMetric", "protocol": "gsva", "frame": "input", "prefix": "x"}
     )
-    assert metric.settings == {"frame": "input", "protocol": "gsva"}
+    assert metric.settings == {
+        "frame": "input",
+        "protocol": "gsva",
+        "accept": "decision",
+        "score_thr": 0.7,
+        "thresholds": [0.7, 0.8, 0.9],
+        "count_false_area": True,
+    }
     assert metric.prefix == "x"
     assert GRECMetric().settings == {
         "frame": "original",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 
@@ -19,6 +19,20 @@ _SIMILARITIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+class GrecCounts(NamedTuple):
+    """How the kept boxes of one sample were paired with its targets."""
+
+    kept: int
+    targets: int
+    matches: int
+
+    @property
+    def f1(self) -> float:
+        """F1 = 2 TP / (2 TP + FP + FN); 1 where nothing is kept and nothing named."""
+        total = self.kept + self.targets
+        return 2 * self.matches / total if total else 1.0
+
+
 def kept_boxes(row: BoxRow, score_thr: float) -> Tensor:
     """Return the boxes (K, 4) whose score reaches the threshold, inclusively.
 
@@ -28,23 +42,34 @@ def kept_boxes(row: BoxRow, score_thr: float) -> Tensor:
     return row.boxes_xyxy[row.scores.double() >= score_thr]
 
 
-def count_matches(similarity: Tensor, threshold: float) -> int:
-    """Pair predictions with targets greedily, the most similar first, and count the pairs.
+def greedy_pairs(similarity: Tensor, threshold: float) -> list[tuple[int, int]]:
+    """Pair predictions with targets greedily, the most similar first.
 
     Args:
         similarity: (K, N).
         threshold: Pairs below it are none.
+
+    Returns:
+        (row, column) of each pair.
     """
     left = similarity.clone()
-    matches = 0
+    pairs: list[tuple[int, int]] = []
     for _ in range(min(left.shape)):
-        best = int(left.argmax())
-        row, column = divmod(best, left.shape[1])
+        row, column = divmod(int(left.argmax()), left.shape[1])
         if left[row, column] < threshold:
             break
         left[row] = left[:, column] = -float("inf")
-        matches += 1
-    return matches
+        pairs.append((row, column))
+    return pairs
+
+
+def grec_counts(
+    row: BoxRow, *, match: BoxMatch = "giou", score_thr: float = 0.7, iou_thr: float = 0.5
+) -> GrecCounts:
+    """Count the kept boxes, the targets and their pairs; arguments as in `grec_metrics`."""
+    kept = kept_boxes(row, score_thr).double()
+    similarity = _SIMILARITIES[match](kept, row.target_boxes_xyxy.double())
+    return GrecCounts(len(kept), similarity.shape[1], len(greedy_pairs(similarity, iou_thr)))
 
 
 def grec_metrics(
@@ -68,11 +93,7 @@ def grec_metrics(
     """
     if match not in _SIMILARITIES:
         raise ValueError(f"match must be one of {sorted(_SIMILARITIES)}, got {match!r}")
-    correct, decisions = 0, []
-    for row in rows:
-        kept = kept_boxes(row, score_thr).double()
-        similarity = _SIMILARITIES[match](kept, row.target_boxes_xyxy.double())
-        matches = count_matches(similarity, iou_thr)
-        correct += matches == len(kept) == len(row.target_boxes_xyxy)
-        decisions.append((row.no_target, len(kept) == 0))
+    counts = [grec_counts(r, match=match, score_thr=score_thr, iou_thr=iou_thr) for r in rows]
+    correct = sum(count.kept == count.targets == count.matches for count in counts)
+    decisions = ((count.targets == 0, count.kept == 0) for count in counts)
     return {"Pr@(F1=1)": percent(correct, len(rows)), **existence_accuracy(decisions)}

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, get_args
 
+from vgtoolbox.evaluation.functional.acceptance import (
+    ACCEPT_SCORE_THR,
+    Accept,
+    accepts,
+    check_accept,
+)
 from vgtoolbox.evaluation.functional.aggregate import (
     existence_accuracy,
     mean_percent,
     percent,
     precision_at,
 )
+from vgtoolbox.evaluation.functional.res import lisa_ciou, lisa_mean
 from vgtoolbox.evaluation.functional.rows import MaskRow
 
 GresProtocol = Literal["rela", "gsva"]
@@ -23,7 +30,10 @@ def gres_metrics(
     rows: Sequence[MaskRow],
     *,
     protocol: GresProtocol = "rela",
+    accept: Accept = "decision",
+    score_thr: float = ACCEPT_SCORE_THR,
     thresholds: Sequence[float] = GRES_THRESHOLDS,
+    count_false_area: bool = True,
 ) -> dict[str, float]:
     """Return `gIoU`, `cIoU`, `N-acc`, `T-acc` (and with "rela" `Pr@X`) in percent.
 
@@ -36,13 +46,21 @@ def gres_metrics(
         protocol: "rela" (gRefCOCO's own; ReLA, InstanceVG): a rejected target has I = 0, and the
             union still holds the rejected mask. "gsva" (GSVA, UGround, MLLMSeg): the mask is
             credited in spite of the rejection, and a sample is no-target where its mask is empty.
+        accept: What counts as not rejected.
+        score_thr: Of `accept="score"`.
         thresholds: The values X of `Pr@X`, over target samples.
+        count_false_area: A mask on a no-target sample that was not rejected enlarges the union of
+            cIoU. False only with "gsva", whose code does so on gRefCOCO but not on Ref-ZOM.
     """
-    if protocol == "gsva":
-        return _gsva(rows)
-    if protocol != "rela":
+    if protocol not in get_args(GresProtocol):
         raise ValueError(f"protocol must be 'rela' or 'gsva', got {protocol!r}")
-    return _rela(rows, thresholds)
+    check_accept(accept)
+    if protocol == "rela" and not count_false_area:
+        raise ValueError("count_false_area=False is a variant of protocol='gsva' only")
+    judged = [
+        replace(row, pred_no_target=not accepts(row, accept, score_thr=score_thr)) for row in rows
+    ]
+    return _rela(judged, thresholds) if protocol == "rela" else _gsva(judged, count_false_area)
 
 
 def _rela(rows: Sequence[MaskRow], thresholds: Sequence[float]) -> dict[str, float]:
@@ -59,17 +77,17 @@ def _rela(rows: Sequence[MaskRow], thresholds: Sequence[float]) -> dict[str, flo
     }
 
 
-def _gsva(rows: Sequence[MaskRow]) -> dict[str, float]:
+def _gsva(rows: Sequence[MaskRow], count_false_area: bool) -> dict[str, float]:
     """Aggregate with the small constants that GSVA's meters add to denominators."""
     targets = [row for row in rows if row.target_area]
     empty = [row for row in rows if not row.target_area]
     terms = [row.intersection / (row.union + 1e-8) for row in targets]
     terms += [float(row.pred_no_target) for row in empty]
-    intersection = sum(row.intersection for row in targets)
-    union = sum(row.union for row in targets)
-    union += sum(row.union for row in empty if not row.pred_no_target)
+    pairs = [(row.intersection, row.union) for row in targets]
+    if count_false_area:
+        pairs += [(0, row.union) for row in empty if not row.pred_no_target]
     return {
-        "gIoU": percent(math.fsum(terms), len(rows) + 1e-5),
-        "cIoU": percent(intersection, union + 1e-10),
+        "gIoU": lisa_mean(terms),
+        "cIoU": lisa_ciou(pairs),
         **existence_accuracy((not row.target_area, row.pred_no_target) for row in rows),
     }

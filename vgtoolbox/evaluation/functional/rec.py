@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from vgtoolbox.evaluation.functional.aggregate import percent
 from vgtoolbox.evaluation.functional.rows import BoxRow
 from vgtoolbox.structures import box_iou
@@ -11,12 +13,12 @@ from vgtoolbox.structures import box_iou
 REC_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def best_box_iou(row: BoxRow) -> float:
-    """Return the IoU of the box of highest score with the first target; 0 without a prediction."""
-    if len(row.scores) == 0:
-        return 0.0
-    best = row.boxes_xyxy[row.scores.argmax()]
-    return float(box_iou(best[None].double(), row.target_boxes_xyxy[:1].double()))
+def ranked_box_ious(row: BoxRow) -> Tensor:
+    """Return the IoU of each box with the first target, (Q,) double, the highest score first."""
+    if row.no_target:
+        raise ValueError("an expression that names nothing has no box to compare with")
+    order = row.scores.argsort(descending=True, stable=True)
+    return box_iou(row.boxes_xyxy[order].double(), row.target_boxes_xyxy[:1].double())[:, 0]
 
 
 def rec_metrics(
@@ -24,6 +26,7 @@ def rec_metrics(
     *,
     thresholds: Sequence[float] = REC_THRESHOLDS,
     inclusive: bool = True,
+    top_k: Sequence[int] = (1,),
 ) -> dict[str, float]:
     """Return `Acc@X` in percent over the expressions that name something.
 
@@ -32,9 +35,14 @@ def rec_metrics(
         thresholds: The values X.
         inclusive: An IoU of exactly X counts (mmdet, TransVG, InstanceVG). MLLMSeg and SegLLM want
             more than X.
+        top_k: How many boxes of highest score may try; `Acc@X (top k)` for k > 1 (mmdet's RefExp
+            reports 1, 5 and 10).
     """
-    ious = [best_box_iou(row) for row in rows if not row.no_target]
-    return {
-        f"Acc@{x:g}": percent(sum(iou > x or (inclusive and iou == x) for iou in ious), len(ious))
-        for x in thresholds
-    }
+    ranked = [ranked_box_ious(row) for row in rows if not row.no_target]
+    values = {}
+    for k in top_k:
+        best = [float(ious[:k].max()) if len(ious) else 0.0 for ious in ranked]
+        for x in thresholds:
+            hits = sum(iou > x or (inclusive and iou == x) for iou in best)
+            values[f"Acc@{x:g}" + (f" (top {k})" if k > 1 else "")] = percent(hits, len(best))
+    return values

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vgtoolbox.evaluation.functional.acceptance import (
+    ACCEPT_SCORE_THR,
+    Accept,
+    accepts,
+    check_accept,
+)
 from vgtoolbox.evaluation.functional.aggregate import percent
-from vgtoolbox.evaluation.functional.rejection import Rejection, is_rejected
-from vgtoolbox.evaluation.functional.res import res_metrics
+from vgtoolbox.evaluation.functional.res import RES_THRESHOLDS, res_metrics
 from vgtoolbox.evaluation.functional.rows import MaskRow
 
 
-def refzom_metrics(rows: Sequence[MaskRow], *, rejection: Rejection = "mask") -> dict[str, float]:
+def refzom_metrics(
+    rows: Sequence[MaskRow],
+    *,
+    accept: Accept = "mask",
+    score_thr: float = ACCEPT_SCORE_THR,
+    thresholds: Sequence[float] = RES_THRESHOLDS,
+) -> dict[str, float]:
     """Return `mIoU`, `oIoU`, `Pr@X` over target expressions and `Acc` over the others, in percent.
 
     Args:
         rows: All samples of a split. The mask of a target that was rejected counts as it is.
-        rejection: What makes a no-target sample correct; "mask" is DMMI's, "decision" InstanceVG's.
+        accept: What makes a no-target sample wrong; "mask" is DMMI's, "score" InstanceVG's.
+        score_thr: Of `accept="score"`.
+        thresholds: The values X of `Pr@X`.
     """
+    check_accept(accept)
     negatives = [row for row in rows if row.no_target]
-    rejected = sum(is_rejected(row, rejection) for row in negatives)
-    return {**res_metrics(rows), "Acc": percent(rejected, len(negatives))}
+    rejected = sum(not accepts(row, accept, score_thr=score_thr) for row in negatives)
+    return {**res_metrics(rows, thresholds=thresholds), "Acc": percent(rejected, len(negatives))}

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Literal
 
+from vgtoolbox.evaluation.functional.acceptance import (
+    ACCEPT_SCORE_THR,
+    Accept,
+    accepts,
+    check_accept,
+)
 from vgtoolbox.evaluation.functional.aggregate import mean, mean_percent, percent, precision_at
-from vgtoolbox.evaluation.functional.rejection import Rejection, is_rejected
 from vgtoolbox.evaluation.functional.res import RES_THRESHOLDS, overall_iou
 from vgtoolbox.evaluation.functional.rows import MaskRow
 
@@ -17,7 +22,8 @@ RobustPrecision = Literal["official", "sentence"]
 def robust_metrics(
     refs: Sequence[Sequence[MaskRow]],
     *,
-    rejection: Rejection = "mask",
+    accept: Accept = "mask",
+    score_thr: float = ACCEPT_SCORE_THR,
     precision: RobustPrecision = "official",
     thresholds: Sequence[float] = RES_THRESHOLDS,
 ) -> dict[str, float]:
@@ -28,13 +34,16 @@ def robust_metrics(
 
     Args:
         refs: The rows of each ref, in the order of the annotation; negative sentences are those
-            with `no_target`.
-        rejection: What makes a negative sentence correct; "mask" is the official rule, "decision"
+            with `no_target`. The official code counts their areas in the pixels of the network, all
+            else in those of the image: such rows hold the area of the resized mask.
+        accept: What makes a negative sentence wrong; "mask" is the official rule, "score"
             InstanceVG's.
+        score_thr: Of `accept="score"`.
         precision: The official `Pr@X` compares the *running sum* of a ref's IoUs with X, hence
             values that are too high and depend on the order; "sentence" compares each IoU.
         thresholds: The values X of `Pr@X`.
     """
+    check_accept(accept)
     if precision not in ("official", "sentence"):
         raise ValueError(f"precision must be 'official' or 'sentence', got {precision!r}")
     mean_ious, rates, robust_ious = [], [], []
@@ -43,7 +52,7 @@ def robust_metrics(
     for ref in refs:
         positives = [row for row in ref if not row.no_target]
         negatives = [row for row in ref if row.no_target]
-        accepted = [row for row in negatives if not is_rejected(row, rejection)]
+        accepted = [row for row in negatives if accepts(row, accept, score_thr=score_thr)]
         ious = [row.iou for row in positives]
         if negatives:
             rates.append(percent(len(negatives) - len(accepted), len(negatives)))

@@ -2,6 +2,24 @@
 
 from vgtoolbox.evaluation.metrics.base import GroundingMetric
 from vgtoolbox.evaluation.metrics.box_metrics import GRECMetric, RECMetric
-from vgtoolbox.evaluation.metrics.mask_metrics import GRESMetric, RESMetric
+from vgtoolbox.evaluation.metrics.conversation_metrics import MaskSetMetric, MultiRoundMetric
+from vgtoolbox.evaluation.metrics.existence_metrics import (
+    FalsePremiseMetric,
+    RefZOMMetric,
+    RobustRESMetric,
+)
+from vgtoolbox.evaluation.metrics.mask_metrics import GRESMetric, ReasonSegMetric, RESMetric
 
-__all__ = ["GRECMetric", "GRESMetric", "GroundingMetric", "RECMetric", "RESMetric"]
+__all__ = [
+    "FalsePremiseMetric",
+    "GRECMetric",
+    "GRESMetric",
+    "GroundingMetric",
+    "MaskSetMetric",
+    "MultiRoundMetric",
+    "RECMetric",
+    "RESMetric",
+    "ReasonSegMetric",
+    "RefZOMMetric",
+    "RobustRESMetric",
+]

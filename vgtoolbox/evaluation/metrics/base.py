@@ -47,7 +47,7 @@ class GroundingMetric(BaseMetric, Generic[RowT]):
         """Return what one sample contributes."""
 
     @abstractmethod
-    def compute_metrics(self, results: list[RowT]) -> dict[str, float]:
+    def compute_metrics(self, results: Sequence[RowT]) -> dict[str, float]:
         """Aggregate the rows of all samples, in the order of the dataset; names without prefix."""
 
     def process(self, data_batch: Any, data_samples: Sequence[BaseDataElement | dict]) -> None:

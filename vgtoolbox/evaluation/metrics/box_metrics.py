@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Literal, get_args
 
 from vgtoolbox.evaluation.functional import (
     REC_THRESHOLDS,
     BoxMatch,
     BoxRow,
+    MaskBox,
     grec_metrics,
+    mask_box_row,
     rec_metrics,
 )
-from vgtoolbox.evaluation.metrics.base import GroundingMetric
-from vgtoolbox.evaluation.metrics.sample_reader import Fields, Frame, box_row
+from vgtoolbox.evaluation.metrics.row_metric import RowMetric
+from vgtoolbox.evaluation.metrics.sample_reader import (
+    Fields,
+    Frame,
+    box_row,
+    check_frame,
+    required,
+    target_boxes_xyxy,
+)
 from vgtoolbox.registry import METRICS
+
+BoxSource = Literal["boxes", "mask"]
 
 
 @METRICS.register_module()
-class RECMetric(GroundingMetric[BoxRow]):
+class RECMetric(RowMetric[BoxRow]):
     """`Acc@X`: how often the box of highest score reaches IoU X with the target.
 
     Args:
         thresholds: The values X.
         inclusive: An IoU of exactly X counts.
+        top_k: How many boxes of highest score may try.
+        source: The predicted "boxes", or the extent of the merged "mask" (MLLMSeg).
+        mask_box: How the extent is read, see `mask_box_row`; MLLMSeg's way is "pixel_index".
         frame: See `GroundingMetric`.
         prefix: See `GroundingMetric`.
     """
@@ -35,29 +50,43 @@ class RECMetric(GroundingMetric[BoxRow]):
         *,
         thresholds: Sequence[float] = REC_THRESHOLDS,
         inclusive: bool = True,
+        top_k: Sequence[int] = (1,),
+        source: BoxSource = "boxes",
+        mask_box: MaskBox = "coco",
         frame: Frame = "original",
         prefix: str | None = None,
     ) -> None:
-        super().__init__(frame=frame, prefix=prefix)
-        self.thresholds = tuple(thresholds)
-        self.inclusive = inclusive
+        aggregate = partial(
+            rec_metrics, thresholds=tuple(thresholds), inclusive=inclusive, top_k=tuple(top_k)
+        )
+        super().__init__(aggregate, frame=frame, prefix=prefix)
+        if source not in get_args(BoxSource):
+            raise ValueError(f"source must be 'boxes' or 'mask', got {source!r}")
+        if mask_box not in get_args(MaskBox):
+            raise ValueError(f"mask_box must be 'coco' or 'pixel_index', got {mask_box!r}")
+        self.source = source
+        self.mask_box: MaskBox = mask_box
 
     @property
     def settings(self) -> dict[str, Any]:
         """The choices behind the values."""
-        return {**super().settings, "inclusive": self.inclusive}
+        how = {"mask_box": self.mask_box} if self.source == "mask" else {}
+        return {**super().settings, "source": self.source, **how}
 
     def read_row(self, sample: Fields) -> BoxRow:
         """Return the predicted boxes beside the target boxes."""
-        return box_row(sample, self.frame)
-
-    def compute_metrics(self, results: list[BoxRow]) -> dict[str, float]:
-        """Return `Acc@X` in percent."""
-        return rec_metrics(results, thresholds=self.thresholds, inclusive=self.inclusive)
+        if self.source == "boxes":
+            return box_row(sample, self.frame)
+        check_frame(sample, self.frame)
+        return mask_box_row(
+            required(sample, "pred_merged_mask"),
+            target_boxes_xyxy(sample, self.frame),
+            mask_box=self.mask_box,
+        )
 
 
 @METRICS.register_module()
-class GRECMetric(GroundingMetric[BoxRow]):
+class GRECMetric(RowMetric[BoxRow]):
     """`Pr@(F1=1)`, `N-acc` and `T-acc` of zero, one or many boxes.
 
     Args:
@@ -79,29 +108,9 @@ class GRECMetric(GroundingMetric[BoxRow]):
         frame: Frame = "original",
         prefix: str | None = None,
     ) -> None:
-        super().__init__(frame=frame, prefix=prefix)
-        if match not in ("giou", "iou"):
-            raise ValueError(f"match must be 'giou' or 'iou', got {match!r}")
-        self.match: BoxMatch = match
-        self.score_thr = score_thr
-        self.iou_thr = iou_thr
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The choices behind the values."""
-        return {
-            **super().settings,
-            "match": self.match,
-            "score_thr": self.score_thr,
-            "iou_thr": self.iou_thr,
-        }
+        aggregate = partial(grec_metrics, match=match, score_thr=score_thr, iou_thr=iou_thr)
+        super().__init__(aggregate, frame=frame, prefix=prefix)
 
     def read_row(self, sample: Fields) -> BoxRow:
         """Return the predicted boxes beside the target boxes."""
         return box_row(sample, self.frame)
-
-    def compute_metrics(self, results: list[BoxRow]) -> dict[str, float]:
-        """Return the three values in percent."""
-        return grec_metrics(
-            results, match=self.match, score_thr=self.score_thr, iou_thr=self.iou_thr
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Literal
 
 from mmengine.structures import BaseDataElement
@@ -16,6 +16,7 @@ Fields = Mapping[str, Any]
 """A `GroundingDataSample` as a plain mapping: meta information and data fields by name."""
 
 _TARGETS = {"original": "gt_instances_ori", "input": "gt_instances"}
+_IGNORED = {"original": "ignore_mask_ori", "input": "ignore_mask"}
 _SIZE = {"original": "ori_shape", "input": "img_shape"}
 
 
@@ -54,10 +55,9 @@ def target_boxes_xyxy(sample: Fields, frame: Frame) -> Tensor:
     return required(sample, _TARGETS[frame])["boxes_xyxy"].cpu()
 
 
-def target_mask(sample: Fields, frame: Frame) -> RLE:
-    """Return the union of the target masks in `frame`; empty for a no-target sample."""
+def target_masks(sample: Fields, frame: Frame) -> list[RLE]:
+    """Return the N target masks in `frame`."""
     targets = required(sample, _TARGETS[frame])
-    height, width = required(sample, _SIZE[frame])
     masks = targets.get("masks", [])
     if len(masks) != len(targets["boxes_xyxy"]):
         raise ValueError(
@@ -65,11 +65,45 @@ def target_mask(sample: Fields, frame: Frame) -> RLE:
             f"{len(masks)} target masks; a mask metric needs one each"
         )
     # Dense in the input frame, where transforms moved them; run lengths in the original one.
-    rles = encode_masks(masks) if isinstance(masks, Tensor) else masks
-    return merge_rles(rles, (height, width))
+    return encode_masks(masks) if isinstance(masks, Tensor) else masks
 
 
-def mask_row(sample: Fields, frame: Frame) -> MaskRow:
+def target_mask(sample: Fields, frame: Frame) -> RLE:
+    """Return the union of the target masks in `frame`; empty for a no-target sample."""
+    height, width = required(sample, _SIZE[frame])
+    masks = target_masks(sample, frame)
+    return masks[0] if len(masks) == 1 else merge_rles(masks, (height, width))
+
+
+def ignore_mask(sample: Fields, frame: Frame) -> RLE | None:
+    """Return the pixels that the annotation leaves open in `frame`; None where there are none."""
+    mask = sample.get(_IGNORED[frame])
+    if isinstance(mask, Tensor):
+        (mask,) = encode_masks(mask.reshape(1, *mask.shape[-2:]))
+    return mask
+
+
+def image_key(sample: Fields) -> str:
+    """Return what tells the sample's image from others."""
+    return str(required(sample, "img_path"))
+
+
+def ref_key(sample: Fields) -> str:
+    """Return what tells the sample's ref from others: sample ids are `<ref>_<sentence>`."""
+    if "ref_id" in sample:
+        return str(sample["ref_id"])
+    return str(required(sample, "sample_id")).rpartition("_")[0]
+
+
+def predicted_boxes(sample: Fields) -> tuple[Tensor, Tensor]:
+    """Return the predicted boxes (Q, 4) and their scores (Q,)."""
+    predicted = required(sample, "pred_instances")
+    return predicted["boxes_xyxy"].detach().cpu(), predicted["scores"].detach().cpu()
+
+
+def mask_row(
+    sample: Fields, frame: Frame, *, group: Hashable = None, ignore: RLE | None = None
+) -> MaskRow:
     """Compare the merged mask with the union of the targets."""
     check_frame(sample, frame)
     return compare_masks(
@@ -77,15 +111,26 @@ def mask_row(sample: Fields, frame: Frame) -> MaskRow:
         target_mask(sample, frame),
         no_target=len(target_boxes_xyxy(sample, frame)) == 0,
         pred_no_target=bool(sample.get("pred_no_target", False)),
+        ignore=ignore,
+        top_score=_top_score(sample),
+        group=group,
     )
 
 
 def box_row(sample: Fields, frame: Frame) -> BoxRow:
     """Put the predicted boxes beside the target boxes."""
     check_frame(sample, frame)
-    predicted = required(sample, "pred_instances")
+    boxes_xyxy, scores = predicted_boxes(sample)
     return BoxRow(
-        boxes_xyxy=predicted["boxes_xyxy"].detach().cpu(),
-        scores=predicted["scores"].detach().cpu(),
+        boxes_xyxy=boxes_xyxy,
+        scores=scores,
         target_boxes_xyxy=target_boxes_xyxy(sample, frame),
     )
+
+
+def _top_score(sample: Fields) -> float | None:
+    """Return the highest instance score, 0 of no instance; None of a system without instances."""
+    if "pred_instances" not in sample:
+        return None
+    _, scores = predicted_boxes(sample)
+    return float(scores.max()) if len(scores) else 0.0
