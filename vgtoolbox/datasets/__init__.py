@@ -2,9 +2,15 @@
 
 from vgtoolbox.datasets.annotation_files import AnnotationError
 from vgtoolbox.datasets.base import GroundingDataset
+from vgtoolbox.datasets.chat_tokenizers import (
+    HuggingFaceChatTokenizer,
+    SentencePieceChatTokenizer,
+)
 from vgtoolbox.datasets.collate import grounding_collate
 from vgtoolbox.datasets.grefcoco import GRefCOCODataset
+from vgtoolbox.datasets.instancevg_json import InstanceVGJsonDataset
 from vgtoolbox.datasets.negated_refcoco import FPRefCOCODataset, RRefCOCODataset
+from vgtoolbox.datasets.reasonseg import ReasonSegDataset
 from vgtoolbox.datasets.refcoco import RefCOCODataset
 from vgtoolbox.datasets.refzom import RefZOMDataset
 from vgtoolbox.datasets.tokenizers import BEiT3Tokenizer
@@ -32,15 +38,19 @@ __all__ = [
     "FPRefCOCODataset",
     "GRefCOCODataset",
     "GroundingDataset",
+    "HuggingFaceChatTokenizer",
+    "InstanceVGJsonDataset",
     "LoadImage",
     "LoadTargets",
     "PackGroundingInputs",
     "RRefCOCODataset",
     "RandomHorizontalFlip",
+    "ReasonSegDataset",
     "RefCOCODataset",
     "RefZOMDataset",
     "RefusedPickleError",
     "Resize",
+    "SentencePieceChatTokenizer",
     "TokenizeExpression",
     "clean_expression",
     "grounding_collate",

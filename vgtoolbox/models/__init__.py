@@ -8,7 +8,9 @@ from vgtoolbox.models import (
     layers,
     losses,
     matchers,
+    mllm,
     necks,
+    text_encoders,
 )
 from vgtoolbox.models.data_preprocessor import GroundingDataPreprocessor
 
@@ -21,5 +23,7 @@ __all__ = [
     "layers",
     "losses",
     "matchers",
+    "mllm",
     "necks",
+    "text_encoders",
 ]

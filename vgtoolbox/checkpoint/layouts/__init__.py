@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from vgtoolbox.checkpoint.layouts import beit3, instancevg
+from vgtoolbox.checkpoint.layouts import beit3, instancevg, internvl, mllmseg, plvl, vitdet
 from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
 
-LAYOUTS: tuple[Layout, ...] = (instancevg.LAYOUT, beit3.LAYOUT)
+LAYOUTS: tuple[Layout, ...] = (
+    instancevg.LAYOUT,
+    beit3.LAYOUT,
+    plvl.LAYOUT,
+    vitdet.LAYOUT,
+    mllmseg.LAYOUT,
+    internvl.LAYOUT,
+)
 
 
 def recognise(keys: Collection[str], layouts: tuple[Layout, ...] = LAYOUTS) -> Layout | None:

@@ -1,13 +1,19 @@
-"""Decoders: from features to queries, and from pyramids to maps."""
+"""Decoders: from features to queries, and to maps."""
 
+from vgtoolbox.models.decoders.dysample import DySample
 from vgtoolbox.models.decoders.instance_query_decoder import DecodedQueries, InstanceQueryDecoder
 from vgtoolbox.models.decoders.query_selector import AttentionQuerySelector, SelectedQueries
+from vgtoolbox.models.decoders.token_mask_decoder import TokenMaskDecoder
 from vgtoolbox.models.decoders.unet_decoder import UNetDecoder
+from vgtoolbox.models.decoders.vision_language_decoder import VisionLanguageDecoder
 
 __all__ = [
     "AttentionQuerySelector",
     "DecodedQueries",
+    "DySample",
     "InstanceQueryDecoder",
     "SelectedQueries",
+    "TokenMaskDecoder",
     "UNetDecoder",
+    "VisionLanguageDecoder",
 ]

@@ -1,6 +1,24 @@
 """Losses: one concept a file, shared by every system."""
 
 from vgtoolbox.models.losses.attention import AttentionLoss
+from vgtoolbox.models.losses.focal import FocalDiceLoss
+from vgtoolbox.models.losses.heatmap import (
+    gaussian_heatmap,
+    gaussian_radius,
+    heatmap_focal_loss,
+)
 from vgtoolbox.models.losses.mask import MaskLoss, dice_loss
+from vgtoolbox.models.losses.probability_focal import probability_focal_loss
+from vgtoolbox.models.losses.token_mask import TokenMaskLoss
 
-__all__ = ["AttentionLoss", "MaskLoss", "dice_loss"]
+__all__ = [
+    "AttentionLoss",
+    "FocalDiceLoss",
+    "MaskLoss",
+    "TokenMaskLoss",
+    "dice_loss",
+    "gaussian_heatmap",
+    "gaussian_radius",
+    "heatmap_focal_loss",
+    "probability_focal_loss",
+]

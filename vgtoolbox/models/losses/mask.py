@@ -18,7 +18,12 @@ def dice_loss(mask_logits: Tensor, targets: Tensor) -> Tensor:
     Returns:
         (N,).
     """
-    probabilities, targets = mask_logits.sigmoid().flatten(1), targets.flatten(1)
+    return soft_dice_loss(mask_logits.sigmoid(), targets)
+
+
+def soft_dice_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """Return `dice_loss` of probabilities (N, H, W)."""
+    probabilities, targets = probabilities.flatten(1), targets.flatten(1)
     overlap = (probabilities * targets).sum(1)
     return 1 - (2 * overlap + 1) / (probabilities.sum(1) + targets.sum(1) + 1)
 

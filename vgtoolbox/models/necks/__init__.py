@@ -1,5 +1,9 @@
 """Necks: backbone features to feature pyramids."""
 
+from vgtoolbox.models.necks.detail_semantic_fusion import DetailSemanticFusion
 from vgtoolbox.models.necks.simple_fpn import SimpleFPN
 
-__all__ = ["SimpleFPN"]
+__all__ = [
+    "DetailSemanticFusion",
+    "SimpleFPN",
+]

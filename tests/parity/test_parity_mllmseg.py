@@ -1,0 +1,220 @@
+"""The published MLLMSeg models, small and filled with repeatable numbers, give these outputs."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sentencepiece
+import torch
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+
+from vgtoolbox.checkpoint import load_state_dict_strict
+from vgtoolbox.checkpoint.layouts import mllmseg
+from vgtoolbox.checkpoint.lora import has_lora
+from vgtoolbox.registry import MODELS
+from vgtoolbox.structures import GroundingDataSample, encode_masks
+
+ROOT = Path(__file__).parents[2]
+PARITY = Path(os.environ.get("VGTOOLBOX_PARITY", ROOT.parent / "shared" / "parity"))
+GOLDENS = sorted(PARITY.glob("mllmseg_*_seed*.npz"))
+LAYOUTS = sorted(PARITY.glob("mllmseg_*_tiny.tsv"))
+CONFIG = ROOT / "configs" / "_base_" / "models" / "mllmseg_internvl2_5_8b.py"
+PROMPT = 262  # tokens that are not trained
+
+pytestmark = pytest.mark.skipif(
+    not LAYOUTS, reason=f"no layouts of MLLMSeg in {PARITY} (set VGTOOLBOX_PARITY)"
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer_file(tmp_path_factory) -> Path:
+    """Any tokenizer model: the recorded prompts are ids, of which only the special ones count."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["what is on the left of the red ball"] * 20),
+        model_writer=model,
+        vocab_size=40,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    path = tmp_path_factory.mktemp("tokenizer") / "any.spm"
+    path.write_bytes(model.getvalue())
+    return path
+
+
+def published_state_dict(tsv: Path, seed: int) -> dict[str, torch.Tensor]:
+    spec = importlib.util.spec_from_file_location("published", PARITY / "published_state_dict.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.published_state_dict(tsv, seed)
+
+
+def description(name: str) -> dict:
+    """The small language model and vision tower; LoRA is that of InternLM2."""
+    own = sorted(PARITY.glob(f"mllmseg_{name}_tiny_seed*.json"))
+    return json.loads(
+        (own or sorted(PARITY.glob("mllmseg_internlm2_tiny_seed*.json")))[0].read_text()
+    )
+
+
+def build(name: str, tokenizer_file: Path, *, lora_rank: int = 0):
+    """Build the model of a layout from the config of the published weights."""
+    sizes = description(name)
+    cfg = Config.fromfile(CONFIG).model
+    width = sizes["llm"]["hidden_size"]
+    cfg.mllm.adapter.update(dtype="float32", text_config=sizes["llm"], vision_config=sizes["vis"])
+    special = {"[SEG]": sizes["SEG"], "[REJ]": sizes["REJ"], "<IMG_CONTEXT>": sizes["IMG"]}
+    cfg.mllm.tokenizer = {
+        "type": "SentencePieceChatTokenizer",
+        "model_file": str(tokenizer_file),
+        "special_tokens": special,
+    }
+    cfg.fusion.semantic_channels = cfg.decoder.text_channels = width
+    if lora_rank:
+        targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+        cfg.mllm.lora = {"targets": targets, "rank": lora_rank, "alpha": 2 * lora_rank}
+    return MODELS.build(cfg).eval()
+
+
+class Case:
+    """A golden, the published weights that it was recorded with, and our model carrying them."""
+
+    def __init__(self, path: Path, tokenizer_file: Path):
+        self.name, seed = re.fullmatch(r"mllmseg_(\w+)_tiny_seed(\d+)", path.stem).groups()
+        self.golden = np.load(path)
+        self.published = published_state_dict(PARITY / f"mllmseg_{self.name}_tiny.tsv", int(seed))
+        self.model = build(self.name, tokenizer_file)
+        self.report = load_state_dict_strict(self.model, self.published, source=path.stem)
+        rng = np.random.Generator(np.random.PCG64([int(seed), 12345]))
+        first = rng.standard_normal((1, 3, 448, 448), dtype=np.float32)
+        rng.integers(5, 150, 6)
+        rng.integers(5, 150, 18)
+        masks = torch.from_numpy(rng.random((1, 3, 120, 160)) > 0.5)[0]
+        second = rng.standard_normal((1, 3, 448, 448), dtype=np.float32)
+        more_masks = torch.from_numpy(rng.random((3, 90, 100)) > 0.5)
+        self.token_ids = torch.from_numpy(self.golden["input_ids"])
+        self.images = torch.from_numpy(np.concatenate([first, second]))
+        self.samples = [
+            _sample(index, mask, is_target=index % 3 != 1)
+            for index, mask in enumerate([*masks, *more_masks])
+        ]
+
+    def output(self, token_ids: torch.Tensor):
+        with torch.no_grad():
+            return self.model.tensor({"images": self.images[:1], "token_ids": token_ids})
+
+    def decisions(self, output) -> np.ndarray:
+        """Return the ids, the model's own choice where a target token stands."""
+        seg, rej = self.model.target_ids
+        ids = self.token_ids[0].clone()
+        place = ((ids == seg) | (ids == rej)).nonzero()[:, 0]
+        rejects = output.logits[0, place - 1].argmax(-1) == rej
+        ids[place] = torch.where(rejects, rej, seg)
+        return ids.numpy()
+
+    def losses(self) -> dict[str, torch.Tensor]:
+        token_ids = self.token_ids.repeat(2, 1)
+        labels = token_ids.clone()
+        labels[:, :PROMPT] = -100
+        inputs = {"images": self.images, "token_ids": token_ids, "labels": labels}
+        with torch.no_grad():
+            return self.model.loss(inputs, self.samples)
+
+
+def _sample(index: int, mask: torch.Tensor, *, is_target: bool) -> GroundingDataSample:
+    """Return a sample whose target, if it has one, is the mask."""
+    size = tuple(mask.shape)
+    count = int(is_target)
+    return GroundingDataSample(
+        metainfo={"sample_idx": index, "ori_shape": size, "img_shape": (448, 448)},
+        gt_instances_ori=InstanceData(
+            boxes_xyxy=torch.tensor([[0.0, 0.0, size[1], size[0]]])[:count],
+            masks=encode_masks(mask[None])[:count],
+        ),
+    )
+
+
+@pytest.fixture(scope="module", params=GOLDENS, ids=lambda path: path.stem)
+def case(request, tokenizer_file) -> Case:
+    return Case(request.param, tokenizer_file)
+
+
+def test_published_weights_fill_every_parameter(case):
+    assert case.report.complete
+    assert case.report.layout == mllmseg.NAME
+
+
+def test_raw_outputs(case):
+    output, golden = case.output(case.token_ids), case.golden
+    pairs = {
+        "vit_feature": output.patches[0, ::41, ::13],
+        "vit_embeds": output.image_tokens[0, ::5],
+        "pred_masks": output.mask_logits.sigmoid()[..., 3::8, 5::8],
+    }
+    for name, array in pairs.items():
+        np.testing.assert_allclose(array.numpy(), golden[name], rtol=0, atol=1e-4, err_msg=name)
+    assert np.array_equal(case.decisions(output), golden["output_ids"])
+
+
+def test_every_expression_has_a_mask_once_rejections_are_replaced(case):
+    seg, rej = case.model.target_ids
+    replaced = torch.where(case.token_ids == rej, seg, case.token_ids)
+    masks = case.output(replaced).mask_logits.sigmoid()[..., 3::8, 5::8]
+    golden = case.golden["pred_masks_reeval"]
+    np.testing.assert_allclose(masks.numpy(), golden, rtol=0, atol=1e-4)
+
+
+def test_losses(case):
+    losses, golden = case.losses(), case.golden
+    masks = losses["loss_focal"] + losses["loss_dice"]
+    ours = {
+        "ce_loss": losses["loss_language"],
+        "mask_focal_loss": losses["loss_focal"],
+        "mask_dice_loss": losses["loss_dice"],
+        "mask_loss": masks,
+        "loss": losses["loss_language"] + masks,
+        "iou": losses["soft_iou"],
+    }
+    for name, value in ours.items():
+        expected = golden[f"train.{name}"].item()
+        assert float(value) == pytest.approx(expected, rel=1e-5), name
+
+
+@pytest.mark.parametrize("tsv", LAYOUTS, ids=lambda path: path.stem)
+def test_round_trip_gives_back_the_published_state_dict(tsv, tokenizer_file):
+    published = published_state_dict(tsv, 3)
+    name = re.fullmatch(r"mllmseg_(\w+)_tiny", tsv.stem)[1]
+    model = build(name, tokenizer_file, lora_rank=8 if has_lora(published) else 0)
+    report = load_state_dict_strict(model, published, source=tsv.stem)
+    assert report.complete
+    back = mllmseg.to_published(model.state_dict(), head_dim=16)
+    assert set(back) == set(published)
+    assert all(torch.equal(back[key], published[key]) for key in back)
+
+
+@pytest.mark.parametrize(
+    "tsv", [path for path in LAYOUTS if "lora" in path.stem], ids=lambda path: path.stem
+)
+def test_merged_lora_gives_what_lora_gives(tsv, tokenizer_file):
+    published = published_state_dict(tsv, 0)
+    rng = np.random.Generator(np.random.PCG64([0, 12345]))
+    images = torch.from_numpy(rng.standard_normal((1, 3, 448, 448), dtype=np.float32))
+    ids = torch.full((1, 280), 20)
+    ids[0, 6:262], ids[0, 270] = 180, 190
+    outputs = []
+    for rank in (0, 8):
+        model = build("lora", tokenizer_file, lora_rank=rank)
+        load_state_dict_strict(model, published)
+        with torch.no_grad():
+            outputs.append(model.tensor({"images": images, "token_ids": ids}))
+    merged, apart = outputs
+    torch.testing.assert_close(merged.states, apart.states, rtol=0, atol=1e-4)
+    torch.testing.assert_close(merged.mask_logits, apart.mask_logits, rtol=0, atol=1e-4)

@@ -1,0 +1,111 @@
+"""The key layout of the published MLLMSeg checkpoints, merged or with their LoRA."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from torch import Tensor, nn
+
+from vgtoolbox.checkpoint.layouts import internvl
+from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
+from vgtoolbox.checkpoint.lora import fit_lora
+from vgtoolbox.checkpoint.rename import RenameTable
+
+NAME = "the published MLLMSeg"
+LORA_SCALING = 2.0
+"""alpha / r of every published recipe; a checkpoint's own config.json has the rank alone."""
+
+_HEAD = "res_decoder."
+
+
+def _attend(published: str, ours: str) -> list[tuple[str, str]]:
+    """Return the rows of a decoder layer with its final norm."""
+    return [
+        (f"{_HEAD}{published}.decoder.layers.0.{{rest}}", f"{ours}.layer.{{rest}}"),
+        (f"{_HEAD}{published}.decoder.norm.{{rest}}", f"{ours}.norm.{{rest}}"),
+    ]
+
+
+TABLE = RenameTable(
+    [
+        (_HEAD + "img_llm_down.{rest}", "fusion.semantic_proj.{rest}"),
+        (_HEAD + "text_out_adapter.{rest}", "fusion.mix.{rest}"),
+        (_HEAD + "upsample_adapter_l.{rest}", "fusion.upsample.{rest}"),
+        *_attend("ca_layer_v2l", "fusion.detail"),
+        (_HEAD + "text_down.{rest}", "decoder.text_proj.{rest}"),
+        *_attend("ca_layer_vl", "decoder.attend"),
+        (_HEAD + "conv1.{rest}", "decoder.unfold.{rest}"),
+        (_HEAD + "conv2.{rest}", "decoder.refine.{rest}"),
+    ]
+)
+
+
+def matches(keys: Collection[str]) -> bool:
+    """Whether the keys are those of a published MLLMSeg checkpoint."""
+    return internvl.has_internvl(keys) and _HEAD + "text_down.weight" in set(keys)
+
+
+def matches_ours(keys: Collection[str]) -> bool:
+    """Whether the keys are those of an `MLLMSeg` on InternVL."""
+    ours = {"fusion.mix.weight", "decoder.text_proj.weight"}
+    return ours <= set(keys) and any(key.startswith(internvl.PREFIX) for key in keys)
+
+
+def convert(key: str, value: Tensor, *, head_dim: int, group: int) -> StateDict:
+    """Turn one published tensor into one or three of ours; arguments as `internvl.convert`.
+
+    Raises:
+        ValueError: The key is unknown.
+    """
+    parts = internvl.convert(key, value, head_dim=head_dim, group=group)
+    if parts is not None:
+        return parts
+    name = TABLE.to_ours(key)
+    if name is None:
+        raise ValueError(f"{key} is no key of {NAME}")
+    return {name: value}
+
+
+def to_ours(state: StateDict, model: nn.Module | None) -> StateDict:
+    """Rename and split a published state dict; LoRA is merged where `model` has none.
+
+    Args:
+        state: Published keys.
+        model: An `MLLMSeg`, which knows its attention heads.
+
+    Raises:
+        ValueError: A key is unknown, or there is no model.
+    """
+    head_dim, group = internvl.head_shape(model)
+    ours: StateDict = {}
+    for key, value in state.items():
+        ours |= convert(key, value, head_dim=head_dim, group=group)
+    return ours if model is None else fit_lora(ours, model, scaling=LORA_SCALING)
+
+
+def to_published(
+    state: Mapping[str, Tensor], *, head_dim: int = internvl.PUBLISHED_HEAD_DIM
+) -> StateDict:
+    """Rename and fuse the state dict of an `MLLMSeg`, in the form that it has (merged or LoRA).
+
+    Raises:
+        ValueError: A key has no published counterpart, or LoRA does not fit.
+    """
+    published = internvl.to_published(state, head_dim=head_dim)
+    for key, value in state.items():
+        if key.startswith(internvl.PREFIX):
+            continue
+        name = TABLE.to_published(key)
+        if name is None:
+            raise ValueError(f"{key} has no counterpart in {NAME}")
+        published[name] = value
+    return published
+
+
+LAYOUT = Layout(
+    name=NAME,
+    matches=matches,
+    to_ours=to_ours,
+    matches_ours=matches_ours,
+    to_published=to_published,
+)

@@ -1,0 +1,183 @@
+"""Tokenizers of language models: text with special tokens to ids, and ids back to text.
+
+All have `encode(text)`, `decode(token_ids)`, `token_id(token)`, `bos_id`, `eos_id` and `pad_id`.
+A special token is found wherever it stands in a text; what lies between two of them is tokenised by
+itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sentencepiece import SentencePieceProcessor
+
+from vgtoolbox.registry import TOKENIZERS
+
+
+class UnknownTokenError(KeyError):
+    """A special token is none of the tokenizer's."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@TOKENIZERS.register_module()
+class SentencePieceChatTokenizer:
+    """A sentencepiece model and special tokens, as InternLM2's and Llama's slow tokenizers work.
+
+    Args:
+        model_file: The sentencepiece model, `tokenizer.model` in a published folder.
+        special_tokens: Ids by token; or tokens that get the ids behind the vocabulary, in order;
+            None reads `added_tokens.json` and `tokenizer_config.json` beside the model.
+        add_bos: Texts begin with the model's own token for it.
+        eos_token: What ends an answer; None is the model's own.
+    """
+
+    def __init__(
+        self,
+        *,
+        model_file: str | Path,
+        special_tokens: Mapping[str, int] | Sequence[str] | None = None,
+        add_bos: bool = True,
+        eos_token: str | None = None,
+    ) -> None:
+        if not Path(model_file).is_file():
+            raise FileNotFoundError(
+                f"there is no tokenizer model at {Path(model_file).resolve()}; a published "
+                "language model has it as tokenizer.model in its folder, generated data as "
+                "tokenizer.spm"
+            )
+        self.model_file = str(model_file)
+        self._pieces = SentencePieceProcessor(model_file=self.model_file)
+        if special_tokens is None:
+            special_tokens = read_added_tokens(Path(model_file).parent)
+        if not isinstance(special_tokens, Mapping):
+            first = len(self._pieces)
+            special_tokens = {token: first + i for i, token in enumerate(special_tokens)}
+        self.special_tokens = dict(special_tokens)
+        self._texts = {token_id: token for token, token_id in self.special_tokens.items()}
+        self.bos_id = self._pieces.bos_id() if add_bos and self._pieces.bos_id() >= 0 else None
+        self.eos_id = self.token_id(eos_token) if eos_token else self._pieces.eos_id()
+        self.pad_id = self._pieces.pad_id() if self._pieces.pad_id() >= 0 else self.eos_id
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest id."""
+        return max([len(self._pieces) - 1, *self.special_tokens.values()]) + 1
+
+    def token_id(self, token: str) -> int:
+        """Return the id of a special token.
+
+        Raises:
+            UnknownTokenError: It is none.
+        """
+        if token in self.special_tokens:
+            return self.special_tokens[token]
+        piece = self._pieces.piece_to_id(token)
+        if piece == self._pieces.unk_id():
+            raise UnknownTokenError(
+                f"{token!r} is no token of {self.model_file}; its special tokens: "
+                f"{', '.join(self.special_tokens) or 'none'}"
+            )
+        return piece
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text, without a token for its beginning."""
+        ids: list[int] = []
+        for part in self._split.split(text) if self._split else [text]:
+            if part in self.special_tokens:
+                ids.append(self.special_tokens[part])
+            elif part:
+                ids += self._pieces.encode(part)
+        return ids
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of ids, special tokens included."""
+        text = ""
+        run: list[int] = []
+        for token_id in map(int, token_ids):
+            if token_id in self._texts:
+                text += self._pieces.decode(run) + self._texts[token_id]
+                run = []
+            elif 0 <= token_id < len(self._pieces):
+                run.append(token_id)
+        return text + self._pieces.decode(run)
+
+    @cached_property
+    def _split(self) -> re.Pattern[str] | None:
+        longest_first = sorted(self.special_tokens, key=len, reverse=True)
+        return re.compile(f"({'|'.join(map(re.escape, longest_first))})") if longest_first else None
+
+
+@TOKENIZERS.register_module()
+class HuggingFaceChatTokenizer:
+    """A tokenizer that transformers reads from a folder (Qwen2 and others with tokenizer.json).
+
+    Args:
+        folder: With `tokenizer.json`, or `vocab.json` and `merges.txt`.
+        new_tokens: Special tokens that are added where the folder does not have them yet.
+        add_bos: Texts begin with the tokenizer's own token for it, where it has one.
+        eos_token: What ends an answer; None is the tokenizer's own.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: str | Path,
+        new_tokens: Sequence[str] = (),
+        add_bos: bool = False,
+        eos_token: str | None = None,
+    ) -> None:
+        if not Path(folder).is_dir():
+            raise FileNotFoundError(f"there is no tokenizer folder {Path(folder).resolve()}")
+        from transformers import AutoTokenizer  # slow to import, and few need it
+
+        self.folder = str(folder)
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(self.folder)
+        self._tokenizer.add_tokens(list(new_tokens), special_tokens=True)
+        self.bos_id = self._tokenizer.bos_token_id if add_bos else None
+        self.eos_id = self.token_id(eos_token) if eos_token else self._tokenizer.eos_token_id
+        pad = self._tokenizer.pad_token_id
+        self.pad_id = self.eos_id if pad is None else pad
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids."""
+        return len(self._tokenizer)
+
+    def token_id(self, token: str) -> int:
+        """Return the id of a token.
+
+        Raises:
+            UnknownTokenError: There is none.
+        """
+        found = self._tokenizer.get_vocab().get(token)
+        if found is None:
+            raise UnknownTokenError(f"{token!r} is no token of {self.folder}")
+        return found
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text, without a token for its beginning."""
+        return self._tokenizer.encode(text, add_special_tokens=False)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of ids, special tokens included."""
+        return self._tokenizer.decode(list(map(int, token_ids)), skip_special_tokens=False)
+
+
+def read_added_tokens(folder: Path) -> dict[str, int]:
+    """Return the special tokens of a published folder, ids by token."""
+    tokens: dict[str, int] = {}
+    config = folder / "tokenizer_config.json"
+    if config.is_file():
+        decoder = json.loads(config.read_text(encoding="utf-8")).get("added_tokens_decoder", {})
+        tokens |= {entry["content"]: int(token_id) for token_id, entry in decoder.items()}
+    added = folder / "added_tokens.json"
+    if added.is_file():
+        tokens |= json.loads(added.read_text(encoding="utf-8"))
+    return tokens

@@ -1,0 +1,107 @@
+"""From the mask of one token to a prediction in the original image."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from vgtoolbox.registry import TASK_UTILS
+from vgtoolbox.structures import (
+    GroundingDataSample,
+    clip_boxes,
+    empty_rle,
+    encode_masks,
+    masks_to_boxes_xyxy,
+    resize_mask_logits,
+)
+
+
+@TASK_UTILS.register_module()
+class TokenMaskPostprocessor:
+    """Resize a mask to the original image, threshold it, and take its extent for the box.
+
+    Args:
+        mask_thr: Least probability of a foreground pixel.
+        resize: "logits", or "probabilities" as the published MLLMSeg does.
+        box_edges: "exclusive" counts the last column and row into the box, as COCO does;
+            "inclusive" gives their indices, as the published MLLMSeg does.
+        keep_rejected: Keep the mask of an expression that is rejected (the "gsva" protocol of GRES
+            credits it); otherwise it is empty.
+    """
+
+    def __init__(
+        self,
+        *,
+        mask_thr: float = 0.5,
+        resize: Literal["logits", "probabilities"] = "logits",
+        box_edges: Literal["exclusive", "inclusive"] = "exclusive",
+        keep_rejected: bool = False,
+    ) -> None:
+        if not 0 < mask_thr < 1:
+            raise ValueError(f"mask_thr must lie between 0 and 1, got {mask_thr}")
+        if resize not in ("logits", "probabilities"):
+            raise ValueError(f"resize must be 'logits' or 'probabilities', got {resize!r}")
+        if box_edges not in ("exclusive", "inclusive"):
+            raise ValueError(f"box_edges must be 'exclusive' or 'inclusive', got {box_edges!r}")
+        self.mask_thr = mask_thr
+        self.resize = resize
+        self.box_edges = box_edges
+        self.keep_rejected = keep_rejected
+
+    def __call__(
+        self,
+        sample: GroundingDataSample,
+        mask_logits: Tensor,
+        *,
+        existence: float,
+        no_target: bool,
+        text: str | None = None,
+    ) -> None:
+        """Fill the predictions of a sample, in the original frame.
+
+        Args:
+            sample: Knows its frames.
+            mask_logits: (H, W), at the size of the padded input.
+            existence: Probability that there is a target.
+            no_target: The decision that there is none.
+            text: What the model wrote.
+        """
+        sample.set_metainfo({"pred_frame": "original"})
+        size = (sample.ori_shape[0], sample.ori_shape[1])
+        if no_target and not self.keep_rejected:
+            mask = torch.zeros((1, *size), dtype=torch.bool)
+        else:
+            mask = self._mask(mask_logits, sample.img_shape, size)[None].cpu()
+        rles = encode_masks(mask) if bool(mask.any()) else [empty_rle(size)]
+        boxes = clip_boxes(self._boxes(mask), size)
+        kept = bool(mask.any()) and (not no_target or self.keep_rejected)
+        sample.pred_merged_mask = rles[0]
+        sample.pred_instances = InstanceData(
+            boxes_xyxy=boxes[:kept],
+            scores=torch.tensor([existence])[:kept],
+            masks=rles[:kept],
+        )
+        sample.pred_existence = existence
+        sample.pred_no_target = no_target
+        if text is not None:
+            sample.set_metainfo({"pred_text": text})
+
+    def _mask(
+        self, mask_logits: Tensor, img_shape: tuple[int, int], size: tuple[int, int]
+    ) -> Tensor:
+        """Return the mask (*size) bool of mask logits (H, W)."""
+        content = mask_logits[: img_shape[0], : img_shape[1]].float()
+        if self.resize == "probabilities":
+            content = content.sigmoid()
+        resized = resize_mask_logits(content[None, None], size, align_corners=False)[0, 0]
+        probability = resized if self.resize == "probabilities" else resized.sigmoid()
+        return probability >= self.mask_thr
+
+    def _boxes(self, mask: Tensor) -> Tensor:
+        boxes_xyxy = masks_to_boxes_xyxy(mask)
+        if self.box_edges == "inclusive":
+            boxes_xyxy[:, 2:] -= 1
+        return boxes_xyxy

@@ -1,0 +1,158 @@
+"""Chat formats and answers as data: from questions and answers to token ids and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from vgtoolbox.models.mllm.packing import IGNORE, Encoded
+
+IMAGE_MARK = "<image>"
+"""Where a question shows its image; becomes the image tokens."""
+
+
+class ChatTokenizer(Protocol):
+    """What the tokenizers of `datasets.chat_tokenizers` have in common."""
+
+    bos_id: int | None
+    eos_id: int
+    pad_id: int
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text."""
+        ...
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of ids."""
+        ...
+
+    def token_id(self, token: str) -> int:
+        """Return the id of a special token."""
+        ...
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """How a language model expects a conversation to be written.
+
+    A conversation is `system`, and for each turn `user` and the answer between `answer_start` and
+    `answer_end`. These segments are tokenised one by one.
+
+    Attributes:
+        system: Whole segment; empty where there is none.
+        user: Segment with `{text}`.
+        answer_start: Before the answer, in its segment; never trained.
+        answer_end: Behind it, trained but for its last `untrained_end` tokens.
+        untrained_end: Number of tokens.
+    """
+
+    system: str
+    user: str
+    answer_start: str
+    answer_end: str
+    untrained_end: int = 0
+
+    def encode(self, turns: Sequence[tuple[str, str]], tokenizer: ChatTokenizer) -> Encoded:
+        """Tokenise a conversation of (question, answer), answers labelled.
+
+        Args:
+            turns: Questions with their images spelt out already.
+            tokenizer: Of the language model.
+        """
+        parts = [self._untrained(self.system, tokenizer)] if self.system else []
+        for question, answer in turns:
+            parts.append(self._untrained(self.user.format(text=question), tokenizer))
+            parts.append(self._answer(answer, tokenizer))
+        return joined(parts, tokenizer.bos_id)
+
+    def encode_question(self, question: str, tokenizer: ChatTokenizer) -> Encoded:
+        """Tokenise a question up to where its answer begins."""
+        texts = [self.system, self.user.format(text=question), self.answer_start]
+        parts = [self._untrained(text, tokenizer) for text in texts if text]
+        return joined(parts, tokenizer.bos_id)
+
+    def _untrained(self, text: str, tokenizer: ChatTokenizer) -> Encoded:
+        ids = tuple(tokenizer.encode(text))
+        return Encoded(ids, (IGNORE,) * len(ids))
+
+    def _answer(self, text: str, tokenizer: ChatTokenizer) -> Encoded:
+        ids = tuple(tokenizer.encode(self.answer_start + text + self.answer_end))
+        start = len(tokenizer.encode(self.answer_start)) if self.answer_start else 0
+        end = len(ids) - self.untrained_end
+        labels = tuple(t if start <= i < end else IGNORE for i, t in enumerate(ids))
+        return Encoded(ids, labels)
+
+
+def joined(parts: Sequence[Encoded], bos_id: int | None = None) -> Encoded:
+    """Concatenate segments, with one token for the beginning where there is one."""
+    begin = () if bos_id is None else (bos_id,)
+    ids = (*begin, *(i for part in parts for i in part.token_ids))
+    labels = (IGNORE,) * len(begin) + tuple(i for part in parts for i in part.labels)
+    return Encoded(ids, labels)
+
+
+@dataclass(frozen=True)
+class ReferringPrompts:
+    """Wordings of "segment this" and of its answer, for one or several expressions.
+
+    Attributes:
+        questions: Each with `{expressions}`, which stands for them joined by ", ", in lower case
+            and without a full stop.
+        answers: Pairs of an opening and an item with `{expression}` and `{token}`; items are joined
+            by ", " and a full stop ends them.
+    """
+
+    questions: tuple[str, ...]
+    answers: tuple[tuple[str, str], ...]
+
+    def question(self, expressions: Sequence[str], index: int = 0) -> str:
+        """Return question `index` about expressions."""
+        joint = ", ".join(map(plain, expressions))
+        return self.questions[index].format(expressions=joint)
+
+    def answer(self, expressions: Sequence[str], tokens: Sequence[str], index: int = 0) -> str:
+        """Return answer `index`, with the token of each expression."""
+        opening, item = self.answers[index]
+        items = [
+            item.format(expression=expression, token=token)
+            for expression, token in zip(expressions, tokens, strict=True)
+        ]
+        return f"{opening}{', '.join(items)}."
+
+
+def plain(expression: str) -> str:
+    """Return an expression in lower case, without blanks and full stops around it."""
+    return expression.strip().lower().strip().strip(".")
+
+
+_INTERNVL_SYSTEM = (
+    "你是书生·万象，英文名是InternVL，"  # noqa: RUF001
+    "是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"
+)
+CHAT_TEMPLATES: dict[str, ChatTemplate] = {
+    "internvl2_5": ChatTemplate(
+        system=f"<|im_start|>system\n{_INTERNVL_SYSTEM}<|im_end|>\n",
+        user="<|im_start|>user\n{text}<|im_end|>\n",
+        answer_start="<|im_start|>assistant\n",
+        answer_end="<|im_end|>\n",
+        untrained_end=1,
+    ),
+    "internlm2": ChatTemplate(
+        system=f"<|im_start|>system\n{_INTERNVL_SYSTEM}<|im_end|>",
+        user="<|im_start|>user\n{text}<|im_end|>",
+        answer_start="<|im_start|>assistant\n",
+        answer_end="<|im_end|>",
+    ),
+    "plain": ChatTemplate(system="", user="{text}", answer_start="", answer_end="</s>"),
+}
+"""By name; "plain" has no markers, for models that are trained from nothing."""
+
+
+def chat_template(chat: str | dict[str, Any]) -> ChatTemplate:
+    """Return a chat format by name, or from its parts."""
+    if isinstance(chat, str):
+        if chat not in CHAT_TEMPLATES:
+            raise ValueError(f"chat must be one of {', '.join(CHAT_TEMPLATES)}, got {chat!r}")
+        return CHAT_TEMPLATES[chat]
+    return ChatTemplate(**chat)

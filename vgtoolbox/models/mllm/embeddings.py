@@ -1,0 +1,102 @@
+"""Rows of the embeddings for tokens that are added to a vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class _NewRows(nn.Module):
+    """A matrix (V, H) whose last rows can be trained while the others stand still.
+
+    In a state dict it is one `weight`, as in the module that it takes the place of.
+
+    Args:
+        weight: (V, H).
+        num_new: Number of last rows that are trained.
+    """
+
+    def __init__(self, weight: Tensor, num_new: int) -> None:
+        super().__init__()
+        if not 0 < num_new < len(weight):
+            raise ValueError(f"num_new must lie in 1..{len(weight) - 1}, got {num_new}")
+        self.old = nn.Parameter(weight[:-num_new].detach().clone(), requires_grad=False)
+        self.new = nn.Parameter(weight[-num_new:].detach().clone())
+
+    @property
+    def weight(self) -> Tensor:
+        """The whole matrix."""
+        return torch.cat([self.old, self.new])
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        weight = self.weight
+        destination[prefix + "weight"] = weight if keep_vars else weight.detach()
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        weight = state_dict.get(prefix + "weight")
+        parts = dict(state_dict)
+        if weight is not None:
+            del parts[prefix + "weight"]
+            parts[prefix + "old"] = weight[: len(self.old)]
+            parts[prefix + "new"] = weight[len(self.old) :]
+        super()._load_from_state_dict(parts, prefix, *args, **kwargs)
+
+
+class NewRowsEmbedding(_NewRows):
+    """An embedding that trains its last rows."""
+
+    def forward(self, token_ids: Tensor) -> Tensor:
+        """Return embeddings (..., H) of ids (...)."""
+        is_new = token_ids >= len(self.old)
+        old = F.embedding(token_ids.masked_fill(is_new, 0), self.old)
+        new = F.embedding((token_ids - len(self.old)).masked_fill(~is_new, 0), self.new)
+        return torch.where(is_new[..., None], new, old)
+
+
+class NewRowsLinear(_NewRows):
+    """A linear layer without bias that trains its last rows."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return logits (..., V) of states (..., H)."""
+        return torch.cat([F.linear(states, self.old), F.linear(states, self.new)], -1)
+
+
+def train_new_rows(model: Any, num_new: int) -> None:
+    """Let the last rows of a model's input and output embeddings train, and no others.
+
+    Args:
+        model: Of transformers, untied.
+        num_new: Number of rows.
+    """
+    model.set_input_embeddings(NewRowsEmbedding(model.get_input_embeddings().weight, num_new))
+    model.set_output_embeddings(NewRowsLinear(model.get_output_embeddings().weight, num_new))
+
+
+def extend_rows(weight: Tensor, num_rows: int, *, output: bool, std: float = 0.02) -> Tensor:
+    """Append rows to an embedding matrix (V, H), up to `num_rows`.
+
+    Args:
+        weight: Without the tokens that are added.
+        num_rows: V with them.
+        output: Rows of an output matrix begin as the mean of the old ones, so that no new token is
+            likelier than an average one. Rows of an input matrix are drawn anew.
+        std: Of these.
+    """
+    missing = num_rows - len(weight)
+    if missing < 0:
+        raise ValueError(f"an embedding of {len(weight)} rows does not fit into {num_rows}")
+    if missing == 0:
+        return weight
+    if output:
+        new = weight.float().mean(0, keepdim=True).expand(missing, -1).to(weight.dtype)
+    else:
+        new = torch.randn(missing, weight.shape[1]).mul_(std).to(weight.dtype)
+    return torch.cat([weight, new])
