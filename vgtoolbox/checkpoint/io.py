@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from argparse import Namespace
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,17 +23,21 @@ from torch import Tensor, nn
 
 from vgtoolbox.atomic_file import atomic_file
 from vgtoolbox.checkpoint.carried_files import METADATA_KEY, pack_files
+from vgtoolbox.restricted_pickle import load_restricted_pickle
 from vgtoolbox.version import __version__
 
 SAFETENSORS_SUFFIX = ".safetensors"
 # What torch.save writes is a zip archive, and some publish it under that name.
-_SUFFIXES = {".pth", ".pt", ".zip", SAFETENSORS_SUFFIX}
+# detectron2's model zoo is plain pickles of NumPy arrays.
+_ARRAYS_SUFFIX = ".pkl"
+_SUFFIXES = {".pth", ".pt", ".zip", _ARRAYS_SUFFIX, SAFETENSORS_SUFFIX}
 _PLAIN = (str, int, float, bool, bytes, type(None))
 # What the restricted unpickler of torch rebuilds; subclasses beyond these it refuses.
 _CONTAINERS = (dict, OrderedDict, Counter, list, tuple)
-# Published training checkpoints store metrics as numpy numbers. These are plain data, and are named
-# as numpy 1 and as numpy 2 spell them.
-_NUMPY_NUMBERS: list[Any] = [
+# Published training checkpoints store metrics as numpy numbers, and the command line as parsed.
+# These are plain data; numpy's are named as numpy 1 and as numpy 2 spell them.
+_PLAIN_OBJECTS: list[Any] = [
+    Namespace,
     np.dtype,
     *{type(np.dtype(code)) for code in ("?", "i4", "i8", "f2", "f4", "f8")},
     *(
@@ -178,7 +183,9 @@ def _load_safetensors(source: Path, map_location: str) -> dict[str, Any]:
 def _load_pickle(source: Path, map_location: str) -> Any:
     _check_signature(source)
     try:
-        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+        if source.suffix == _ARRAYS_SUFFIX:
+            return _as_tensors(load_restricted_pickle(source, arrays=True), map_location)
+        with torch.serialization.safe_globals(_PLAIN_OBJECTS):
             return torch.load(source, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
@@ -187,6 +194,15 @@ def _load_pickle(source: Path, map_location: str) -> Any:
         ) from error
     except (RuntimeError, EOFError) as error:
         raise CheckpointError(f"{source} is damaged or truncated ({error})") from error
+
+
+def _as_tensors(value: Any, device: str) -> Any:
+    """Turn the arrays in nested dictionaries into tensors."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value).to(device)
+    if isinstance(value, dict):
+        return {key: _as_tensors(entry, device) for key, entry in value.items()}
+    return value
 
 
 def _check_signature(source: Path) -> None:
@@ -210,7 +226,8 @@ def _with_state_dict(content: dict[str, Any], source: Path) -> dict[str, Any]:
     """Find the weights under the names in use, or take the whole file as a bare state dict."""
     for name in ("state_dict", "model", "module"):
         if isinstance(content.get(name), Mapping):
-            return {**content, "state_dict": dict(content[name])}
+            plain = {k: vars(v) if isinstance(v, Namespace) else v for k, v in content.items()}
+            return {**plain, "state_dict": dict(content[name])}
     if all(isinstance(value, Tensor) for value in content.values()):
         return {"state_dict": content}
     raise CheckpointError(

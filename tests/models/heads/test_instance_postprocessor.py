@@ -214,3 +214,21 @@ def test_half_precision_outputs_are_taken():
 def test_unknown_options(option, message):
     with pytest.raises(ValueError, match=message):
         TASK_UTILS.build({"type": "InstancePostprocessor", **option})
+
+
+class TestWithoutSemanticMask:
+    def _raw(self):
+        raw = _raw()
+        del raw["semantic_mask_logits"]
+        return raw
+
+    def test_the_union_of_the_instances_needs_none(self):
+        expected = _run(merged_mask="instance")
+        found = _run(self._raw(), merged_mask="instance")
+        assert found.pred_merged_mask == expected.pred_merged_mask
+        assert found.pred_instances.masks == expected.pred_instances.masks
+
+    @pytest.mark.parametrize("merged_mask", ["merge", "semantic"])
+    def test_the_others_do(self, merged_mask):
+        with pytest.raises(ValueError, match=f"merged_mask='{merged_mask}' needs a semantic mask"):
+            _run(self._raw(), merged_mask=merged_mask)

@@ -78,7 +78,7 @@ class InstancePostprocessor:
         points: Tensor,
         existence: Tensor,
         instance_mask_logits: Tensor,
-        semantic_mask_logits: Tensor,
+        semantic_mask_logits: Tensor | None = None,
         data_samples: Sequence[GroundingDataSample],
     ) -> list[GroundingDataSample]:
         """Fill the predictions of each sample and return the samples.
@@ -89,7 +89,7 @@ class InstancePostprocessor:
             points: (B, Q, 2), prior points in 0..1 of the padded input.
             existence: (B,), probability that a target exists.
             instance_mask_logits: (B, Q, H, W), H and W of the padded input.
-            semantic_mask_logits: (B, 1, H, W).
+            semantic_mask_logits: (B, 1, H, W); only `merged_mask="instance"` does without.
             data_samples: Of the batch.
         """
         if self.score_weighted:
@@ -100,7 +100,7 @@ class InstancePostprocessor:
         scores, existence = scores.float().cpu(), existence.float().cpu()
         boxes_xyxy = (boxes_xyxy * extent).float().cpu()
         points_xy = (points * extent[:2]).float().cpu()
-        mask_logits = torch.cat([instance_mask_logits, semantic_mask_logits], 1).float().cpu()
+        mask_logits = self._join(instance_mask_logits, semantic_mask_logits).float().cpu()
         for index, sample in enumerate(data_samples):
             sample.set_metainfo({"pred_frame": self.frame})
             self._fill(
@@ -108,6 +108,17 @@ class InstancePostprocessor:
             )
             sample.pred_existence = float(existence[index])
         return list(data_samples)
+
+    def _join(self, instances: Tensor, semantic: Tensor | None) -> Tensor:
+        """Return the mask logits that are read: (B, Q, H, W), or (B, Q + 1, H, W)."""
+        if self.merged_mask == "instance":
+            return instances
+        if semantic is None:
+            raise ValueError(
+                f"merged_mask={self.merged_mask!r} needs a semantic mask, which this model does "
+                "not predict; set merged_mask='instance'"
+            )
+        return torch.cat([instances, semantic], 1)
 
     def _fill(
         self,
@@ -117,7 +128,7 @@ class InstancePostprocessor:
         points_xy: Tensor,
         mask_logits: Tensor,
     ) -> None:
-        """Fill one sample: scores (Q,), boxes (Q, 4), points (Q, 2), mask logits (Q + 1, H, W)."""
+        """Fill one sample: scores (Q,), boxes (Q, 4), points (Q, 2), masks (Q or Q + 1, H, W)."""
         boxes_xyxy, points_xy, size = self._to_frame(sample, boxes_xyxy, points_xy)
         masks = mask_logits_to_original(
             mask_logits,
@@ -126,12 +137,13 @@ class InstancePostprocessor:
             ori_shape=size,
             resize=self.mask_resize,
         )
-        *rles, semantic = encode_masks(masks)
+        rles = encode_masks(masks)
+        rles, semantic = rles[: len(scores)], rles[len(scores) :]
         scores = self._suppress(scores, boxes_xyxy)
         is_target = scores > self.score_thr
         merged = [rle for rle, chosen in zip(rles, is_target.tolist(), strict=True) if chosen]
         if self.merged_mask != "instance":
-            merged = [semantic] if self.merged_mask == "semantic" else [*merged, semantic]
+            merged = semantic if self.merged_mask == "semantic" else [*merged, *semantic]
         sample.pred_instances = InstanceData(
             boxes_xyxy=boxes_xyxy, scores=scores, points_xy=points_xy, masks=rles
         )

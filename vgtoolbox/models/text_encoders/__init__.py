@@ -1,1 +1,5 @@
-"""text_encoders."""
+"""Text encoders: token ids to features."""
+
+from vgtoolbox.models.text_encoders.bert import BertTextEncoder
+
+__all__ = ["BertTextEncoder"]

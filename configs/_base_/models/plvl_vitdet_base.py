@@ -1,0 +1,82 @@
+# PLVL on ViTDet-B and BERT-base at 448 px, every option as the published weights need it
+# ("published"). The better-behaved options for training anew ("clean") stand beside each as a
+# comment.
+model = dict(
+    type="PLVL",
+    channels=512,
+    tasks=("boxes", "masks"),  # REC only: ("boxes",), RES only: ("masks",)
+    data_preprocessor=dict(
+        type="GroundingDataPreprocessor",
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+    ),
+    text_encoder=dict(
+        type="BertTextEncoder",
+        vocab_size=30522,
+        embed_dim=768,
+        num_layers=12,
+        num_heads=12,
+        ffn_dim=3072,
+        dropout=0.1,
+        pretrained=None,  # for training: a folder with bert-base-uncased, or its name on the hub
+    ),
+    backbone=dict(
+        type="ViTDet",
+        embed_dim=768,
+        depth=12,
+        num_heads=12,
+        patch_size=16,
+        window_size=14,
+        global_blocks=(2, 5, 8, 11),
+        position_side=14,
+        relative_side=64,
+        drop_path_rate=0.1,
+        text_blocks=(2, 5, 8, 11),  # without language in the backbone: ()
+        text_injector=dict(
+            type="TextInjector",
+            num_heads=8,
+            bottleneck=64,
+            dropout=0.1,
+            mask_padding=False,  # attend to words only: True
+        ),
+    ),
+    decoder=dict(
+        type="VisionLanguageDecoder",
+        channels=512,
+        num_layers=3,
+        num_heads=8,
+        ffn_channels=1024,
+        dropout=0.1,
+    ),
+    box_head=dict(
+        type="CenterHead",
+        channels=512,
+        center_weight=1.0,
+        l1_weight=1.0,
+        giou_weight=1.0,
+        loss_weight=0.1,
+        supervised_cell="peak",  # where the target is, as CenterNet: 'target'
+        keep_center_inside=False,  # a target at the border keeps its peak: True
+        prior_score=None,  # CenterNet's: 0.1
+    ),
+    mask_head=dict(
+        type="PatchMaskHead",
+        in_channels=256,
+        patch_size=16,
+        loss=dict(
+            type="FocalDiceLoss",
+            focal_weight=1.0,
+            dice_weight=1.0,
+            form="published",  # without the second sigmoid: 'clean'
+        ),
+    ),
+    postprocessor=dict(
+        type="InstancePostprocessor",
+        score_thr=0.0,  # always one target, as published; no-target data: chosen on a val split
+        mask_thr=0.5,
+        score_weighted=False,  # the only score is that of the best cell
+        merged_mask="instance",
+        frame="original",  # the published masks' mIoU: 'input'
+        mask_resize="bilinear",
+    ),
+)

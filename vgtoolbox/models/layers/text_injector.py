@@ -1,0 +1,62 @@
+"""Language inside a visual backbone (PLVL, arXiv 2504.16145, section 3.2)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vgtoolbox.registry import MODELS
+
+
+@MODELS.register_module()
+class TextInjector(nn.Module):
+    """Patches attend to the words, which a bottleneck adapts to this depth of the backbone.
+
+    Args:
+        embed_dim: C of patches and words.
+        num_heads: Attention heads.
+        bottleneck: Hidden width of the adapter.
+        dropout: Of the attention weights.
+        mask_padding: Attend to words only. Published weights depend on attending to the padding
+            of the expression as well.
+    """
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int = 768,
+        num_heads: int = 8,
+        bottleneck: int = 64,
+        dropout: float = 0.1,
+        mask_padding: bool = False,
+    ) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
+        self.down = nn.Linear(embed_dim, bottleneck)
+        self.up = nn.Linear(bottleneck, embed_dim)
+        self.attention = nn.MultiheadAttention(
+            embed_dim, num_heads, dropout=dropout, batch_first=True
+        )
+        self.mask_padding = mask_padding
+
+    def forward(self, patches: Tensor, text: Tensor, text_padding_mask: Tensor) -> Tensor:
+        """Return what the words add to the patches.
+
+        Args:
+            patches: (B, h, w, C), read as they are: no norm on the queries.
+            text: (B, T, C).
+            text_padding_mask: (B, T) bool, True = padding.
+
+        Returns:
+            (B, h, w, C).
+        """
+        text = self.norm(text)
+        text = text + self.up(F.relu(self.down(text)))
+        attended, _ = self.attention(
+            patches.flatten(1, 2),
+            text,
+            text,
+            key_padding_mask=text_padding_mask if self.mask_padding else None,
+            need_weights=False,
+        )
+        return attended.view_as(patches)
