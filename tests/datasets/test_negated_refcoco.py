@@ -17,9 +17,9 @@ def test_a_sentence_that_does_not_exist_names_nothing(official_tree):
     assert ids == [[11], [], [11], [], [12]]
 
 
-def test_expressions_of_a_ref_are_a_group(official_tree):
-    groups = [record["group_id"] for record in _rrefcoco(official_tree).data_list]
-    assert groups == ["1", "1", "1", "2", "2"]
+def test_sample_ids_tell_the_ref(official_tree):
+    ids = [record["sample_id"] for record in _rrefcoco(official_tree).data_list]
+    assert [name.rpartition("_")[0] for name in ids] == ["1", "1", "1", "2", "2"]
 
 
 def test_sentences_without_the_key_are_true(official_tree):

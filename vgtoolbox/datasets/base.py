@@ -119,8 +119,8 @@ class GroundingDataset(BaseDataset):
         """Yield the raw annotations of the split, in a stable order."""
 
     @abstractmethod
-    def parse_data_info(self, raw_data_info: Any) -> Record:
-        """Make the record of a ref of one raw annotation.
+    def parse_data_info(self, raw_data_info: Any) -> Record | None:
+        """Make the record of a ref of one raw annotation; None where it is of another split.
 
         It has `expression_ids` beside `expressions`: the `sample_id` of each expression's own
         record.
@@ -134,11 +134,13 @@ class GroundingDataset(BaseDataset):
         refs, broken = [], []
         for entry in self.read_entries():
             try:
-                refs.append(self.parse_data_info(entry.value))
+                ref = self.parse_data_info(entry.value)
             except FieldError as error:
                 if self.corrupted == "raise":
                     raise AnnotationError(f"{entry.file}, {entry.name}: {error}") from None
                 broken.append(f"{entry.name} ({error})")
+            else:
+                refs += [] if ref is None else [ref]
         if broken:
             self._log(f"{len(broken)} broken annotations are skipped: {'; '.join(broken)}")
         records = regroup(refs, self.group_by)
@@ -159,6 +161,31 @@ class GroundingDataset(BaseDataset):
         super().full_init()
         if not len(self.data_list):
             raise ValueError(f"split {self.split!r} of {self.ann_dir} is left without a sample")
+
+    def find_file(self, *names: str, beside: Sequence[str] = ()) -> Path:
+        """Return the annotation file of the first of these names that is there.
+
+        Args:
+            names: What the file may be called, unless `ann_file` says it.
+            beside: Files that must be in the same folder.
+
+        Raises:
+            FileNotFoundError: One is missing; the message shows the folder tree that is expected.
+        """
+        wanted = (self.ann_file,) if self.ann_file else names
+        found = [self.ann_dir / name for name in wanted if (self.ann_dir / name).is_file()]
+        if found and all((found[0].parent / name).is_file() for name in beside):
+            return found[0]
+        tree = [" or ".join(wanted), *beside]
+        roots = [self.image_root] if isinstance(self.image_root, str) else self.image_root.values()
+        raise FileNotFoundError(
+            f"no annotations for {type(self).__name__} in {self.ann_dir.resolve()}; expected\n"
+            + "".join(f"  {self.ann_dir}/{name}\n" for name in tree)
+            + "".join(f"  {Path(self.data_root, root)}/*.jpg\n" for root in roots)
+            + "The generated data are made by: python tools/prepare_data.py shapes --out "
+            f"{self.data_root or 'data/shapes'}\n"
+            "The official ones are put there by hand: data/README.md says where they come from"
+        )
 
     def image_path(self, file_name: str, source: str | None = None) -> str:
         """Return where the image `file_name` stands.

@@ -32,19 +32,14 @@ class NegatedRefCOCODataset(RefCOCODataset):
 class RRefCOCODataset(NegatedRefCOCODataset):
     """R-RefCOCO, R-RefCOCO+ and R-RefCOCOg (Wu et al., RefSegformer, TIP 2024).
 
-    A sentence that names nothing has `exist` False. Metrics are computed ref by ref: the record of
-    an expression has `group_id`, the ref's id. Some releases call the refs
+    A sentence that names nothing has `exist` False. Metrics are computed ref by ref: what stands
+    before the last `_` of a `sample_id` is the ref. Some releases call the refs
     `refs(unc_exclude_unified).p`: `split_by="unc_exclude_unified"`.
     """
 
     def names_nothing(self, sentence: dict[str, Any]) -> bool:
         """Tell whether nothing in the image is as the sentence says."""
         return "exist" in sentence and not expect(sentence, "exist", bool | int)
-
-    def parse_data_info(self, raw_data_info: Ref) -> Record:
-        """Make the record of a ref, which is a group of the metric."""
-        record = super().parse_data_info(raw_data_info)
-        return {**record, "group_ids": [record["sample_id"]] * len(record["expressions"])}
 
 
 @DATASETS.register_module()

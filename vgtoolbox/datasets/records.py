@@ -18,7 +18,7 @@ PER_EXPRESSION = {
     "expression_ids": "sample_id",
     "corrections": "correction",
     "sources": "source",
-    "group_ids": "group_id",
+    "query_kinds": "query_kind",
 }
 """Lists with an entry an expression, and what the entry is called in a record of one expression."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vgtoolbox.datasets.annotation_files import (
@@ -54,7 +53,7 @@ class RefCOCODataset(GroundingDataset):
 
     def read_entries(self) -> Iterator[Entry]:
         """Yield the refs of the split, in the order of the file."""
-        refs_file, instances_file = self._annotation_files()
+        refs_file = self.find_file(*self.refs_names, beside=("instances.json",))
         refs = read_annotations_file(refs_file)
         if not isinstance(refs, list):
             raise AnnotationError(f"{refs_file} should hold a list of refs, not {describe(refs)}")
@@ -66,7 +65,7 @@ class RefCOCODataset(GroundingDataset):
             raise AnnotationError(
                 f"{refs_file} has no split {self.split!r}; it has: {', '.join(present) or 'none'}"
             )
-        self._instances = COCOInstances(instances_file)
+        self._instances = COCOInstances(refs_file.with_name("instances.json"))
         yield from broken
         yield from selected
         del self._instances
@@ -93,23 +92,6 @@ class RefCOCODataset(GroundingDataset):
             "width": image["width"],
             "targets": targets,
         }
-
-    def _annotation_files(self) -> tuple[Path, Path]:
-        """Find the two files of the annotation, or say what is expected where."""
-        names = (self.ann_file,) if self.ann_file else self.refs_names
-        found = [self.ann_dir / name for name in names if (self.ann_dir / name).is_file()]
-        instances = self.ann_dir / "instances.json"
-        if found and instances.is_file():
-            return found[0], instances
-        raise FileNotFoundError(
-            f"no annotations for {type(self).__name__} in {self.ann_dir.resolve()}; expected\n"
-            f"  {self.ann_dir}/{' or '.join(names)}\n"
-            f"  {self.ann_dir}/instances.json\n"
-            f"  {Path(self.data_root)}/{self.image_root}/*.jpg\n"
-            f"The generated data are made by: python tools/prepare_data.py shapes --out "
-            f"{self.data_root or 'data/shapes'}\n"
-            "The official ones are put there by hand: data/README.md says where they come from"
-        )
 
     def _selects(self, split: str) -> bool:
         """Tell whether refs of `split` are in this one; "testAB" is in testA and in testB."""
