@@ -20,6 +20,11 @@ _META_KEYS = (
     "split",
     "ori_shape",
     "expression",
+    # What only some benchmarks have.
+    "correction",
+    "ignore_mask_ori",
+    "query_kind",
+    "source",
 )
 
 
