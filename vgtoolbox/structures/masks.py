@@ -20,6 +20,8 @@ from pycocotools import mask as coco_mask
 from torch import Tensor
 from torch.nn import functional as F
 
+from vgtoolbox.structures.run_lengths import decode_runs_resized, unpack_runs
+
 
 class RLE(TypedDict):
     """A COCO run-length encoding, compressed; `counts` is text, so that it can stand in JSON."""
@@ -72,6 +74,26 @@ def decode_masks(rles: Sequence[RLE], size: tuple[int, int] | None = None) -> Te
     return torch.from_numpy(decoded.transpose(2, 0, 1).astype(bool))
 
 
+def decode_masks_resized(
+    rles: Sequence[RLE], size: tuple[int, int], new_size: tuple[int, int]
+) -> Tensor:
+    """Decode run lengths at another size: `resize_masks(decode_masks(...))`, without the way round.
+
+    Args:
+        rles: N encodings of `size` (H, W).
+        size: (H, W), checked.
+        new_size: (H', W').
+
+    Returns:
+        (N, H', W') bool.
+    """
+    masks = np.zeros((len(rles), *new_size), np.uint8)
+    for mask, rle in zip(masks, rles, strict=True):
+        check_rle_size(rle, size)
+        mask[:] = decode_runs_resized(unpack_runs(rle["counts"]), size, new_size)
+    return torch.from_numpy(masks.view(bool))
+
+
 # --- annotations -> RLE ---------------------------------------------------------------------------
 
 
@@ -114,33 +136,12 @@ def check_rle_size(rle: RLE | dict[str, Any], size: tuple[int, int]) -> None:
 
 def _check_runs(counts: list[int] | str | bytes, size: tuple[int, int]) -> None:
     """Raise where runs are not those of an image of `size`: pycocotools reads on past their end."""
-    runs = counts if isinstance(counts, list) else _unpack_runs(counts)
-    if sum(runs) != size[0] * size[1] or min(runs, default=0) < 0:
+    runs = np.asarray(counts) if isinstance(counts, list) else unpack_runs(counts)
+    if runs.sum() != size[0] * size[1] or runs.min(initial=0) < 0:
         raise ValueError(
-            f"the mask's run lengths are broken: {len(runs)} runs of {sum(runs)} pixels in all, "
+            f"the mask's run lengths are broken: {len(runs)} runs of {runs.sum()} pixels in all, "
             f"the image has {size[0]} x {size[1]} = {size[0] * size[1]}"
         )
-
-
-def _unpack_runs(counts: str | bytes) -> list[int]:
-    """Decode COCO's compressed counts: 5 bits a character from "0" on, low bits first.
-
-    Bit 5 says that the number goes on, bit 4 of its last character is the sign; from the fourth on,
-    numbers are differences to the last but one (cocoapi, maskApi.c, rleToString).
-    """
-    runs: list[int] = []
-    value = shift = 0
-    for code in counts.encode() if isinstance(counts, str) else counts:
-        bits = code - 48
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if bits & 0x20:
-            continue
-        if bits & 0x10:
-            value -= 1 << shift
-        runs.append(value + runs[-2] if len(runs) > 2 else value)
-        value = shift = 0
-    return runs
 
 
 def empty_rle(size: tuple[int, int]) -> RLE:

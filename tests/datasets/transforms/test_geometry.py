@@ -13,6 +13,7 @@ from vgtoolbox.datasets.transforms import (
     Resize,
     ResizeSide,
 )
+from vgtoolbox.datasets.transforms.resampling import resize_target_masks
 from vgtoolbox.structures import masks_to_boxes_xyxy
 
 
@@ -143,6 +144,23 @@ def test_boxes_and_masks_follow_the_image(results, size, keep_ratio, backend):
     for mask, box in zip(_plain(resized, "masks"), _plain(resized, "boxes"), strict=True):
         if mask.any():
             assert (masks_to_boxes_xyxy(mask[None])[0] - box).abs().max() <= 1.0 + 1e-4
+
+
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("backend", ["cv2", "torchvision", "pil", "align_corners"])
+@pytest.mark.parametrize("keep_ratio", [False, True])
+def test_masks_are_the_same_from_run_lengths(dense, backend, keep_ratio):
+    """Whether masks are decoded before they are resized or as they are resized."""
+    star = [3.2, 40.1, 30.5, 33.3, 44.4, 2.2, 50.9, 37.7, 77.7, 44.1, 52.3, 51.8, 41.0, 59.9]
+    targets = [{"bbox": [3, 2, 74, 57], "segmentation": [star], "ann_id": 1}] * 2
+    image = np.zeros((60, 80, 3), np.uint8)
+    loaded = LoadTargets(dense=dense)(LoadImage()({"image": image, "targets": targets}))
+    masks = _plain(Resize((33, 49), backend=backend, keep_ratio=keep_ratio)(loaded), "masks")
+    early = LoadTargets()(LoadImage()({"image": image, "targets": targets}))
+    content = (33, 49) if not keep_ratio else (33, 44)
+    expected = resize_target_masks(early["masks"], content, backend)
+    assert torch.equal(masks[:, :33, : content[1]], expected)
+    assert not masks[:, :, content[1] :].any()
 
 
 def test_keeping_the_ratio_pads_below_and_right():

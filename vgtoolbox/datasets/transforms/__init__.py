@@ -1,6 +1,10 @@
 """Transforms: callables `results -> results`, registered in `TRANSFORMS`."""
 
 from vgtoolbox.datasets.transforms.composition import AddView, RandomApply
+from vgtoolbox.datasets.transforms.conversation import (
+    DrawExpressions,
+    PackConversationInputs,
+)
 from vgtoolbox.datasets.transforms.cropping import CenterCrop, LargeScaleJitter, RandomTargetCrop
 from vgtoolbox.datasets.transforms.formatting import PackGroundingInputs
 from vgtoolbox.datasets.transforms.geometry import Pad, RandomHorizontalFlip, Resize, ResizeSide
@@ -20,10 +24,12 @@ __all__ = [
     "ChooseExpression",
     "CleanExpression",
     "ColorJitter",
+    "DrawExpressions",
     "GaussianBlur",
     "LargeScaleJitter",
     "LoadImage",
     "LoadTargets",
+    "PackConversationInputs",
     "PackGroundingInputs",
     "Pad",
     "RandomApply",

@@ -11,6 +11,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as tvf
 
 from vgtoolbox.datasets.transforms.resampling import (
+    NEAREST_AS_OPENCV,
     Interpolation,
     ResizeBackend,
     Rounding,
@@ -32,6 +33,7 @@ from vgtoolbox.datasets.transforms.sample import (
 )
 from vgtoolbox.datasets.transforms.text import swap_left_and_right, swap_side_letters
 from vgtoolbox.registry import TRANSFORMS
+from vgtoolbox.structures import decode_masks_resized
 
 
 @TRANSFORMS.register_module()
@@ -195,13 +197,16 @@ def resize_sample(
     """Resize image, boxes and masks to `size` (H, W), and note the way back."""
     height, width = image_size(results)
     factor = (size[1] / width, size[0] / height)
+    if "rles" in results and backend in NEAREST_AS_OPENCV:
+        masks = decode_masks_resized(results.pop("rles"), (height, width), size)
+        results["masks"] = tv_tensors.Mask(masks)
     decode_targets(results)
     results["image"] = tv_tensors.Image(
         resize_image(results["image"], size, backend=backend, interpolation=interpolation)
     )
     if "boxes" in results:
         set_boxes(results, plain_boxes(results) * torch.tensor(factor * 2), size)
-    if "masks" in results:
+    if "masks" in results and results["masks"].shape[-2:] != size:
         results["masks"] = tv_tensors.Mask(resize_target_masks(results["masks"], size, backend))
     note_scaling(results, factor)
     results["img_shape"] = size

@@ -27,6 +27,9 @@ ResizeBackend = Literal["cv2", "torchvision", "pil", "align_corners"]
 Interpolation = Literal["bilinear", "bicubic"]
 Rounding = Literal["even", "half_up", "down"]
 
+NEAREST_AS_OPENCV = ("cv2", "torchvision")
+"""Backends whose masks are resized by nearest neighbour in OpenCV's convention."""
+
 _CV2 = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 _PIL = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _TORCHVISION = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
@@ -81,7 +84,7 @@ def resize_image(
 def resize_target_masks(masks: Tensor, size: tuple[int, int], backend: ResizeBackend) -> Tensor:
     """Resize binary masks (N, H, W) to (N, *size) bool, as goes with the image's backend."""
     masks = masks.as_subclass(torch.Tensor)
-    if masks.shape[-2:] == size or len(masks) == 0 or backend in ("cv2", "torchvision"):
+    if masks.shape[-2:] == size or len(masks) == 0 or backend in NEAREST_AS_OPENCV:
         return resize_masks(masks, size)
     if backend == "align_corners":
         return F.interpolate(masks[None].to(torch.uint8), size=size, mode="nearest")[0].bool()
