@@ -25,10 +25,16 @@ def run(toy_config):
     return train_with
 
 
-def test_instancevg_10e_is_the_published_sequence(run):
-    runner = run("instancevg_10e.py")
+TEN = [0.5] + [1] * 5 + [0.1] * 4
+TWENTY = [0.25, 0.5, 0.75] + [1] * 11 + [0.1] * 6
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"), [("instancevg_10e.py", TEN), ("instancevg_20e.py", TWENTY)]
+)
+def test_instancevg_follows_the_published_sequence(run, schedule, factors):
+    runner = run(schedule)
     rates = runner.message_hub.get_scalar("train/base_lr").data[0]
-    factors = [0.5, 1, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.1]
     assert rates == pytest.approx([5e-4 * factor for factor in factors for _ in range(3)])
 
     optimizer = runner.optim_wrapper.optimizer

@@ -1,5 +1,5 @@
-# InstanceVG on BEiT-3 Base at 320 px, every option as the published weights need it ("published").
-# The better-behaved options for training anew stand beside each as a comment.
+# InstanceVG on BEiT-3 Base at 320 px: its parts and sizes. What published weights and numbers depend
+# on is set by one of two presets, instancevg_published.py and instancevg_clean.py, which say why.
 model = dict(
     type="InstanceVG",
     channels=256,
@@ -31,7 +31,7 @@ model = dict(
         dropout=0.1,
         distance_weight=0.003,
         token_score="mean",
-    ),  # the paper's formula: 'l2'
+    ),
     decoder=dict(
         type="InstanceQueryDecoder",
         channels=256,
@@ -42,7 +42,7 @@ model = dict(
         ffn_channels=1024,
         dropout=0.1,
         reference="sum",
-    ),  # inside the image: 'residual'
+    ),
     box_head=dict(
         type="QueryBoxHead",
         channels=256,
@@ -52,7 +52,7 @@ model = dict(
         class_weight=1.0,
         l1_weight=5.0,
         giou_weight=2.0,
-        aux_weights=(1.0, 1.0, 1.0),  # as the last layer's: None
+        aux_weights=(1.0, 1.0, 1.0),
         no_object_weight=0.1,
         loss_weight=0.1,
     ),
@@ -69,13 +69,13 @@ model = dict(
     existence_head=dict(
         type="ExistenceHead",
         channels=256,
-        activation="sigmoid",  # as it is trained: 'softmax'
+        activation="sigmoid",
         class_weights=(0.9, 1.1),
         loss_weight=0.2,
     ),
     attention_loss=dict(
         type="AttentionLoss",
-        form="logits",  # one that has a gradient to speak of: 'mass'
+        form="logits",
         loss_weight=0.1,
     ),
     postprocessor=dict(
@@ -85,7 +85,7 @@ model = dict(
         score_weighted=True,
         merged_mask="merge",
         nms_thr=None,
-        frame="original",  # the published numbers: 'input'
+        frame="original",
         mask_resize="nearest",
     ),
 )
