@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vgtoolbox.datasets.shapes.formats.corner_cases import odd_spelling
 from vgtoolbox.datasets.shapes.formats.tables import Json, WorldTables
+from vgtoolbox.datasets.shapes.writer import write_json
 
 MOST_IMAGES = {"train": 239, "val": 200, "test": 779}
 """As many as the published set has (Lai et al., LISA, CVPR 2024)."""
@@ -24,17 +25,26 @@ def write_reasonseg(folder: Path, tables: WorldTables) -> None:
     """Write `reason_seg/ReasonSeg/{train,val,test}/NAME.jpg` and `NAME.json`.
 
     One question an image, about one object or several; objects that it does not ask about may be
-    regions to ignore.
+    regions to ignore. Some images of train have an explanation, and false premises are there as in
+    SESAME's release.
     """
+    explanations = []
+    folder = folder / "reason_seg" / "ReasonSeg"
     for split, most in MOST_IMAGES.items():
-        (folder / "reason_seg" / "ReasonSeg" / split).mkdir(parents=True)
+        (folder / split).mkdir(parents=True)
         for number, ref in zip(range(most), _one_ref_an_image(split, tables), strict=False):
             name = Path(tables.images[ref["image_id"]]["file_name"])
-            target = folder / "reason_seg" / "ReasonSeg" / split / name
+            target = folder / split / name
             shutil.copyfile(tables.image_folder / name, target)
             text = json.dumps(_question(ref, number, tables), ensure_ascii=False)
             encoding = "cp1252" if number % _CP1252 == 3 else "utf-8"
             target.with_suffix(".json").write_bytes(text.encode(encoding))
+            if split == "train" and number % 3 == 0:
+                said = ref["sentences"][0]["sent"]
+                answer = f"Because it is {said}."
+                explanations.append({"image": name.name, "query": f"{said}?", "outputs": answer})
+    (folder / "explanatory").mkdir()
+    write_json(folder / "explanatory" / "train.json", explanations)
 
 
 def _one_ref_an_image(split: str, tables: WorldTables) -> Iterator[Json]:
@@ -66,7 +76,16 @@ def _question(ref: Json, number: int, tables: WorldTables) -> Json:
             shapes += _shapes(item, label="ignore", image=name)
     if number % 5 == 4:
         shapes.append(_shape([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], label="flag", image=name))
-    return {"shapes": shapes, "text": texts, "is_sentence": is_sentence}
+    premises = [
+        [said["raw"], False, f"There is no such thing; there is {ref['sentences'][0]['sent']}."]
+        for said in tables.negatives.get(ref["image_id"], [])[:1]
+    ]
+    return {
+        "shapes": shapes,
+        "text": texts,
+        "is_sentence": is_sentence,
+        "false_premise_QA": premises,
+    }
 
 
 def _shapes(annotation: Json, *, label: str, image: str) -> list[Json]:

@@ -145,6 +145,8 @@ def write_fprefcoco(folder: Path, tables: WorldTables) -> None:
     for name in ("fprefcoco", "fprefcoco+", "fprefcocog"):
         table = RefTable()
         for ref in tables.single_refs():
+            if ref["split"] == "test":  # the benchmark is scored on val
+                continue
             true = ref["sentences"][0]["sent"]
             said = [{**sentence, "is_false_premise": False} for sentence in ref["sentences"]]
             said += [
