@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgtoolbox.models.decoders import AttentionQuerySelector
-from vgtoolbox.models.decoders.query_selector import spread_points
+from vgtoolbox.models.decoders.query_selector import distance_bonus, spread_points
 
 CHANNELS, TOKENS, GRID = 8, 6, (4, 5)
 
@@ -119,7 +119,29 @@ class TestForward:
         assert text.grad.abs().sum() > 0
 
 
+def _spread(attention, grid, num_points, weight):
+    return spread_points(attention, distance_bonus(grid, weight), num_points)
+
+
+def _spread_literally(attention, grid, num_points, weight):
+    """Do it as the published code describes it: mask what is chosen, search again."""
+    cells = torch.cartesian_prod(torch.arange(grid[0]), torch.arange(grid[1])).float()
+    score, nearest = attention.sigmoid(), torch.full_like(attention, torch.inf)
+    chosen = [score.argmax(1)]
+    for _ in range(num_points - 1):
+        nearest = nearest.minimum((cells[None] - cells[chosen[-1], None]).norm(dim=2))
+        score = score.scatter(1, chosen[-1][:, None], -torch.inf)
+        chosen.append((score + weight * nearest / (grid[0] ** 2 + grid[1] ** 2) ** 0.5).argmax(1))
+    return torch.stack(chosen, 1)
+
+
 class TestSpreadPoints:
+    def test_the_table_of_distances_changes_no_choice(self):
+        # Scores as close as the softmax of untrained weights gives them.
+        attention = torch.rand(16, 400, generator=torch.Generator().manual_seed(0)) / 400
+        ours = _spread(attention, (20, 20), 10, 0.003)
+        assert torch.equal(ours, _spread_literally(attention, (20, 20), 10, 0.003))
+
     @settings(deadline=None, max_examples=60)
     @given(st.data())
     def test_invariants(self, data):
@@ -129,7 +151,7 @@ class TestSpreadPoints:
         weight = data.draw(st.floats(0, 5))
         attention = torch.tensor(data.draw(st.lists(st.permutations(range(cells)), min_size=1)))
         attention = attention / cells
-        index = spread_points(attention, (height, width), count, weight)
+        index = _spread(attention, (height, width), count, weight)
         assert index.shape == (len(attention), count)
         assert torch.equal(index[:, 0], attention.argmax(1))
         assert all(len(set(row)) == count for row in index.tolist())
@@ -138,26 +160,26 @@ class TestSpreadPoints:
 
     def test_zero_weight_takes_the_most_attended(self):
         attention = torch.rand(5, 30, generator=torch.Generator().manual_seed(0))
-        index = spread_points(attention, (5, 6), 9, 0.0)
+        index = _spread(attention, (5, 6), 9, 0.0)
         assert torch.equal(index, attention.topk(9).indices)
 
     def test_great_weight_takes_the_farthest(self):
         attention = torch.zeros(1, 9)
         attention[0, 0] = 1.0
         # From the corner to the opposite one, then to the other two, then to the middle.
-        index = spread_points(attention, (3, 3), 5, 100.0)
+        index = _spread(attention, (3, 3), 5, 100.0)
         assert index.tolist() == [[0, 8, 2, 6, 4]]
 
     def test_published_weight_breaks_near_ties_only(self):
         attention = torch.tensor([[0.9, 0.8, 0.3, 0.3]])
-        assert spread_points(attention, (1, 4), 3, 0.003).tolist() == [[0, 1, 3]]
+        assert _spread(attention, (1, 4), 3, 0.003).tolist() == [[0, 1, 3]]
 
     def test_distance_is_a_share_of_the_diagonal(self):
         # sigmoid 0.599 + 0.1 * 1 / 4.12 for the second cell, 0.5 + 0.1 * 3 / 4.12 for the last.
         attention = torch.tensor([[0.9, 0.4, 0.0, 0.0]])
-        assert spread_points(attention, (1, 4), 2, 0.1).tolist() == [[0, 1]]
-        assert spread_points(attention, (1, 4), 2, 0.3).tolist() == [[0, 3]]
+        assert _spread(attention, (1, 4), 2, 0.1).tolist() == [[0, 1]]
+        assert _spread(attention, (1, 4), 2, 0.3).tolist() == [[0, 3]]
 
     def test_more_points_than_cells(self):
-        with pytest.raises(ValueError, match=r"5 points .* grid of \(2, 2\)"):
-            spread_points(torch.zeros(1, 4), (2, 2), 5, 0.0)
+        with pytest.raises(ValueError, match=r"5 points are more than the 4 cells"):
+            _spread(torch.zeros(1, 4), (2, 2), 5, 0.0)

@@ -5,7 +5,6 @@ from torch import nn
 from vgtoolbox.models.layers import MultiScaleDeformableAttention
 
 SIZES = [(8, 6), (4, 3), (2, 2)]
-CELLS = sum(h * w for h, w in SIZES)
 
 
 @pytest.fixture
@@ -15,6 +14,10 @@ def attention():
     for parameter in layer.parameters():
         nn.init.normal_(parameter, std=0.5)
     return layer
+
+
+def _levels(channels, batch=1):
+    return [torch.randn(batch, channels, *size) for size in SIZES]
 
 
 def _transparent(size_of_channels=4):
@@ -29,17 +32,18 @@ def _transparent(size_of_channels=4):
 def test_agrees_with_mmcv(mmdet, attention):
     from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 
-    query, value = torch.randn(2, 5, 8), torch.randn(2, CELLS, 8)
-    references = torch.rand(2, 5, 2) * 1.5  # also outside the image
+    query, levels = torch.randn(2, 5, 8), _levels(8, batch=2)
+    references = torch.rand(2, 5, 2) * 1.5  # also outside the image, and across its edge
+    value = torch.cat([level.flatten(2) for level in levels], 2).transpose(1, 2)
     offsets = attention.sampling_offsets(query).view(2, 5, 2, 3, 4, 2)
     extent = torch.tensor([[w, h] for h, w in SIZES])
     expected = multi_scale_deformable_attn_pytorch(
-        attention.value_proj(value).view(2, CELLS, 2, 4),
+        attention.value_proj(value).unflatten(2, (2, 4)),
         torch.tensor(SIZES),
         references[:, :, None, None, None] + offsets / extent[:, None],
         attention.attention_weights(query).view(2, 5, 2, 12).softmax(3).view(2, 5, 2, 3, 4),
     )
-    ours = attention(query, references, value, SIZES)
+    ours = attention(query, references, levels)
     torch.testing.assert_close(ours, attention.output_proj(expected), rtol=1e-4, atol=1e-5)
 
 
@@ -48,9 +52,9 @@ def test_reads_bilinearly_at_the_reference():
     ramp = torch.stack(
         torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"), 2
     ).float()
-    value = torch.cat([ramp, torch.zeros_like(ramp)], 2).view(1, -1, 4)  # (row, column, 0, 0)
+    ramp = torch.cat([ramp, torch.zeros_like(ramp)], 2).permute(2, 0, 1)  # (row, column, 0, 0)
     references = torch.tensor([[[0.5, 0.5], [0.25, 0.375], [1 / 16, 7 / 8]]])  # x, y
-    read = _transparent()(torch.zeros(1, 3, 4), references, value, [(height, width)])
+    read = _transparent()(torch.zeros(1, 3, 4), references, [ramp[None]])
     # Cell centres lie at halves: column = x * width - 0.5, row = y * height - 0.5.
     expected = [[1.5, 3.5], [1.0, 1.5], [3.0, 0.0]]
     torch.testing.assert_close(read[0, :, :2], torch.tensor(expected))
@@ -58,8 +62,28 @@ def test_reads_bilinearly_at_the_reference():
 
 def test_outside_of_the_image_is_zero():
     references = torch.tensor([[[1.6, 0.5], [0.5, -0.4]]])
-    read = _transparent()(torch.zeros(1, 2, 4), references, torch.ones(1, 36, 4), [(6, 6)])
+    layer = _transparent()
+    nn.init.ones_(layer.value_proj.bias)
+    read = layer(torch.zeros(1, 2, 4), references, [torch.ones(1, 4, 6, 6)])
     assert torch.equal(read, torch.zeros(1, 2, 4))
+
+
+def test_across_the_edge_values_and_their_bias_fade_alike():
+    layer = _transparent()
+    nn.init.ones_(layer.value_proj.bias)
+    # In cells of a map of 6 x 6, the references stand at x = 0, 6.25 and 3; y = 3.
+    references = torch.tensor([[[0.0, 0.5], [6.25 / 6, 0.5], [0.5, 0.5]]])
+    read = layer(torch.zeros(1, 3, 4), references, [torch.ones(1, 4, 6, 6)])
+    expected = torch.tensor([0.5, 0.25, 1.0]) * (1 + 1)  # value and bias
+    torch.testing.assert_close(read[0], expected[:, None].expand(3, 4))
+
+
+def test_levels_may_lie_channels_last(attention):
+    query, references, levels = torch.randn(2, 3, 8), torch.rand(2, 3, 2), _levels(8, batch=2)
+    last = [level.to(memory_format=torch.channels_last) for level in levels]
+    torch.testing.assert_close(
+        attention(query, references, last), attention(query, references, levels)
+    )
 
 
 def test_starts_as_a_ring_of_one_direction_a_head_and_one_radius_a_point():
@@ -73,10 +97,9 @@ def test_starts_as_a_ring_of_one_direction_a_head_and_one_radius_a_point():
 
 
 def test_gradients_reach_every_input_and_parameter(attention):
-    query, value = torch.randn(1, 3, 8), torch.randn(1, CELLS, 8)
-    references = torch.rand(1, 3, 2)
-    leaves = [tensor.requires_grad_() for tensor in (query, references, value)]
-    attention(query, references, value, SIZES).square().sum().backward()
+    query, references, levels = torch.randn(1, 3, 8), torch.rand(1, 3, 2), _levels(8)
+    leaves = [tensor.requires_grad_() for tensor in (query, references, *levels)]
+    attention(query, references, levels).square().sum().backward()
     for tensor in [*leaves, *attention.parameters()]:
         assert tensor.grad.abs().sum() > 0
 

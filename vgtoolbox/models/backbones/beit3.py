@@ -13,7 +13,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vgtoolbox.models.layers import Multiway, sine_position_encoding
+from vgtoolbox.models.layers import Multiway, cosine_patch_basis, sine_position_encoding
 from vgtoolbox.registry import MODELS
 
 # fairseq counts positions from 2 (0 and 1 stand for padding); the published tables hold those rows.
@@ -57,6 +57,8 @@ class BEiT3(nn.Module):
             small beside the first blocks' output leave words hard to tell apart.
         sine_position_scale: Start the patches' position table from sines of this amplitude instead
             of noise: a model without pretraining then knows which patches are neighbours.
+        cosine_patch_scale: Start the patch embedding from cosine filters of this strength instead
+            of noise: a model without pretraining then sees edges as clearly as colours.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class BEiT3(nn.Module):
         init_std: float = 0.02,
         embed_init_std: float = 0.02,
         sine_position_scale: float | None = None,
+        cosine_patch_scale: float | None = None,
     ) -> None:
         super().__init__()
         if image_size % patch_size:
@@ -98,6 +101,8 @@ class BEiT3(nn.Module):
         self._init_weights(init_std, embed_init_std)
         if sine_position_scale is not None:
             self._init_sine_positions(sine_position_scale)
+        if cosine_patch_scale is not None:
+            self._init_cosine_patches(cosine_patch_scale)
 
     def forward(
         self, images: Tensor, token_ids: Tensor, text_padding_mask: Tensor
@@ -111,14 +116,11 @@ class BEiT3(nn.Module):
         """
         vision = self._embed_vision(images)  # (B, 1 + h * w, C)
         text = self._embed_text(token_ids, text_padding_mask)  # (B, T, C)
-        is_key = torch.cat(
-            [vision.new_ones(vision.shape[:2], dtype=torch.bool), ~text_padding_mask], 1
-        )
-        key_mask = is_key[
-            :, None, None
-        ]  # (B, 1, 1, 1 + h * w + T), broadcast over heads and queries
+        # Added to the attention scores by every block. Given as bool, each would convert it anew.
+        text_bias = torch.zeros_like(text[..., 0]).masked_fill(text_padding_mask, -torch.inf)
+        key_bias = F.pad(text_bias, (vision.shape[1], 0))[:, None, None]  # (B, 1, 1, S + T)
         for block in self.blocks:
-            vision, text = block(vision, text, key_mask)
+            vision, text = block(vision, text, key_bias)
         vision, text = self.norm(vision, text)
         return VisionLanguageFeatures(
             image=vision[:, 1:], text=text, cls=vision[:, 0], grid=self.grid
@@ -141,6 +143,13 @@ class BEiT3(nn.Module):
         # With DETR's temperature most channels would be constant on a small grid.
         sines = sine_position_encoding(self.grid, self.embed_dim, temperature=20.0)
         self.vision_positions.weight[POSITION_OFFSET + 1 :].copy_(scale * sines)
+
+    @torch.no_grad()
+    def _init_cosine_patches(self, scale: float) -> None:
+        """Write cosine filters; channels beyond their number keep their noise."""
+        weight = self.patch_embed.weight  # (C, 3, P, P)
+        basis = cosine_patch_basis(weight.shape[-1], len(weight))
+        weight[: len(basis)].copy_(scale * basis)
 
     def _embed_vision(self, images: Tensor) -> Tensor:
         patches = self.patch_embed(images)
@@ -183,10 +192,16 @@ class BEiT3Block(nn.Module):
         self.ffn = Multiway(lambda: SubLNFeedForward(dim, ffn_dim))
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, vision: Tensor, text: Tensor, key_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Update vision (B, S, C) and text (B, T, C); `key_mask` (B, 1, 1, S + T), True = key."""
+    def forward(self, vision: Tensor, text: Tensor, key_bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Update vision (B, S, C) and text (B, T, C).
+
+        Args:
+            vision: (B, S, C).
+            text: (B, T, C).
+            key_bias: (B, 1, 1, S + T), added to attention scores: 0, or -inf for padding.
+        """
         vision, text = self._residual(
-            vision, text, *self.attention(*self.norm1(vision, text), key_mask)
+            vision, text, *self.attention(*self.norm1(vision, text), key_bias)
         )
         return self._residual(vision, text, *self.ffn(*self.norm2(vision, text)))
 
@@ -216,11 +231,12 @@ class MultiwayAttention(nn.Module):
         self.norm = Multiway(lambda: nn.LayerNorm(dim))
         self.proj = Multiway(lambda: nn.Linear(dim, dim))
 
-    def forward(self, vision: Tensor, text: Tensor, key_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, vision: Tensor, text: Tensor, key_bias: Tensor) -> tuple[Tensor, Tensor]:
         """Attend; arguments as in `BEiT3Block.forward`."""
         qkv = torch.cat(self.qkv(vision, text), 1)  # (B, S + T, 3 * C)
         query, key, value = qkv.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=key_mask)
+        bias = key_bias.to(query.dtype)  # which autocast may have narrowed
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         attended = attended.transpose(1, 2).flatten(2)  # (B, S + T, C)
         split = vision.shape[1]
         return self.proj(*self.norm(attended[:, :split], attended[:, split:]))

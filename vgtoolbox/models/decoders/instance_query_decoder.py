@@ -93,11 +93,9 @@ class InstanceQueryDecoder(nn.Module):
         """
         position = self.position_embed(points)
         references = self._initial_references(points, self.reference_shift(position))
-        level_sizes = [(level.shape[2], level.shape[3]) for level in levels]
-        value = torch.cat([level.flatten(2) for level in levels], 2).transpose(1, 2)
         states, x = [], content
         for layer in self.layers:
-            x = layer(x, position, references, value, level_sizes)
+            x = layer(x, position, references, levels)
             states.append(x)
         return DecodedQueries(states=torch.stack(states), references=references)
 
@@ -135,15 +133,10 @@ class DeformableDecoderLayer(nn.Module):
         self.ffn = PostNormFeedForward(channels, ffn_channels, dropout=dropout)
 
     def forward(
-        self,
-        x: Tensor,
-        position: Tensor,
-        references: Tensor,
-        value: Tensor,
-        level_sizes: list[tuple[int, int]],
+        self, x: Tensor, position: Tensor, references: Tensor, levels: Sequence[Tensor]
     ) -> Tensor:
         """Update x (B, Q, C) with `position` (B, Q, C); the rest as the attention takes it."""
         x = self.self_attention(x, position)
-        gathered = self.cross_attention(x + position, references, value, level_sizes)
+        gathered = self.cross_attention(x + position, references, levels)
         x = self.cross_norm(x + self.cross_dropout(gathered))
         return self.ffn(x)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.ops import MLP
 
 from vgtoolbox.models.layers import (
+    ConstantCache,
     PostNormFeedForward,
     PostNormSelfAttention,
     sine_position_encoding,
@@ -73,6 +74,7 @@ class AttentionQuerySelector(nn.Module):
         self.token_score = token_score
         self.text_to_image = TextToImageLayer(channels, num_heads, ffn_channels, dropout=dropout)
         self.content_mlp = MLP(2 * channels, [channels] * 3, inplace=None)
+        self._constants = ConstantCache()
 
     def forward(self, image: Tensor, text: Tensor, text_padding_mask: Tensor) -> SelectedQueries:
         """Select the queries of each sample.
@@ -87,7 +89,10 @@ class AttentionQuerySelector(nn.Module):
         tokens, is_valid = self.filter_tokens(text, text_padding_mask)
         queries, attention = self.text_to_image(tokens, cells, grid)  # (B, Q, C), (B, Q, h * w)
         pooled = attention.masked_fill(~is_valid[..., None], 0.0).amax(1)  # (B, h * w)
-        index = spread_points(pooled.detach(), grid, self.num_queries, self.distance_weight)
+        bonus = self._constants.get(
+            (grid, image.device), lambda: distance_bonus(grid, self.distance_weight, image.device)
+        )
+        index = spread_points(pooled.detach(), bonus, self.num_queries)
         at_points = cells.gather(1, index[..., None].expand(-1, -1, cells.shape[2]))
         return SelectedQueries(
             content=self.content_mlp(torch.cat([queries, at_points], 2)),
@@ -143,6 +148,7 @@ class TextToImageLayer(nn.Module):
         self.cross_norm = nn.LayerNorm(channels)
         self.ffn = PostNormFeedForward(channels, ffn_channels, dropout=dropout)
         self.norm = nn.LayerNorm(channels)
+        self._constants = ConstantCache()
 
     def forward(
         self, tokens: Tensor, cells: Tensor, grid: tuple[int, int]
@@ -152,46 +158,62 @@ class TextToImageLayer(nn.Module):
         Returns:
             Queries (B, Q, C), and how each attends to the cells (B, Q, h * w), mean over heads.
         """
-        position = sine_position_encoding(grid, cells.shape[2], device=cells.device).to(cells.dtype)
+        channels, device, dtype = cells.shape[2], cells.device, cells.dtype
+        position = self._constants.get(
+            (grid, device, dtype),
+            lambda: sine_position_encoding(grid, channels, device=device).to(dtype),
+        )
         x = self.self_attention(torch.zeros_like(tokens), tokens)
         gathered, attention = self.cross_attention(x + tokens, cells + position, cells)
         return self.norm(self.ffn(self.cross_norm(x + gathered))), attention
 
 
-def spread_points(
-    attention: Tensor, grid: tuple[int, int], num_points: int, distance_weight: float
+def distance_bonus(
+    grid: tuple[int, int], weight: float, device: torch.device | None = None
 ) -> Tensor:
+    """Return what a cell gains by its distance from another: weight * distance / grid diagonal.
+
+    Args:
+        grid: (h, w).
+        weight: Of the distance, which is a share of the diagonal.
+        device: Where the result lies.
+
+    Returns:
+        (h * w, h * w), float32; -inf on the diagonal, where no second point may stand.
+    """
+    height, width = grid
+    rows, columns = torch.meshgrid(
+        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+    )
+    cells = torch.stack([rows, columns], 2).flatten(0, 1).float()  # (h * w, 2)
+    distance = (cells[:, None] - cells[None]).norm(dim=2)
+    diagonal = (height**2 + width**2) ** 0.5
+    same = torch.eye(len(cells), dtype=torch.bool, device=device)
+    return (weight * distance / diagonal).masked_fill(same, -torch.inf)
+
+
+def spread_points(attention: Tensor, bonus: Tensor, num_points: int) -> Tensor:
     """Choose cells that are attended and far apart, one after the other.
 
     The first is the most attended cell; each further one has the highest
-    sigmoid(attention) + distance_weight * distance to the nearest chosen cell / grid diagonal.
+    sigmoid(attention) + bonus of the nearest chosen cell.
 
     Args:
         attention: (B, h * w).
-        grid: (h, w).
+        bonus: (h * w, h * w), as `distance_bonus` gives it.
         num_points: P.
-        distance_weight: Weight of the distance term.
 
     Returns:
         Cell indices (B, P), in the order of choice.
     """
-    height, width = grid
-    if num_points > height * width:
-        raise ValueError(f"{num_points} points are more than a grid of {grid} has cells")
-    rows, columns = torch.meshgrid(
-        torch.arange(height, device=attention.device),
-        torch.arange(width, device=attention.device),
-        indexing="ij",
-    )
-    cells = torch.stack([rows, columns], 2).flatten(0, 1).float()  # (h * w, 2)
-    diagonal = (height**2 + width**2) ** 0.5
+    if num_points > len(bonus):
+        raise ValueError(f"{num_points} points are more than the {len(bonus)} cells of the grid")
     score = attention.float().sigmoid()
-    nearest = torch.full_like(score, torch.inf)
     chosen = [score.argmax(1)]
+    nearest = bonus[chosen[0]]
     for _ in range(num_points - 1):
-        nearest = nearest.minimum((cells[None] - cells[chosen[-1], None]).norm(dim=2))
-        score = score.scatter(1, chosen[-1][:, None], -torch.inf)
-        chosen.append((score + distance_weight * nearest / diagonal).argmax(1))
+        chosen.append((score + nearest).argmax(1))
+        nearest = nearest.minimum(bonus[chosen[-1]])
     return torch.stack(chosen, 1)
 
 

@@ -1,16 +1,21 @@
 """Multi-scale deformable attention in pure torch (Deformable DETR, section 4.1).
 
 With the few queries of a grounding model, sampling by `grid_sample` costs little beside the
-backbone, so no compiled operator is needed.
+backbone, so no compiled operator is needed. What costs is the projection of the whole pyramid to
+values. Reading is linear, so the few samples are gathered first and projected afterwards: for 10
+queries on the 8500 cells of an 80 x 80 pyramid, under a hundredth of the arithmetic.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from vgtoolbox.models.layers.constant_cache import ConstantCache
 
 
 class MultiScaleDeformableAttention(nn.Module):
@@ -35,6 +40,7 @@ class MultiScaleDeformableAttention(nn.Module):
         self.attention_weights = nn.Linear(channels, samples)
         self.value_proj = nn.Linear(channels, channels)
         self.output_proj = nn.Linear(channels, channels)
+        self._constants = ConstantCache()
         self.init_weights()
 
     def init_weights(self) -> None:
@@ -54,51 +60,82 @@ class MultiScaleDeformableAttention(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
 
-    def forward(
-        self, query: Tensor, references: Tensor, value: Tensor, level_sizes: list[tuple[int, int]]
-    ) -> Tensor:
+    def forward(self, query: Tensor, references: Tensor, levels: Sequence[Tensor]) -> Tensor:
         """Gather from the pyramid what each query asks for.
 
         Args:
             query: (B, Q, C), position included.
             references: (B, Q, 2), x and y in 0..1 of the image.
-            value: (B, sum of h * w, C), the levels flattened one after the other.
-            level_sizes: (h, w) of each level.
+            levels: Pyramid, each (B, C, h_i, w_i).
 
         Returns:
             (B, Q, C).
         """
-        batch, num_queries, channels = query.shape
-        split = (batch, num_queries, self.num_heads, self.num_levels, self.num_points)
+        split = (*query.shape[:2], self.num_heads, self.num_levels, self.num_points)
         offsets = self.sampling_offsets(query).view(*split, 2)
         weights = self.attention_weights(query).view(*split[:3], -1).softmax(-1).view(split)
+        extent = self._extent(levels, references)  # (levels, 1, 2)
         # Offsets are in cells of their level.
-        extent = query.new_tensor([[w, h] for h, w in level_sizes])  # (levels, 2)
-        locations = references[:, :, None, None, None] + offsets / extent[:, None]
-        value = self.value_proj(value).view(batch, -1, self.num_heads, channels // self.num_heads)
-        sampled = self._sample(value, locations, level_sizes)
-        weights = weights.permute(0, 2, 1, 3, 4).flatten(3)  # (B, heads, Q, levels * points)
-        gathered = (sampled * weights[:, :, None]).sum(-1)  # (B, heads, C / heads, Q)
-        return self.output_proj(gathered.flatten(1, 2).transpose(1, 2))
+        locations = references[:, :, None, None, None] + offsets / extent
+        inside = weights * _share_inside(locations * extent, extent)
+        gathered = self._gather(levels, locations, weights)  # (B, C, Q, heads)
+        value = self._project(gathered, inside.sum((3, 4)))
+        return self.output_proj(value.to(query.dtype))
 
-    def _sample(
-        self, value: Tensor, locations: Tensor, level_sizes: list[tuple[int, int]]
-    ) -> Tensor:
-        """Read the value maps bilinearly; outside the image they are zero.
+    def _extent(self, levels: Sequence[Tensor], like: Tensor) -> Tensor:
+        """Return width and height of each level, (levels, 1, 2)."""
+        sizes = tuple((level.shape[3], level.shape[2]) for level in levels)
+        return self._constants.get(
+            (sizes, like.device, like.dtype),
+            lambda: torch.tensor(sizes, device=like.device, dtype=like.dtype)[:, None],
+        )
+
+    def _gather(self, levels: Sequence[Tensor], locations: Tensor, weights: Tensor) -> Tensor:
+        """Sum what the points of a query and head read bilinearly; outside there are zeros.
 
         Args:
-            value: (B, sum of h * w, heads, C / heads).
+            levels: Each (B, C, h_i, w_i).
             locations: (B, Q, heads, levels, points, 2), x and y in 0..1.
-            level_sizes: (h, w) of each level.
+            weights: (B, Q, heads, levels, points).
 
         Returns:
-            (B, heads, C / heads, Q, levels * points).
+            (B, C, Q, heads).
         """
-        grids = (2 * locations - 1).permute(3, 0, 2, 1, 4, 5).flatten(1, 2)
-        sampled = []
-        maps = value.split([h * w for h, w in level_sizes], dim=1)
-        for map_, size, grid in zip(maps, level_sizes, grids, strict=True):
-            plane = map_.permute(0, 2, 3, 1).flatten(0, 1)  # (B * heads, C / heads, h * w)
-            sampled.append(F.grid_sample(plane.unflatten(2, size), grid, align_corners=False))
-        stacked = torch.stack(sampled, 3)  # (B * heads, C / heads, Q, levels, points)
-        return stacked.flatten(3).unflatten(0, (-1, self.num_heads))
+        batch, num_queries = locations.shape[:2]
+        grids = (2 * locations.float() - 1).permute(3, 0, 1, 2, 4, 5).flatten(2, 3)
+        shares = weights.float().permute(3, 0, 1, 2, 4).flatten(2, 3)  # (levels, B, Q * heads, P)
+        # A GPU reads all channels of a point in one thread: groups of them keep it busy.
+        grids = grids[:, :, None].expand(-1, -1, self.num_heads, -1, -1, -1).flatten(1, 2)
+        total: Tensor | float = 0.0
+        for level, grid, share in zip(levels, grids, shares, strict=True):
+            planes = level.float().unflatten(1, (self.num_heads, -1)).flatten(0, 1)
+            read = F.grid_sample(planes, grid, align_corners=False).unflatten(0, (batch, -1))
+            total = total + (read.flatten(1, 2) * share[:, None]).sum(3)  # (B, C, Q * heads)
+        return total.unflatten(2, (num_queries, self.num_heads))  # type: ignore[union-attr]
+
+    def _project(self, gathered: Tensor, inside: Tensor) -> Tensor:
+        """Apply `value_proj`, whose rows belong to heads, to what the heads have gathered.
+
+        Args:
+            gathered: (B, C, Q, heads).
+            inside: (B, Q, heads), how much of a head's weight fell into the image: the share of
+                the bias that it receives.
+
+        Returns:
+            (B, Q, C).
+        """
+        weight = self.value_proj.weight.unflatten(0, (self.num_heads, -1))  # (heads, C / heads, C)
+        bias = self.value_proj.bias.unflatten(0, (self.num_heads, -1))
+        value = torch.einsum("bcqh,hdc->bqhd", gathered.to(weight.dtype), weight)
+        return (value + inside[..., None] * bias).flatten(2)
+
+
+def _share_inside(cells: Tensor, extent: Tensor) -> Tensor:
+    """Return the share of a bilinear reading that falls into the map, 0..1.
+
+    Args:
+        cells: (..., 2), x and y in cells; the first cell reaches from 0 to 1.
+        extent: Broadcasts to `cells`: width and height.
+    """
+    nearest_edge = torch.minimum(cells, extent - cells)
+    return (nearest_edge + 0.5).clamp(0.0, 1.0).prod(-1)
