@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vgtoolbox.datasets import BEiT3Tokenizer
+from vgtoolbox.datasets import BEiT3Tokenizer, BertTokenizer
 from vgtoolbox.registry import TOKENIZERS
 
 SHARED_DATA = Path(
@@ -114,3 +115,86 @@ def test_a_file_that_is_no_model_is_an_error(tmp_path):
     (tmp_path / "x.spm").write_bytes(b"not a model")
     with pytest.raises(ValueError, match=r"x\.spm is no sentencepiece model"):
         BEiT3Tokenizer(tmp_path / "x.spm")
+
+
+VOCABULARY = [
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+    *"abcdefghijklmnopqrstuvwxyz.,!'",
+    *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),
+    *("the", "red", "circle", "left", "##most", "is", "犬"),
+]
+
+
+@pytest.fixture(scope="module")
+def bert_folder(tmp_path_factory):
+    """A folder with a small BERT's `vocab.txt`."""
+    folder = tmp_path_factory.mktemp("bert")
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bert(bert_folder):
+    return BertTokenizer(bert_folder / "vocab.txt")
+
+
+class TestBert:
+    def test_layout(self, bert):
+        ids, padding = bert("The leftmost  red circle", 9)
+        words = ["[CLS]", "the", "left", "##most", "red", "circle", "[SEP]", "[PAD]", "[PAD]"]
+        assert ids.tolist() == [VOCABULARY.index(word) for word in words]
+        assert padding.tolist() == [False] * 7 + [True] * 2
+        assert bert.decode(ids) == "the leftmost red circle"
+        assert bert.vocab_size == len(VOCABULARY)
+
+    def test_folder_and_tokenizer_json(self, bert, bert_folder, tmp_path):
+        tokenizer = bert._pieces.from_str(bert._pieces.to_str())
+        # What sentence-transformers stores beside the vocabulary.
+        tokenizer.enable_padding(length=16)
+        tokenizer.enable_truncation(3)
+        tokenizer.save(str(tmp_path / "tokenizer.json"))
+        expected = bert("the red circle is left", 10)[0].tolist()
+        for place in (bert_folder, tmp_path, tmp_path / "tokenizer.json"):
+            assert BertTokenizer(place)("the red circle is left", 10)[0].tolist() == expected
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Red CIRCLE.",
+            "un café, là",
+            "日本の犬",
+            "zero\u200bwidth",
+            "x" * 150,
+            "don't!",
+            "  the ",
+        ],
+    )
+    @pytest.mark.parametrize("max_tokens", [8, 40])
+    def test_as_transformers_does(self, bert, bert_folder, text, max_tokens):
+        theirs = transformers.BertTokenizer(str(bert_folder / "vocab.txt"))
+        expected = theirs(text, max_length=max_tokens, truncation=True, padding="max_length")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ids, padding = bert(text, max_tokens)
+        assert ids.tolist() == expected["input_ids"]
+        assert (~padding).int().tolist() == expected["attention_mask"]
+
+    def test_special_tokens_in_an_expression_are_text(self, bert):
+        ids, _ = bert("the [SEP] [PAD] circle", 20)
+        assert (ids == bert.eos_id).sum() == 1
+
+    def test_it_survives_pickling(self, bert):
+        copied = pickle.loads(pickle.dumps(bert))
+        assert torch.equal(copied("red circle", 8)[0], bert("red circle", 8)[0])
+
+    @pytest.mark.parametrize("name", ["vocab.txt", "none/vocab.txt", "none"])
+    def test_a_missing_file_is_answered_by_where_it_comes_from(self, tmp_path, name):
+        with pytest.raises(FileNotFoundError, match="google-bert/bert-base-uncased"):
+            BertTokenizer(tmp_path / name)
+
+    @pytest.mark.parametrize("name", ["vocab.txt", "tokenizer.json"])
+    @pytest.mark.parametrize("content", [b"a\nb\n", b"\xff\xfe\x00", b"{}"])
+    def test_a_file_of_something_else(self, tmp_path, name, content):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=r"is no (vocabulary of BERT|tokenizer of word)"):
+            BertTokenizer(tmp_path / name)

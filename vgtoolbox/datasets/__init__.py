@@ -13,7 +13,7 @@ from vgtoolbox.datasets.negated_refcoco import FPRefCOCODataset, RRefCOCODataset
 from vgtoolbox.datasets.reasonseg import ReasonSegDataset
 from vgtoolbox.datasets.refcoco import RefCOCODataset
 from vgtoolbox.datasets.refzom import RefZOMDataset
-from vgtoolbox.datasets.tokenizers import BEiT3Tokenizer
+from vgtoolbox.datasets.tokenizers import BEiT3Tokenizer, BertTokenizer, ExpressionTokenizer
 from vgtoolbox.datasets.transforms import (
     ChooseExpression,
     CleanExpression,
@@ -32,10 +32,12 @@ from vgtoolbox.restricted_pickle import RefusedPickleError, load_restricted_pick
 __all__ = [
     "AnnotationError",
     "BEiT3Tokenizer",
+    "BertTokenizer",
     "ChooseExpression",
     "CleanExpression",
     "ColorJitter",
     "FPRefCOCODataset",
+    "ExpressionTokenizer",
     "GRefCOCODataset",
     "GroundingDataset",
     "HuggingFaceChatTokenizer",

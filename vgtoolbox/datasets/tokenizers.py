@@ -3,17 +3,87 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
 from sentencepiece import SentencePieceProcessor
+from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers
+from tokenizers.models import WordPiece
 from torch import Tensor
 
 from vgtoolbox.registry import TOKENIZERS
 
 
+class ExpressionTokenizer(ABC):
+    """Rows of a fixed length: the beginning, the pieces of an expression, the end, padding.
+
+    Attributes:
+        bos_id: Beginning.
+        eos_id: End.
+        pad_id: Padding.
+        unk_id: What is in no piece.
+    """
+
+    bos_id: int
+    eos_id: int
+    pad_id: int
+    unk_id: int
+    _has_warned = False
+
+    @property
+    @abstractmethod
+    def vocab_size(self) -> int:
+        """Number of ids, special ones included."""
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of the pieces alone, without beginning, end and padding."""
+
+    @abstractmethod
+    def decode(self, token_ids: Tensor) -> str:
+        """Return the text of (T,) ids; the special ones are left out."""
+
+    def __call__(self, text: str, max_tokens: int) -> tuple[Tensor, Tensor]:
+        """Tokenise one expression.
+
+        Args:
+            text: Cleaned already.
+            max_tokens: T, with the tokens for beginning and end.
+
+        Returns:
+            token_ids (T,) long, and the padding mask (T,) bool, True = padding.
+
+        Raises:
+            ValueError: The text has no token, or T leaves no room for one.
+        """
+        if max_tokens < 3:
+            raise ValueError(
+                f"max_tokens must be 3 or more (begin, a token, end), got {max_tokens}"
+            )
+        pieces = self.encode(text)
+        if not pieces:
+            raise ValueError(f"the expression {text!r} has no token; expected words")
+        if len(pieces) > max_tokens - 2:
+            self._warn_of_truncation(text, len(pieces) + 2, max_tokens)
+        ids = [self.bos_id, *pieces[: max_tokens - 2], self.eos_id]
+        token_ids = torch.full((max_tokens,), self.pad_id)
+        token_ids[: len(ids)] = torch.tensor(ids)
+        return token_ids, torch.arange(max_tokens) >= len(ids)
+
+    def _warn_of_truncation(self, text: str, length: int, max_tokens: int) -> None:
+        if self._has_warned:
+            return
+        self._has_warned = True
+        warnings.warn(
+            f"an expression of {length} tokens is cut to max_tokens={max_tokens}: {text[:80]!r}; "
+            "others that are cut will not be reported",
+            stacklevel=3,
+        )
+
+
 @TOKENIZERS.register_module()
-class BEiT3Tokenizer:
+class BEiT3Tokenizer(ExpressionTokenizer):
     """A sentencepiece model under XLM-R's numbering, as BEiT-3 uses it.
 
     `<s>` 0, padding 1, `</s>` 2, unknown 3; every other piece is its sentencepiece id + 1. Text is
@@ -42,39 +112,11 @@ class BEiT3Tokenizer:
             self._pieces = SentencePieceProcessor(model_file=self.model_file)
         except (RuntimeError, OSError) as error:
             raise ValueError(f"{model_file} is no sentencepiece model: {error}") from error
-        self._has_warned = False
 
     @property
     def vocab_size(self) -> int:
         """Number of ids: those of the pieces, padding, and XLM-R's unused mask token, the last."""
         return len(self._pieces) + 2
-
-    def __call__(self, text: str, max_tokens: int) -> tuple[Tensor, Tensor]:
-        """Tokenise one expression.
-
-        Args:
-            text: Cleaned already.
-            max_tokens: T, with the tokens for beginning and end.
-
-        Returns:
-            token_ids (T,) long, and the padding mask (T,) bool, True = padding.
-
-        Raises:
-            ValueError: The text has no token, or T leaves no room for one.
-        """
-        if max_tokens < 3:
-            raise ValueError(
-                f"max_tokens must be 3 or more (begin, a token, end), got {max_tokens}"
-            )
-        pieces = self.encode(text)
-        if not pieces:
-            raise ValueError(f"the expression {text!r} has no token; expected words")
-        if len(pieces) > max_tokens - 2:
-            self._warn_of_truncation(text, len(pieces) + 2, max_tokens)
-        ids = [self.bos_id, *pieces[: max_tokens - 2], self.eos_id]
-        token_ids = torch.full((max_tokens,), self.pad_id)
-        token_ids[: len(ids)] = torch.tensor(ids)
-        return token_ids, token_ids == self.pad_id
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of the pieces alone, without beginning, end and padding."""
@@ -84,12 +126,76 @@ class BEiT3Tokenizer:
         """Return the text of (T,) ids; the special ones are left out."""
         return self._pieces.decode([int(i) - 1 for i in token_ids if int(i) > self.unk_id])
 
-    def _warn_of_truncation(self, text: str, length: int, max_tokens: int) -> None:
-        if self._has_warned:
-            return
-        self._has_warned = True
-        warnings.warn(
-            f"an expression of {length} tokens is cut to max_tokens={max_tokens}: {text[:80]!r}; "
-            "others that are cut will not be reported",
-            stacklevel=3,
-        )
+
+@TOKENIZERS.register_module()
+class BertTokenizer(ExpressionTokenizer):
+    """BERT's word pieces, in lower case: `[CLS]`, the pieces, `[SEP]`, `[PAD]`.
+
+    Args:
+        model_file: `vocab.txt` or `tokenizer.json`; a folder that holds one of them, as that of
+            `bert-base-uncased`; or a name on the Hugging Face hub.
+    """
+
+    def __init__(self, model_file: str | Path) -> None:
+        self.model_file = str(model_file)
+        self._pieces = _read_word_pieces(Path(model_file))
+        # Others store a length to pad and cut to (sentence-transformers: 128).
+        self._pieces.no_padding()
+        self._pieces.no_truncation()
+        # "[SEP]" in somebody's expression is text.
+        self._pieces.encode_special_tokens = True
+        names = ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
+        special = [self._pieces.token_to_id(name) for name in names]
+        if None in special:
+            absent = names[special.index(None)]
+            raise ValueError(f"{model_file} is no vocabulary of BERT: it has no {absent}")
+        self.bos_id, self.eos_id, self.pad_id, self.unk_id = special
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, special ones included."""
+        return self._pieces.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of the pieces alone, without beginning, end and padding."""
+        return self._pieces.encode(text, add_special_tokens=False).ids
+
+    def decode(self, token_ids: Tensor) -> str:
+        """Return the text of (T,) ids; the special ones are left out."""
+        special = {self.bos_id, self.eos_id, self.pad_id}
+        return self._pieces.decode([int(i) for i in token_ids if int(i) not in special])
+
+
+def _read_word_pieces(path: Path) -> Tokenizer:
+    """Read a tokenizer from a file, a folder, or the hub."""
+    files = [path] if path.is_file() else [path / "tokenizer.json", path / "vocab.txt"]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        return _fetch_word_pieces(path)
+    try:
+        if file.suffix == ".json":
+            return Tokenizer.from_file(str(file))
+        tokenizer = Tokenizer(WordPiece.from_file(str(file), unk_token="[UNK]"))
+    except Exception as error:  # the library raises nothing more specific
+        raise ValueError(f"{file} is no tokenizer of word pieces: {error}") from error
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
+
+
+def _fetch_word_pieces(path: Path) -> Tokenizer:
+    """Read a tokenizer from the hub, unless the name can only be that of a local file."""
+    missing = FileNotFoundError(
+        f"there is no vocab.txt or tokenizer.json at {path.resolve()}; BERT's are published with "
+        "its weights (google-bert/bert-base-uncased on the Hugging Face hub): put the files into "
+        "pretrain_weights/bert-base-uncased/"
+    )
+    if path.suffix or path.is_absolute() or len(path.parts) > 2 or path.is_dir():
+        raise missing
+    if len(path.parts) == 2 and path.parent.is_dir():
+        raise missing
+    try:
+        return Tokenizer.from_pretrained(path.as_posix())
+    except Exception as error:  # no network, no such name: the library does not tell them apart
+        raise missing from error

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
@@ -20,7 +21,8 @@ class BatchTargets:
 
     Attributes:
         boxes_cxcywh: (B, N, 4), normalised by the padded network input.
-        masks: (B, N, H, W) bool, at the size of the network input.
+        masks: (B, N, H, W) bool, at the size of the network input; (B, N, 0, 0) where the samples
+            have boxes only.
         is_valid: (B, N) bool, False for padding.
     """
 
@@ -35,7 +37,7 @@ class BatchTargets:
         """Gather `gt_instances` of samples whose network input is padded to `size` (H, W)."""
         targets = [sample.gt_instances for sample in samples]
         boxes = pad_sequence([instances.boxes_xyxy for instances in targets], batch_first=True)
-        masks = pad_sequence([_pad(each.masks, size) for each in targets], batch_first=True)
+        masks = pad_sequence([_masks(each, size) for each in targets], batch_first=True)
         counts = torch.tensor([len(instances) for instances in targets])
         is_valid = torch.arange(boxes.shape[1]) < counts[:, None]
         normalized = normalize_boxes(boxes.flatten(0, 1), size).view_as(boxes)
@@ -52,6 +54,13 @@ class BatchTargets:
     def no_target(self) -> Tensor:
         """Which samples have no target, (B,) bool."""
         return ~self.is_valid.any(1)
+
+
+def _masks(instances: InstanceData, size: tuple[int, int]) -> Tensor:
+    """Return the masks at `size` (N, H, W), or planes without a pixel where there are none."""
+    if "masks" not in instances:
+        return torch.zeros(len(instances), 0, 0, dtype=torch.bool)
+    return _pad(instances.masks, size)
 
 
 def _pad(masks: Tensor, size: tuple[int, int]) -> Tensor:

@@ -18,7 +18,6 @@ model = dict(
         num_heads=12,
         ffn_dim=3072,
         dropout=0.1,
-        pretrained=None,  # for training: a folder with bert-base-uncased, or its name on the hub
     ),
     backbone=dict(
         type="ViTDet",
@@ -75,7 +74,7 @@ model = dict(
         score_thr=0.0,  # always one target, as published; no-target data: chosen on a val split
         mask_thr=0.5,
         score_weighted=False,  # the only score is that of the best cell
-        merged_mask="instance",
+        merged_mask="best",
         frame="original",  # the published masks' mIoU: 'input'
         mask_resize="bilinear",
     ),

@@ -228,6 +228,14 @@ class TestWithoutSemanticMask:
         assert found.pred_merged_mask == expected.pred_merged_mask
         assert found.pred_instances.masks == expected.pred_instances.masks
 
+    @pytest.mark.parametrize("scores", [(0.3, 0.9, 0.8), (0.1, 0.3, 0.2)])
+    def test_the_mask_of_the_best_is_given_even_below_the_threshold(self, scores):
+        raw = _raw(scores=scores)
+        del raw["semantic_mask_logits"]
+        found = _run(raw, merged_mask="best")
+        assert found.pred_merged_mask == found.pred_instances.masks[1]
+        assert found.pred_no_target == (max(scores) < 0.7)
+
     @pytest.mark.parametrize("merged_mask", ["merge", "semantic"])
     def test_the_others_do(self, merged_mask):
         with pytest.raises(ValueError, match=f"merged_mask='{merged_mask}' needs a semantic mask"):

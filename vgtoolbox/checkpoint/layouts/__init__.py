@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from vgtoolbox.checkpoint.layouts import beit3, instancevg, internvl, mllmseg, plvl, vitdet
+from vgtoolbox.checkpoint.layouts import beit3, bert, instancevg, internvl, mllmseg, plvl, vitdet
 from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -15,6 +15,7 @@ LAYOUTS: tuple[Layout, ...] = (
     beit3.LAYOUT,
     plvl.LAYOUT,
     vitdet.LAYOUT,
+    bert.LAYOUT,
     mllmseg.LAYOUT,
     internvl.LAYOUT,
 )

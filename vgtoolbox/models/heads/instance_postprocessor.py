@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from mmengine.structures import InstanceData
@@ -12,6 +12,7 @@ from torchvision.ops import nms
 
 from vgtoolbox.registry import TASK_UTILS
 from vgtoolbox.structures import (
+    RLE,
     GroundingDataSample,
     boxes_to_original,
     clip_boxes,
@@ -22,7 +23,9 @@ from vgtoolbox.structures import (
 from vgtoolbox.structures.masks import MaskResize
 
 Frame = Literal["original", "input"]
-MergedMask = Literal["merge", "instance", "semantic"]
+MergedMask = Literal["merge", "instance", "semantic", "best"]
+# These read no semantic mask.
+_OF_INSTANCES = ("instance", "best")
 
 
 @TASK_UTILS.register_module()
@@ -37,8 +40,9 @@ class InstancePostprocessor:
         mask_thr: Least probability of a mask pixel.
         score_weighted: Multiply scores by the probability that a target exists.
         merged_mask: "instance" is the union of the masks of queries above `score_thr`, "semantic"
-            the semantic branch's mask, "merge" the union of both. The last two are given even
-            where nothing passes `score_thr`: evaluation rejects by `pred_no_target`.
+            the semantic branch's mask, "merge" the union of both, "best" the mask of the highest
+            score. All but the first are given even where nothing passes `score_thr`: evaluation
+            rejects by `pred_no_target`.
         nms_thr: IoU above which the weaker of two boxes gets score 0; None for no suppression.
         frame: Where predictions stand. "input" is the network's input frame without its padding,
             in which the published InstanceVG numbers were computed.
@@ -56,9 +60,9 @@ class InstancePostprocessor:
         frame: Frame = "original",
         mask_resize: MaskResize = "nearest",
     ) -> None:
-        if merged_mask not in ("merge", "instance", "semantic"):
+        if merged_mask not in get_args(MergedMask):
             raise ValueError(
-                f"merged_mask must be 'merge', 'instance' or 'semantic', got {merged_mask!r}"
+                f"merged_mask must be one of {get_args(MergedMask)}, got {merged_mask!r}"
             )
         if frame not in ("original", "input"):
             raise ValueError(f"frame must be 'original' or 'input', got {frame!r}")
@@ -89,7 +93,7 @@ class InstancePostprocessor:
             points: (B, Q, 2), prior points in 0..1 of the padded input.
             existence: (B,), probability that a target exists.
             instance_mask_logits: (B, Q, H, W), H and W of the padded input.
-            semantic_mask_logits: (B, 1, H, W); only `merged_mask="instance"` does without.
+            semantic_mask_logits: (B, 1, H, W); "instance" and "best" do without it.
             data_samples: Of the batch.
         """
         if self.score_weighted:
@@ -111,12 +115,12 @@ class InstancePostprocessor:
 
     def _join(self, instances: Tensor, semantic: Tensor | None) -> Tensor:
         """Return the mask logits that are read: (B, Q, H, W), or (B, Q + 1, H, W)."""
-        if self.merged_mask == "instance":
+        if self.merged_mask in _OF_INSTANCES:
             return instances
         if semantic is None:
             raise ValueError(
                 f"merged_mask={self.merged_mask!r} needs a semantic mask, which this model does "
-                "not predict; set merged_mask='instance'"
+                "not predict; set merged_mask to one of {_OF_INSTANCES}"
             )
         return torch.cat([instances, semantic], 1)
 
@@ -141,14 +145,20 @@ class InstancePostprocessor:
         rles, semantic = rles[: len(scores)], rles[len(scores) :]
         scores = self._suppress(scores, boxes_xyxy)
         is_target = scores > self.score_thr
-        merged = [rle for rle, chosen in zip(rles, is_target.tolist(), strict=True) if chosen]
-        if self.merged_mask != "instance":
-            merged = semantic if self.merged_mask == "semantic" else [*merged, *semantic]
         sample.pred_instances = InstanceData(
             boxes_xyxy=boxes_xyxy, scores=scores, points_xy=points_xy, masks=rles
         )
+        merged = self._select(rles, scores, is_target) + semantic
         sample.pred_merged_mask = merge_rles(merged, size)
         sample.pred_no_target = not bool(is_target.any())
+
+    def _select(self, rles: list[RLE], scores: Tensor, is_target: Tensor) -> list[RLE]:
+        """Return those of the Q masks that the merged one is made of; scores and is_target (Q,)."""
+        if self.merged_mask == "semantic":
+            return []
+        if self.merged_mask == "best":
+            return [rles[int(scores.argmax())]]
+        return [rle for rle, chosen in zip(rles, is_target.tolist(), strict=True) if chosen]
 
     def _to_frame(
         self, sample: GroundingDataSample, boxes_xyxy: Tensor, points_xy: Tensor

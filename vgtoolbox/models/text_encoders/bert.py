@@ -23,8 +23,9 @@ class BertTextEncoder(nn.Module):
         max_positions: Rows of the position table.
         dropout: Of states and attention weights.
         init_std: Of all weights that are drawn.
-        pretrained: A folder with `config.json` and weights, or a name on the Hugging Face hub, read
-            by `init_weights`.
+        pretrained: A name on the Hugging Face hub, or a folder with `config.json` and weights, read
+            by `init_weights`, with which every training begins. `PretrainedWeightsHook` reads a
+            single file, and leaves it alone where the training resumes.
     """
 
     def __init__(

@@ -1,0 +1,16 @@
+# PLVL, first of two stages on mixed data: boxes of Visual Genome, Flickr30k Entities and the
+# RefCOCO family. Its last checkpoint is what PLVL-mixed-finetune.py starts from.
+#
+#   bash tools/dist_train.sh configs/refcoco/PLVL-mixed-pretrain.py 8
+#
+# Published recipe: 8 GPUs x 20 samples, 20 epochs.
+_base_ = [
+    "../_base_/models/plvl_vitdet_base.py",
+    "../_base_/datasets/plvl/mixed_pretrain.py",
+    "../_base_/schedules/plvl_20e.py",
+    "../_base_/runtime/from_vitdet_base.py",
+]
+
+model = dict(tasks=("boxes",), box_head=dict(loss_weight=0.5))
+find_unused_parameters = True  # those of the mask head
+default_hooks = dict(checkpoint=dict(save_best="rec/Acc@0.5", rule="greater"))

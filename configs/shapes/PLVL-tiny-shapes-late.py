@@ -1,0 +1,6 @@
+# The ablation of PLVL-tiny-shapes.py: no language in the backbone, only in the decoder behind it.
+#
+#   bash tools/dist_train.sh configs/shapes/PLVL-tiny-shapes-late.py 0
+_base_ = ["./PLVL-tiny-shapes.py"]
+
+model = dict(backbone=dict(text_blocks=()))

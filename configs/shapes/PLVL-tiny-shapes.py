@@ -1,0 +1,58 @@
+# PLVL in miniature on the generated world, on a CPU, without downloads: single-target expressions,
+# one box and one mask each. The classes are those of configs/refcoco/PLVL-refcoco.py with smaller
+# numbers and the preset "clean"; words are those of the world's own tokenizer.
+#
+#   bash tools/dist_train.sh configs/shapes/PLVL-tiny-shapes.py 0
+#   bash tools/dist_test.sh configs/shapes/PLVL-tiny-shapes.py 0 --load-from CKPT
+#   without language in the backbone: PLVL-tiny-shapes-late.py
+_base_ = [
+    "../_base_/models/plvl_clean.py",
+    "../_base_/datasets/shapes.py",
+    "../_base_/schedules/shapes_cpu.py",
+    "../_base_/runtime/default.py",
+]
+
+model = dict(
+    channels=128,
+    text_encoder=dict(
+        vocab_size=514,
+        embed_dim=96,
+        num_layers=2,
+        num_heads=4,
+        ffn_dim=192,
+        max_positions=64,
+        dropout=0.0,
+        # The published init is for a pretrained model of width 768.
+        init_std=0.1,
+    ),
+    backbone=dict(
+        embed_dim=96,
+        depth=4,
+        num_heads=4,
+        patch_size=8,
+        window_size=6,
+        global_blocks=(1, 3),
+        position_side=12,
+        relative_side=12,
+        drop_path_rate=0.0,
+        text_blocks=(1, 3),
+        text_injector=dict(num_heads=4, bottleneck=32, dropout=0.0),
+        init_std=0.06,
+        sine_position_scale=2.0,
+        cosine_patch_scale=4.0,
+    ),
+    decoder=dict(channels=128, num_layers=1, num_heads=4, ffn_channels=256, dropout=0.0),
+    box_head=dict(channels=128, loss_weight=1.0, l1_weight=5.0),
+    mask_head=dict(in_channels=64, patch_size=8, loss=dict(focal_weight=10.0)),
+    # On expressions that may name nothing: chosen on the val split.
+    postprocessor=dict(score_thr=0.3),
+)
+
+refs = dict(dataset=dict(type="RefCOCODataset", ann_root="refcoco"))
+train_dataloader = refs
+val_dataloader = refs
+val_evaluator = {{_base_.test_splits.refs_test.evaluator}}
+test_splits = dict(
+    grefs_test=dict(evaluator=[dict(type="GRECMetric", score_thr=0.3), dict(type="GRESMetric")])
+)
+del refs
