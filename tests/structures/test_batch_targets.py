@@ -64,3 +64,12 @@ def test_no_target_in_the_whole_batch():
 def test_masks_larger_than_the_input_are_refused():
     with pytest.raises(ValueError, match="masks of 8 x 12 do not fit the input of 8 x 8"):
         BatchTargets.from_samples([_sample(1)], (8, 8), CPU)
+
+
+def test_boxes_without_masks_have_planes_without_a_pixel():
+    samples = [_sample(count, seed=count) for count in (2, 0, 1)]
+    for sample in samples:
+        del sample.gt_instances.masks
+    targets = BatchTargets.from_samples(samples, (8, 12), CPU)
+    assert targets.masks.shape == (3, 2, 0, 0)
+    assert targets.is_valid.sum(1).tolist() == [2, 0, 1]
