@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import io
 from pathlib import Path
 
 import pytest
+import sentencepiece
 import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
@@ -135,3 +137,84 @@ def _sample(index, boxes, size):
         },
         gt_instances=InstanceData(boxes_xyxy=boxes, masks=masks),
     )
+
+
+MLLMSEG = ROOT / "configs" / "_base_" / "models" / "mllmseg_tiny.py"
+SMALLER_MLLMSEG = {
+    "mllm": {
+        "adapter": {
+            "text_config": {
+                "hidden_size": 32,
+                "intermediate_size": 48,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "num_key_value_heads": 1,
+            },
+            "vision_config": {
+                "hidden_size": 32,
+                "intermediate_size": 48,
+                "num_hidden_layers": 1,
+                "num_attention_heads": 2,
+                "image_size": SIZE,
+            },
+        },
+    },
+    "fusion": {"detail_channels": 32, "semantic_channels": 32, "num_heads": 2},
+    "decoder": {"channels": 32, "text_channels": 32, "num_heads": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def chat_tokenizer_file(tmp_path_factory):
+    """A sentencepiece model of few words."""
+    model = io.BytesIO()
+    words = ["the red circle on the left", "a big blue square", "all small green shapes"]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(words * 20),
+        model_writer=model,
+        vocab_size=60,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    path = tmp_path_factory.mktemp("chat") / "tokenizer.spm"
+    path.write_bytes(model.getvalue())
+    return path
+
+
+@pytest.fixture
+def build_mllmseg(chat_tokenizer_file):
+    """Return a function that builds a small MLLMSeg from seed 0, with changes to its config."""
+
+    def build(**changes):
+        config = Config.fromfile(MLLMSEG)
+        config.merge_from_dict({"model": copy.deepcopy(SMALLER_MLLMSEG)})
+        config.model.mllm.tokenizer.model_file = str(chat_tokenizer_file)
+        config.merge_from_dict({"model": changes})
+        torch.manual_seed(0)
+        return MODELS.build(config.model)
+
+    return build
+
+
+@pytest.fixture
+def make_conversations():
+    """Return a function that makes a batch of images with some expressions each, by number."""
+    words = ["the red circle", "a big blue square on the left", "all shapes", "the left", "red"]
+
+    def make(expressions=(2, 1), no_target=(), seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        count = sum(expressions)
+        samples = [
+            _sample(i, _boxes(int(i not in no_target), seed + i, SIZE), SIZE) for i in range(count)
+        ]
+        for i, sample in enumerate(samples):
+            sample.set_metainfo({"expression": words[i % len(words)]})
+        inputs = {
+            "images": torch.randn(len(expressions), 3, SIZE, SIZE, generator=generator),
+            "image_index": torch.repeat_interleave(
+                torch.arange(len(expressions)), torch.tensor(expressions)
+            ),
+        }
+        return inputs, samples
+
+    return make

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from vgtoolbox.atomic_file import atomic_file
 from vgtoolbox.checkpoint.carried_files import METADATA_KEY, pack_files
+from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.restricted_pickle import load_restricted_pickle
 from vgtoolbox.version import __version__
 
@@ -89,7 +90,8 @@ def load_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, An
     """Read a checkpoint of ours or of somebody else.
 
     Args:
-        path: A `.safetensors` file, or anything that `torch.save` wrote.
+        path: A `.safetensors` file, anything that `torch.save` wrote, or a published folder, whose
+            tensors are read when they are asked for.
         map_location: The device that the tensors come to.
 
     Returns:
@@ -101,6 +103,8 @@ def load_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, An
         CheckpointError: The file is no checkpoint, is truncated, or holds Python objects.
     """
     source = Path(path)
+    if source.is_dir():
+        return {"state_dict": ShardedState(source)}
     if not source.is_file():
         raise FileNotFoundError(_explain_missing(source))
     if source.suffix == SAFETENSORS_SUFFIX:
@@ -237,8 +241,6 @@ def _with_state_dict(content: dict[str, Any], source: Path) -> dict[str, Any]:
 
 def _explain_missing(source: Path) -> str:
     """Say what stands beside the file that was not found."""
-    if source.is_dir():
-        return f"{source} is a folder, expected a checkpoint file"
     if not source.parent.is_dir():
         return f"no checkpoint {source}: the folder {source.parent} does not exist"
     found = sorted(entry.name for entry in source.parent.iterdir() if entry.suffix in _SUFFIXES)

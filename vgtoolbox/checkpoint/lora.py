@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 _BASE = ".base_layer."
 _A, _B = ".lora_A.default.weight", ".lora_B.default.weight"
+LORA_SUFFIXES = (_A, _B)
 
 
 def has_lora(keys: Collection[str]) -> bool:
@@ -76,9 +77,7 @@ def fit_lora(
         return merged_lora(state, scaling or 0.0)
     if has_lora(state):
         _check_scaling(model, scaling)
-        if is_adapter_only(state):
-            return {key: state.get(key, value) for key, value in wanted.items()}
-        return dict(state)
+        return _on_base(state, model) if is_adapter_only(state) else dict(state)
     fitted = dict(state)
     for key, value in wanted.items():
         if key.endswith((_A, _B)):
@@ -88,6 +87,17 @@ def fit_lora(
         elif _BASE in key and key.replace(_BASE, ".") in fitted:
             fitted[key] = fitted.pop(key.replace(_BASE, "."))
     return fitted
+
+
+def _on_base(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Add to an adapter by itself the frozen weights that it stands on."""
+    for module in model.modules():
+        load_base = getattr(module, "load_base", None)
+        if load_base is not None:
+            load_base()
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    base = {key: value for key, value in model.state_dict().items() if key in frozen}
+    return base | dict(state)
 
 
 def model_scaling(model: nn.Module) -> float | None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vgtoolbox.checkpoint.config_text import ConfigTextError, read_config_text
 from vgtoolbox.checkpoint.layouts import recognise
+from vgtoolbox.checkpoint.sharded import ShardedState, load_streaming
 
 _SHOWN_KEYS = 5
 _WRAPPER_PREFIX = "module."  # of torch's DataParallel and DistributedDataParallel
@@ -103,6 +104,14 @@ def load_state_dict_strict(
     Raises:
         CheckpointMismatchError: A key is missing, unexpected, or of another shape.
     """
+    layout = recognise(state_dict.keys())
+    if isinstance(state_dict, ShardedState) and layout is not None and layout.convert:
+        shapes = state_dict.shapes()
+        _, report = match_state_dict(model, shapes, source=source, config_text=config_text)
+        load_streaming(
+            model, state_dict, convert=layout.convert, scaling=layout.lora_scaling
+        )
+        return report
     ours, report = match_state_dict(model, state_dict, source=source, config_text=config_text)
     model.load_state_dict(ours)
     return report

@@ -6,13 +6,23 @@ from vgtoolbox.datasets.chat_tokenizers import (
     HuggingFaceChatTokenizer,
     SentencePieceChatTokenizer,
 )
+from vgtoolbox.datasets.coco_expressions import COCOExpressionsDataset
 from vgtoolbox.datasets.collate import grounding_collate
 from vgtoolbox.datasets.grefcoco import GRefCOCODataset
+from vgtoolbox.datasets.image_batches import (
+    ImageBatchSampler,
+    MixtureSampler,
+    conversation_collate,
+)
+from vgtoolbox.datasets.image_order import ImageWindowSampler
 from vgtoolbox.datasets.instancevg_json import InstanceVGJsonDataset
+from vgtoolbox.datasets.json_lines import JSONLinesDataset
 from vgtoolbox.datasets.negated_refcoco import FPRefCOCODataset, RRefCOCODataset
+from vgtoolbox.datasets.phrase_list import PhraseListDataset
 from vgtoolbox.datasets.reasonseg import ReasonSegDataset
 from vgtoolbox.datasets.refcoco import RefCOCODataset
 from vgtoolbox.datasets.refzom import RefZOMDataset
+from vgtoolbox.datasets.segllm_conversations import SegLLMConversationDataset
 from vgtoolbox.datasets.tokenizers import BEiT3Tokenizer, BertTokenizer, ExpressionTokenizer
 from vgtoolbox.datasets.transforms import (
     ChooseExpression,
@@ -33,18 +43,24 @@ __all__ = [
     "AnnotationError",
     "BEiT3Tokenizer",
     "BertTokenizer",
+    "COCOExpressionsDataset",
     "ChooseExpression",
     "CleanExpression",
     "ColorJitter",
-    "FPRefCOCODataset",
     "ExpressionTokenizer",
+    "FPRefCOCODataset",
     "GRefCOCODataset",
     "GroundingDataset",
     "HuggingFaceChatTokenizer",
+    "ImageBatchSampler",
+    "ImageWindowSampler",
     "InstanceVGJsonDataset",
+    "JSONLinesDataset",
     "LoadImage",
     "LoadTargets",
+    "MixtureSampler",
     "PackGroundingInputs",
+    "PhraseListDataset",
     "RRefCOCODataset",
     "RandomHorizontalFlip",
     "ReasonSegDataset",
@@ -52,9 +68,11 @@ __all__ = [
     "RefZOMDataset",
     "RefusedPickleError",
     "Resize",
+    "SegLLMConversationDataset",
     "SentencePieceChatTokenizer",
     "TokenizeExpression",
     "clean_expression",
+    "conversation_collate",
     "grounding_collate",
     "load_restricted_pickle",
     "swap_left_and_right",

@@ -34,6 +34,7 @@ class SentencePieceChatTokenizer:
         model_file: The sentencepiece model, `tokenizer.model` in a published folder.
         special_tokens: Ids by token; or tokens that get the ids behind the vocabulary, in order;
             None reads `added_tokens.json` and `tokenizer_config.json` beside the model.
+        new_tokens: Further ones, which get the next ids where they have none yet.
         add_bos: Texts begin with the model's own token for it.
         eos_token: What ends an answer; None is the model's own.
     """
@@ -43,6 +44,7 @@ class SentencePieceChatTokenizer:
         *,
         model_file: str | Path,
         special_tokens: Mapping[str, int] | Sequence[str] | None = None,
+        new_tokens: Sequence[str] = (),
         add_bos: bool = True,
         eos_token: str | None = None,
     ) -> None:
@@ -60,6 +62,8 @@ class SentencePieceChatTokenizer:
             first = len(self._pieces)
             special_tokens = {token: first + i for i, token in enumerate(special_tokens)}
         self.special_tokens = dict(special_tokens)
+        for token in new_tokens:
+            self.special_tokens.setdefault(token, self.vocab_size)
         self._texts = {token_id: token for token, token_id in self.special_tokens.items()}
         self.bos_id = self._pieces.bos_id() if add_bos and self._pieces.bos_id() >= 0 else None
         self.eos_id = self.token_id(eos_token) if eos_token else self._pieces.eos_id()

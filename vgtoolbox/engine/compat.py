@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 
 from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.checkpoint.io import check_plain, load_checkpoint, save_checkpoint
+from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
 from vgtoolbox.engine.device import choose_device
 from vgtoolbox.registry import FUNCTIONS, RUNNERS
@@ -189,9 +190,12 @@ class GroundingRunner(Runner):
         """Load the weights of any known layout, all of them (signature of upstream)."""
         checkpoint = load_checkpoint(filename)
         model = self.bare_model
-        checkpoint["state_dict"], layout = to_model_layout(checkpoint["state_dict"], model)
-        # Hooks may exchange weights here: EMA keeps those that training goes on with.
-        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        layout = ""
+        # A published folder is read bit by bit while it is loaded, and no hook is about it.
+        if not isinstance(checkpoint["state_dict"], ShardedState):
+            checkpoint["state_dict"], layout = to_model_layout(checkpoint["state_dict"], model)
+            # Hooks may exchange weights here: EMA keeps those that training goes on with.
+            self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         report = load_state_dict_strict(
             model,
             checkpoint["state_dict"],
@@ -200,7 +204,8 @@ class GroundingRunner(Runner):
         )
         self._has_loaded = True
         self.logger.info(
-            f"{filename}: {len(report.matched)} weights loaded, all matched (layout of {layout})"
+            f"{filename}: {len(report.matched)} weights loaded, all matched "
+            f"(layout of {layout or report.layout})"
         )
         return checkpoint
 

@@ -113,6 +113,8 @@ def _test(
                 unlike = protocol.setdefault(prefix, settings) != settings
                 protocol[f"{name}/{prefix}" if unlike else prefix] = settings
         runner.call_hook("after_run")
+        if settings := getattr(runner.bare_model, "protocol_settings", None):
+            protocol["model"] = settings
         if is_main_process():
             write_metric_report(
                 folder / "metrics.json",

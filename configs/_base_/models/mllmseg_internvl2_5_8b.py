@@ -44,6 +44,7 @@ model = dict(
         tokenizer=dict(
             type="SentencePieceChatTokenizer",
             model_file="pretrain_weights/MLLMSeg_InternVL2_5_8B_RES/tokenizer.model",
+            new_tokens=["[SEG]", "[REJ]"],  # where the folder is that of InternVL2_5-8B
             eos_token="<|im_end|>",
         ),
         chat="internvl2_5",
@@ -78,7 +79,6 @@ model = dict(
         type="TokenMaskPostprocessor",
         mask_thr=0.5,
         resize="probabilities",
-        box_edges="inclusive",
         keep_rejected=True,
     ),
     protocol="teacher_forced",  # without the true answers in the prompt: "constrained", "generate"

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from vgtoolbox.checkpoint.layouts import beit3, bert, instancevg, internvl, mllmseg, plvl, vitdet
+from vgtoolbox.checkpoint.layouts import (
+    beit3,
+    bert,
+    instancevg,
+    internvl,
+    mllmseg,
+    own_lora,
+    plvl,
+    vitdet,
+)
 from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -18,6 +27,7 @@ LAYOUTS: tuple[Layout, ...] = (
     bert.LAYOUT,
     mllmseg.LAYOUT,
     internvl.LAYOUT,
+    own_lora.LAYOUT,
 )
 
 

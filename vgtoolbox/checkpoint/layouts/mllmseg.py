@@ -66,6 +66,11 @@ def convert(key: str, value: Tensor, *, head_dim: int, group: int) -> StateDict:
     return {name: value}
 
 
+def _convert_for(key: str, value: Tensor, model: nn.Module) -> StateDict:
+    head_dim, group = internvl.head_shape(model)
+    return convert(key, value, head_dim=head_dim, group=group)
+
+
 def to_ours(state: StateDict, model: nn.Module | None) -> StateDict:
     """Rename and split a published state dict; LoRA is merged where `model` has none.
 
@@ -108,4 +113,6 @@ LAYOUT = Layout(
     to_ours=to_ours,
     matches_ours=matches_ours,
     to_published=to_published,
+    convert=_convert_for,
+    lora_scaling=LORA_SCALING,
 )

@@ -201,7 +201,7 @@ class MLLMSeg(BaseGrounder):
                 inputs["token_ids"], inputs.get("text_padding_mask"), inputs["labels"]
             )
         else:
-            groups = group_images(inputs["images"])
+            groups = group_images(inputs["images"], inputs.get("image_index"))
             rows = self._training_rows(groups, data_samples)
             images, packed = groups.images, self.mllm.pack(rows)
         features = self.mllm.encode_images(images)
@@ -217,7 +217,7 @@ class MLLMSeg(BaseGrounder):
         self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
     ) -> list[GroundingDataSample]:
         """Fill the predictions of each sample; neighbours of one image share what they can."""
-        groups = group_images(inputs["images"])
+        groups = group_images(inputs["images"], inputs.get("image_index"))
         features = self.mllm.encode_images(groups.images)
         expressions = [[data_samples[i].expression for i in each] for each in groups.members()]
         truth = None

@@ -11,7 +11,6 @@ from torch import Tensor
 from vgtoolbox.registry import TASK_UTILS
 from vgtoolbox.structures import (
     GroundingDataSample,
-    clip_boxes,
     empty_rle,
     encode_masks,
     masks_to_boxes_xyxy,
@@ -26,8 +25,6 @@ class TokenMaskPostprocessor:
     Args:
         mask_thr: Least probability of a foreground pixel.
         resize: "logits", or "probabilities" as the published MLLMSeg does.
-        box_edges: "exclusive" counts the last column and row into the box, as COCO does;
-            "inclusive" gives their indices, as the published MLLMSeg does.
         keep_rejected: Keep the mask of an expression that is rejected (the "gsva" protocol of GRES
             credits it); otherwise it is empty.
     """
@@ -37,18 +34,14 @@ class TokenMaskPostprocessor:
         *,
         mask_thr: float = 0.5,
         resize: Literal["logits", "probabilities"] = "logits",
-        box_edges: Literal["exclusive", "inclusive"] = "exclusive",
         keep_rejected: bool = False,
     ) -> None:
         if not 0 < mask_thr < 1:
             raise ValueError(f"mask_thr must lie between 0 and 1, got {mask_thr}")
         if resize not in ("logits", "probabilities"):
             raise ValueError(f"resize must be 'logits' or 'probabilities', got {resize!r}")
-        if box_edges not in ("exclusive", "inclusive"):
-            raise ValueError(f"box_edges must be 'exclusive' or 'inclusive', got {box_edges!r}")
         self.mask_thr = mask_thr
         self.resize = resize
-        self.box_edges = box_edges
         self.keep_rejected = keep_rejected
 
     def __call__(
@@ -76,11 +69,11 @@ class TokenMaskPostprocessor:
         else:
             mask = self._mask(mask_logits, sample.img_shape, size)[None].cpu()
         rles = encode_masks(mask) if bool(mask.any()) else [empty_rle(size)]
-        boxes = clip_boxes(self._boxes(mask), size)
+        boxes_xyxy = masks_to_boxes_xyxy(mask)
         kept = bool(mask.any()) and (not no_target or self.keep_rejected)
         sample.pred_merged_mask = rles[0]
         sample.pred_instances = InstanceData(
-            boxes_xyxy=boxes[:kept],
+            boxes_xyxy=boxes_xyxy[:kept],
             scores=torch.tensor([existence])[:kept],
             masks=rles[:kept],
         )
@@ -99,9 +92,3 @@ class TokenMaskPostprocessor:
         resized = resize_mask_logits(content[None, None], size, align_corners=False)[0, 0]
         probability = resized if self.resize == "probabilities" else resized.sigmoid()
         return probability >= self.mask_thr
-
-    def _boxes(self, mask: Tensor) -> Tensor:
-        boxes_xyxy = masks_to_boxes_xyxy(mask)
-        if self.box_edges == "inclusive":
-            boxes_xyxy[:, 2:] -= 1
-        return boxes_xyxy

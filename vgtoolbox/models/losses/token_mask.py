@@ -54,10 +54,12 @@ class TokenMaskLoss(nn.Module):
             num_missing: Targets without a mask, rightly: no loss, an IoU of 1.
             normalizer: What sums are divided by; None is N + num_missing.
         """
-        parts = [self._one(*pair) for pair in zip(mask_logits, targets, strict=True)]
-        sums = torch.stack(parts).sum(0) if parts else mask_logits.new_zeros(3)
+        sums = mask_logits.new_zeros(3)
+        for places in _same_size(targets):
+            wanted = torch.stack([targets[i] for i in places])
+            sums = sums + self._sums(mask_logits[places], wanted)
         if normalizer is None:
-            normalizer = sums.new_tensor(max(len(parts) + num_missing, 1))
+            normalizer = sums.new_tensor(max(len(targets) + num_missing, 1))
         focal, dice, iou = sums / normalizer
         return {
             "loss_focal": self.focal_weight * focal,
@@ -65,20 +67,37 @@ class TokenMaskLoss(nn.Module):
             "soft_iou": (iou + num_missing / normalizer).detach(),
         }
 
-    def _one(self, mask_logits: Tensor, target: Tensor) -> Tensor:
-        """Return focal loss, Dice loss and soft IoU (3,) of one mask (h, w)."""
-        size = (target.shape[-2], target.shape[-1])
-        target = target.to(mask_logits.device, mask_logits.dtype)
+    def _sums(self, mask_logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the sums of focal loss, Dice loss and soft IoU, (3,), of masks of one size.
+
+        Args:
+            mask_logits: (M, h, w).
+            targets: (M, H, W).
+        """
+        size = (targets.shape[1], targets.shape[2])
+        targets = targets.to(mask_logits.device, mask_logits.dtype)
         if self.form == "published":
-            probability = resize_mask_logits(
-                mask_logits.sigmoid()[None, None], size, align_corners=False
-            )[0, 0]
-            focal = probability_focal_loss(probability, target).mean()
+            probabilities = _resize(mask_logits.sigmoid(), size)
+            focal = probability_focal_loss(probabilities, targets)
         else:
-            logits = resize_mask_logits(mask_logits[None, None], size, align_corners=False)[0, 0]
-            probability = logits.sigmoid()
-            focal = sigmoid_focal_loss(logits, target, reduction="mean")
-        dice = soft_dice_loss(probability[None], target[None])[0]
-        overlap = (probability * target).sum()
-        iou = overlap / (probability.sum() + target.sum() - overlap).clamp(min=1e-6)
-        return torch.stack([focal, dice, iou])
+            logits = _resize(mask_logits, size)
+            probabilities = logits.sigmoid()
+            focal = sigmoid_focal_loss(logits, targets)
+        dice = soft_dice_loss(probabilities, targets)
+        overlap = (probabilities * targets).sum((1, 2))
+        union = probabilities.sum((1, 2)) + targets.sum((1, 2)) - overlap
+        iou = overlap / union.clamp(min=1e-6)
+        return torch.stack([focal.mean((1, 2)).sum(), dice.sum(), iou.sum()])
+
+
+def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps (M, h, w) bilinearly."""
+    return resize_mask_logits(maps[None], size, align_corners=False)[0]
+
+
+def _same_size(targets: Sequence[Tensor]) -> list[list[int]]:
+    """Return the positions of the masks of each size."""
+    places: dict[tuple[int, ...], list[int]] = {}
+    for index, target in enumerate(targets):
+        places.setdefault(tuple(target.shape), []).append(index)
+    return list(places.values())

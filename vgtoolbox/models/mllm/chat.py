@@ -100,11 +100,13 @@ class ReferringPrompts:
         questions: Each with `{expressions}`, which stands for them joined by ", ", in lower case
             and without a full stop.
         answers: Pairs of an opening and an item with `{expression}` and `{token}`; items are joined
-            by ", " and a full stop ends them.
+            by ", ".
+        end: What ends an answer.
     """
 
     questions: tuple[str, ...]
     answers: tuple[tuple[str, str], ...]
+    end: str = "."
 
     def question(self, expressions: Sequence[str], index: int = 0) -> str:
         """Return question `index` about expressions."""
@@ -118,7 +120,7 @@ class ReferringPrompts:
             item.format(expression=expression, token=token)
             for expression, token in zip(expressions, tokens, strict=True)
         ]
-        return f"{opening}{', '.join(items)}."
+        return f"{opening}{', '.join(items)}{self.end}"
 
 
 def plain(expression: str) -> str:

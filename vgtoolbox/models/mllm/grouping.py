@@ -28,8 +28,16 @@ class ImageGroups:
         return groups
 
 
-def group_images(images: Tensor) -> ImageGroups:
-    """Group neighbours (B, 3, H, W) whose pixels are the same; each image is then encoded once."""
+def group_images(images: Tensor, image_index: Tensor | None = None) -> ImageGroups:
+    """Group samples by image; each image is then encoded once.
+
+    Args:
+        images: (I, 3, H, W) with `image_index`, else (B, 3, H, W): neighbours whose pixels are the
+            same are one image.
+        image_index: (B,), the image of each sample, ascending.
+    """
+    if image_index is not None:
+        return ImageGroups(images, tuple(image_index.tolist()))
     first, index = [0], [0]
     for i in range(1, len(images)):
         if not torch.equal(images[i], images[first[-1]]):

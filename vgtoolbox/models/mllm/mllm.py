@@ -19,6 +19,7 @@ from vgtoolbox.models.mllm.chat import IMAGE_MARK, ChatTokenizer, chat_template
 from vgtoolbox.models.mllm.embeddings import train_new_rows
 from vgtoolbox.models.mllm.lora import add_lora
 from vgtoolbox.models.mllm.packing import Encoded, PackedBatch, Row
+from vgtoolbox.models.mllm.pretrained import load_pretrained
 from vgtoolbox.models.mllm.readout import next_token_loss
 from vgtoolbox.registry import MODELS, TOKENIZERS
 
@@ -70,6 +71,7 @@ class MLLM(nn.Module):
         self.image_token = image_token
         self.image_text = image_text
         self.pretrained = pretrained
+        self._has_base = False
         self._choose_trainable(lora, trainable)
         if gradient_checkpointing:
             self.adapter.enable_gradient_checkpointing()
@@ -78,6 +80,16 @@ class MLLM(nn.Module):
     def tokenizer(self) -> ChatTokenizer:
         """The tokenizer, built on first use."""
         return TOKENIZERS.build(self._tokenizer_config)
+
+    def init_weights(self) -> None:
+        """Begin training with the published weights, where there are any (called by mmengine)."""
+        self.load_base()
+
+    def load_base(self) -> None:
+        """Load the weights that `pretrained` names, once."""
+        if self.pretrained and not self._has_base:
+            load_pretrained(self, self.pretrained)
+            self._has_base = True
 
     @property
     def device(self) -> torch.device:

@@ -1,0 +1,44 @@
+# gRefCOCO as MLLMSeg reads it: see mllmseg_refer.py. Where none of the drawn expressions has a target
+# the published code draws again, so that such images are never trained; here they are.
+_base_ = ["mllmseg_refer.py"]
+
+_grefs = dict(
+    type="GRefCOCODataset",
+    data_root="data/refer_seg",
+    ann_root="grefcoco",
+    image_root="images/mscoco/images/train2014",
+    split_by="unc",
+)
+_train = dict(
+    load=dict(type="LoadImage"),
+    draw=dict(type="DrawExpressions", max_expressions=5),
+    targets=dict(type="LoadTargets"),
+    jpeg=dict(type="RandomJPEG", quality=(75, 100)),
+    resize=dict(type="Resize", size=448, backend="pil", interpolation="bicubic"),
+    pack=dict(type="PackConversationInputs"),
+)
+_test = dict(
+    load=dict(type="LoadImage"),
+    targets=dict(type="LoadTargets"),
+    choose=dict(type="ChooseExpression"),
+    clean=dict(type="CleanExpression", variant="mllmseg"),
+    resize=dict(type="Resize", size=448, backend="pil", interpolation="bicubic"),
+    pack=dict(type="PackGroundingInputs"),
+)
+# Published numbers credit the masks of rejected targets; "rela" is the official evaluator.
+_metrics = [
+    dict(type="GRESMetric", protocol="gsva", prefix="gres_gsva"),
+    dict(type="GRESMetric"),
+]
+train_dataloader = dict(
+    sampler=dict(num_samples=640000),
+    dataset=dict(_delete_=True, split="train", group_by="image", pipeline=_train, **_grefs),
+)
+val_dataloader = dict(dataset=dict(_delete_=True, split="val", pipeline=_test, **_grefs))
+val_evaluator = _metrics
+test_splits = dict(
+    _delete_=True,
+    val=dict(dataset=dict(split="val", pipeline=_test, **_grefs), evaluator=_metrics),
+    testA=dict(dataset=dict(split="testA", pipeline=_test, **_grefs), evaluator=_metrics),
+    testB=dict(dataset=dict(split="testB", pipeline=_test, **_grefs), evaluator=_metrics),
+)

@@ -1,0 +1,75 @@
+import pytest
+import torch
+
+from vgtoolbox.models.heads import TokenMaskPostprocessor
+from vgtoolbox.structures import GroundingDataSample, decode_masks
+
+
+def predict(logits, *, no_target=False, ori_shape=(8, 12), img_shape=(4, 4), **options):
+    sample = GroundingDataSample(metainfo={"ori_shape": ori_shape, "img_shape": img_shape})
+    TokenMaskPostprocessor(**options)(sample, logits, existence=0.75, no_target=no_target)
+    return sample
+
+
+def corner():
+    logits = torch.full((4, 4), -9.0)
+    logits[:2, :2] = 9.0
+    return logits
+
+
+@pytest.mark.parametrize("resize", ["logits", "probabilities"])
+def test_mask_and_box_in_the_original_image(resize):
+    sample = predict(corner(), resize=resize)
+    mask = decode_masks([sample.pred_merged_mask])[0]
+    assert mask.shape == (8, 12)
+    assert bool(mask[:4, :6].all())
+    assert int(mask.sum()) == 24
+    assert sample.pred_instances.boxes_xyxy.tolist() == [[0, 0, 6, 4]]
+    assert sample.pred_instances.scores.tolist() == [0.75]
+    assert sample.pred_instances.masks == [sample.pred_merged_mask]
+    assert sample.pred_frame == "original"
+    assert sample.pred_existence == 0.75
+    assert sample.pred_no_target is False
+
+
+def test_padding_is_cut_off():
+    sample = predict(corner(), img_shape=(2, 2), ori_shape=(6, 6))
+    assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 36
+
+
+def test_what_is_rejected_has_no_mask():
+    sample = predict(corner(), no_target=True)
+    assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 0
+    assert len(sample.pred_instances) == 0
+    assert sample.pred_no_target is True
+
+
+def test_unless_it_is_kept():
+    sample = predict(corner(), no_target=True, keep_rejected=True)
+    assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 24
+    assert len(sample.pred_instances) == 1
+
+
+def test_an_empty_mask_has_no_box():
+    sample = predict(torch.full((4, 4), -9.0))
+    assert len(sample.pred_instances) == 0
+    assert sample.pred_no_target is False
+
+
+def test_probabilities_and_logits_differ_between_pixels():
+    logits = torch.tensor([[-1.0, 9.0]])
+    areas = [
+        int(
+            decode_masks(
+                [predict(logits, ori_shape=(1, 40), img_shape=(1, 2), resize=r).pred_merged_mask]
+            ).sum()
+        )
+        for r in ("logits", "probabilities")
+    ]
+    assert areas[0] > areas[1] > 20
+
+
+@pytest.mark.parametrize("options", [{"mask_thr": 1.0}, {"resize": "nearest"}])
+def test_impossible_options(options):
+    with pytest.raises(ValueError, match=r"mask_thr must lie|resize must be"):
+        TokenMaskPostprocessor(**options)

@@ -1,0 +1,73 @@
+"""The two forms in which a model with LoRA is handed on: merged, or the adapter by itself."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vgtoolbox.checkpoint.layouts import recognise
+from vgtoolbox.checkpoint.layouts.own_lora import PREFIX
+from vgtoolbox.checkpoint.lora import has_lora, merged_lora
+from vgtoolbox.checkpoint.strict import load_state_dict_strict
+from vgtoolbox.registry import MODELS
+
+Config = dict[str, Any]
+
+
+def merged_weights(
+    state: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> tuple[dict[str, Tensor], Config]:
+    """Merge LoRA.
+
+    Args:
+        state: Of ours, or of a published folder.
+        config: Of the model that it is of.
+
+    Returns:
+        The weights, and the config without LoRA.
+
+    Raises:
+        ValueError: There is no LoRA to merge.
+    """
+    if not has_lora(state):
+        raise ValueError("the checkpoint has no LoRA, so there is nothing to merge")
+    merged_config = copy.deepcopy(dict(config))
+    lora = merged_config["model"]["mllm"].pop("lora", None)
+    layout = recognise(state.keys())
+    if layout is not None and layout.name != "vgtoolbox":
+        model = MODELS.build(merged_config["model"])
+        load_state_dict_strict(model, state)
+        return model.state_dict(), merged_config
+    if lora is None:
+        raise ValueError("the config has no model.mllm.lora, so alpha / rank is not known")
+    return merged_lora(state, lora["alpha"] / lora["rank"]), merged_config
+
+
+def adapter_weights(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return what of a checkpoint of ours was trained: LoRA, what is unfrozen, and the other parts.
+
+    Raises:
+        ValueError: The checkpoint has no LoRA, or the config does not say what it stands on.
+    """
+    if not has_lora(state):
+        raise ValueError("the checkpoint has no LoRA: all of its weights are needed")
+    if not config["model"]["mllm"].get("pretrained"):
+        raise ValueError(
+            "model.mllm.pretrained does not name a folder, so an adapter would have nothing to "
+            "stand on; merge it instead"
+        )
+    with torch.device("meta"):
+        model = MODELS.build(config["model"])
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    kept = {key: value for key, value in state.items() if key not in frozen}
+    return {key: v for key, v in kept.items() if not key.startswith(PREFIX) or _moves(key, model)}
+
+
+def _moves(key: str, model: Any) -> bool:
+    """Whether an entry below the adapter holds anything that is trained."""
+    module = model.get_submodule(key.rpartition(".")[0])
+    return any(parameter.requires_grad for parameter in module.parameters(recurse=False))
