@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torchvision import tv_tensors
 
+from vgtoolbox.datasets.transforms.image_cache import ImageCache
 from vgtoolbox.datasets.transforms.sample import Results, describe_sample, set_boxes
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.structures import RLE, decode_masks, segmentation_to_rle
@@ -34,7 +35,16 @@ class LoadImage:
     Decoded by OpenCV, as the published systems do. EXIF orientation is honoured; grey, palette and
     16-bit images become 8-bit RGB, an alpha channel is dropped. A sample that has an `image`
     already, an (H, W, 3) uint8 RGB array, keeps it.
+
+    Args:
+        cache_mb: Keep the images decoded last, up to so many megabytes in each worker process, for
+            the other expressions of an image. Of use where these come soon: `ImageWindowSampler`.
     """
+
+    def __init__(self, *, cache_mb: float = 0) -> None:
+        if cache_mb < 0:
+            raise ValueError(f"cache_mb must be 0 or more, got {cache_mb}")
+        self._cache = ImageCache(int(cache_mb * 1e6))
 
     def __call__(self, results: Results) -> Results:
         """Read the image.
@@ -43,7 +53,10 @@ class LoadImage:
             FileNotFoundError: There is no such file.
             ValueError: The file is truncated or no image, or of another size than the record says.
         """
-        pixels = results["image"] if "image" in results else _read_rgb(results)
+        if "image" in results:
+            pixels = results["image"]
+        else:
+            pixels = self._cache.get(str(results["img_path"]), lambda: _read_rgb(results))
         height, width = pixels.shape[:2]
         expected = (results.get("height", height), results.get("width", width))
         if expected != (height, width):

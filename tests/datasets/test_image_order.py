@@ -1,0 +1,93 @@
+from itertools import pairwise
+
+import pytest
+
+from vgtoolbox.datasets.image_order import ImageWindowSampler
+from vgtoolbox.registry import DATA_SAMPLERS
+
+
+class Records:
+    """30 images of 1 to 7 samples each, scattered."""
+
+    def __init__(self):
+        images = [image for image in range(30) for _ in range(1 + image % 7)]
+        self.images = sorted(images, key=lambda image: image * 37 % 11)
+
+    def __len__(self):
+        return len(self.images)
+
+    def get_data_info(self, index):
+        return {"img_path": f"{self.images[index]}.jpg"}
+
+
+RECORDS = Records()
+
+
+def _images(order):
+    return [RECORDS.images[index] for index in order]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("window", [1, 4, 100])
+def test_every_sample_comes_once(shuffle, window):
+    sampler = ImageWindowSampler(RECORDS, shuffle=shuffle, window=window, seed=0)
+    order = list(sampler)
+    assert sorted(order) == list(range(len(RECORDS)))
+    assert len(sampler) == len(order)
+
+
+def test_unshuffled_samples_come_image_by_image():
+    order = list(ImageWindowSampler(RECORDS, shuffle=False, seed=0))
+    images = _images(order)
+    changes = sum(a != b for a, b in pairwise(images))
+    assert changes == 29
+    assert order == list(ImageWindowSampler(RECORDS, shuffle=False, seed=5))
+
+
+@pytest.mark.parametrize("window", [1, 4, 7])
+def test_the_samples_of_an_image_stay_within_a_window(window):
+    images = _images(ImageWindowSampler(RECORDS, window=window, seed=3))
+    first_seen = list(dict.fromkeys(images))
+    position = {image: index for index, image in enumerate(images)}
+    for start in range(0, 30, window):
+        inside = set(first_seen[start : start + window])
+        ends = max(position[image] for image in inside)
+        begins = min(images.index(image) for image in inside)
+        assert set(images[begins : ends + 1]) == inside
+
+
+def test_a_window_mixes_its_images():
+    images = _images(ImageWindowSampler(RECORDS, window=30, seed=0))
+    changes = sum(a != b for a, b in pairwise(images))
+    assert changes > 90  # of 116 neighbours; 29 where images stand together
+
+
+def test_each_epoch_and_seed_has_an_order_of_its_own():
+    sampler = ImageWindowSampler(RECORDS, window=4, seed=0)
+    first = list(sampler)
+    assert list(sampler) == first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    assert list(ImageWindowSampler(RECORDS, window=4, seed=1)) != first
+
+
+def test_ranks_share_the_samples(monkeypatch):
+    orders = []
+    for rank in range(3):
+        monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda rank=rank: (rank, 3))
+        sampler = ImageWindowSampler(RECORDS, window=4, seed=0)
+        orders.append(list(sampler))
+        assert len(orders[-1]) == len(sampler) == 39
+    drawn = [index for order in orders for index in order]
+    assert set(drawn) == set(range(len(RECORDS)))
+    assert len(drawn) - len(RECORDS) <= 2
+
+
+def test_it_is_built_from_the_registry():
+    config = {"type": "ImageWindowSampler", "dataset": RECORDS, "window": 2, "seed": 0}
+    assert DATA_SAMPLERS.build(config).window == 2
+
+
+def test_the_window_is_checked():
+    with pytest.raises(ValueError, match="window must be 1 image or more"):
+        ImageWindowSampler(RECORDS, window=0)

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from vgtoolbox.datasets.transforms import LoadImage, Resize
+from vgtoolbox.datasets.transforms.image_cache import ImageCache
+
+
+def _pixels(value, side=10):
+    return np.full((side, side, 3), value, np.uint8)  # 300 bytes
+
+
+class Reader:
+    """Counts how often an image is read."""
+
+    def __init__(self):
+        self.reads = []
+
+    def __call__(self, cache, value, side=10):
+        def read():
+            self.reads.append(value)
+            return _pixels(value, side)
+
+        return cache.get(str(value), read)
+
+
+def test_an_image_is_read_once():
+    cache, get = ImageCache(1000), Reader()
+    assert get(cache, 1) is get(cache, 1)
+    assert get.reads == [1]
+    assert cache.num_bytes == 300
+
+
+def test_what_was_unused_for_longest_is_dropped():
+    cache, get = ImageCache(900), Reader()
+    for value in (1, 2, 3, 1, 4, 1, 2):
+        assert (get(cache, value) == value).all()
+    assert get.reads == [1, 2, 3, 4, 2]
+    assert cache.num_bytes == 900
+    assert len(cache) == 3
+
+
+def test_the_bytes_are_bounded():
+    cache, get = ImageCache(1000), Reader()
+    for value in range(50):
+        get(cache, value, side=1 + value % 12)
+        assert cache.num_bytes <= 1000
+        assert cache.num_bytes == sum(p.nbytes for p in cache._images.values())
+
+
+def test_an_image_beyond_the_bound_is_not_kept():
+    cache, get = ImageCache(299), Reader()
+    get(cache, 1), get(cache, 1)
+    assert get.reads == [1, 1]
+    assert len(cache) == 0
+
+
+def test_without_room_nothing_is_kept():
+    get = Reader()
+    get(cache := ImageCache(0), 1)
+    assert (len(cache), cache.num_bytes) == (0, 0)
+
+
+def test_a_file_is_decoded_once_and_its_pixels_stay(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    load, resize = LoadImage(cache_mb=1), Resize(8)
+    record = {"img_path": str(tmp_path / "a.png")}
+    first = resize(load(dict(record)))["image"].clone()
+    (tmp_path / "a.png").unlink()
+    again = load(dict(record))
+    assert np.array_equal(again["image"].permute(1, 2, 0).numpy(), pixels)
+    assert (resize(again)["image"] == first).all()
+
+
+def test_a_broken_file_is_not_remembered(tmp_path):
+    load = LoadImage(cache_mb=1)
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            load({"img_path": str(tmp_path / "gone.png")})
+
+
+def test_the_bound_is_checked():
+    with pytest.raises(ValueError, match="cache_mb must be 0 or more"):
+        LoadImage(cache_mb=-1)
