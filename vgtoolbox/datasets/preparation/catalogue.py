@@ -23,6 +23,10 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = MappingProxyType(
             refer_family.FPREFCOCO,
             system_files.REASONSEG,
             system_files.INSTANCEVG,
+            system_files.PLVL,
+            system_files.FLICKR30K,
+            system_files.VISUAL_GENOME,
+            system_files.SEGLLM,
         )
     }
 )

@@ -121,7 +121,8 @@ class _RecordChecker:
 
     def __init__(self, images: ImageCheck) -> None:
         self._images = images
-        self._seen_images: set[str] = set()
+        self._sizes: dict[str, tuple[int, int] | None] = {}
+        """(H, W) of each image that was looked at; None where the image does not tell."""
         self._seen_targets: set[tuple[Any, ...]] = set()
 
     def faults(self, record: Record, where: str) -> Iterator[Fault]:
@@ -130,16 +131,16 @@ class _RecordChecker:
             if not text.strip():
                 yield Fault("expression-empty", where, repr(text))
         path = record["img_path"]
-        if path not in self._seen_images:
-            self._seen_images.add(path)
+        if path not in self._sizes:
+            self._sizes[path] = None
             yield from self._image_faults(record, where)
-        if "height" not in record:
-            return
-        for target in record["targets"]:
+        said = record.get("height"), record.get("width")
+        size = self._sizes[path] if None in said else said
+        for target in record.get("targets", ()) if size else ():
             key = (path, target["ann_id"], *target["bbox"])
             if key not in self._seen_targets:
                 self._seen_targets.add(key)
-                for kind, found in target_faults(target, (record["height"], record["width"])):
+                for kind, found in target_faults(target, size):
                     yield Fault(kind, f"{where}, annotation {target['ann_id']}", found)
 
     def _image_faults(self, record: Record, where: str) -> Iterator[Fault]:
@@ -154,6 +155,7 @@ class _RecordChecker:
             except ValueError as error:
                 yield Fault("image-broken", where, str(error))
                 return
+            self._sizes[path] = height, width
             said = (record.get("height", height), record.get("width", width))
             if said != (height, width):
                 sizes = f"{height} x {width} (height x width), annotated {said[0]} x {said[1]}"

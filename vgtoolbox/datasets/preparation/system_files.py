@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vgtoolbox.datasets.preparation.benchmark import (
+    WORLD_IMAGES,
     Benchmark,
     Bundle,
     Counts,
@@ -103,4 +106,165 @@ INSTANCEVG = Benchmark(
     ),
     # RefCOCO's, RefCOCO+'s and RefCOCOg's parts share images, in train with the tests too.
     shares_images=frozenset({"mixed-seg", "rrefcoco"}),
+)
+
+_EEVG = "https://github.com/chenwei746/EEVG"
+_FLICKR_IMAGES = "https://bryanplummer.com/Flickr30kEntities/"
+_VG_IMAGES = "https://homes.cs.washington.edu/~ranjay/visualgenome/api.html"
+_LIST_IMAGES = {
+    "coco": "image_data/mscoco/images/train2014",
+    "flickr": "image_data/flickr30k",
+    "vg": "image_data/visual-genome",
+    "referit": "image_data/referit/images",
+}
+_WORLD_LIST_IMAGES = {**_LIST_IMAGES, "coco": WORLD_IMAGES, "referit": WORLD_IMAGES}
+
+
+def _list_split(name: str, split: str, expressions: int | None = None) -> Split:
+    return Split(
+        name=f"{name}/{split}",
+        options={"name": name, "split": split},
+        counts=Counts(expressions=expressions),
+        training=split == "train",
+    )
+
+
+def _lists(names: Mapping[str, tuple[str, ...]]) -> tuple[Bundle, ...]:
+    return tuple(
+        Bundle(
+            folder=f"mask_data/{name}",
+            files={f"{name}_{split}.pth": () for split in splits},
+            origin=_EEVG,
+        )
+        for name, splits in names.items()
+    )
+
+
+PLVL = Benchmark(
+    name="plvl",
+    title="EEVG's and PLVL's lists of the RefCOCO family",
+    bundles=_lists(
+        {
+            "unc": ("train", "val", "testA", "testB"),
+            "unc+": ("train", "val", "testA", "testB"),
+            "gref_umd": ("train", "val", "test"),
+            "mixed_coco": ("train", "val"),
+        }
+    ),
+    images=(ImageFolder(folder=_LIST_IMAGES["coco"], origin=COCO, archives=("train2014.zip",)),),
+    reader={"type": "PhraseListDataset", "ann_root": "mask_data", "image_root": _LIST_IMAGES},
+    # A tuple a sentence: the counts of RefCOCO, RefCOCO+ and RefCOCOg.
+    splits=(
+        _list_split("unc", "train", 120624),
+        _list_split("unc", "val", 10834),
+        _list_split("unc", "testA", 5657),
+        _list_split("unc", "testB", 5095),
+        _list_split("unc+", "train", 120191),
+        _list_split("unc+", "val", 10758),
+        _list_split("unc+", "testA", 5726),
+        _list_split("unc+", "testB", 4889),
+        _list_split("gref_umd", "train", 80512),
+        _list_split("gref_umd", "val", 4896),
+        _list_split("gref_umd", "test", 9602),
+        _list_split("mixed_coco", "train"),
+        _list_split("mixed_coco", "val"),
+    ),
+    shares_images=frozenset({"mixed_coco"}),
+    world_reader={"image_root": _WORLD_LIST_IMAGES},
+)
+
+FLICKR30K = Benchmark(
+    name="flickr30k",
+    title="Flickr30k Entities, as EEVG's lists",
+    bundles=_lists({"flickr": ("train", "val", "test")}),
+    images=(
+        ImageFolder(
+            folder="image_data/Flickr30k/flickr30k_images",
+            origin=_FLICKR_IMAGES,
+            archives=("flickr30k-images.tar",),
+            labels=("flickr30k-images",),
+        ),
+    ),
+    reader={
+        "type": "PhraseListDataset",
+        "ann_root": "mask_data",
+        "image_root": "image_data/Flickr30k/flickr30k_images",
+    },
+    splits=tuple(_list_split("flickr", split) for split in ("train", "val", "test")),
+    world_reader={"image_root": "image_data/Flickr30k/flickr30k_images"},
+)
+
+VISUAL_GENOME = Benchmark(
+    name="vg",
+    title="Visual Genome in EEVG's mixture for pretraining",
+    bundles=_lists({"mixed_pretrain": ("train", "val")}),
+    images=(
+        ImageFolder(folder=_LIST_IMAGES["coco"], origin=COCO, archives=("train2014.zip",)),
+        ImageFolder(
+            folder=_LIST_IMAGES["flickr"],
+            origin=_FLICKR_IMAGES,
+            archives=("flickr30k-images.tar",),
+            labels=("flickr30k-images",),
+        ),
+        ImageFolder(
+            folder=_LIST_IMAGES["vg"], origin=_VG_IMAGES, archives=("images.zip", "images2.zip")
+        ),
+    ),
+    reader={"type": "PhraseListDataset", "ann_root": "mask_data", "image_root": _LIST_IMAGES},
+    splits=tuple(_list_split("mixed_pretrain", split) for split in ("train", "val")),
+    shares_images=frozenset({"mixed_pretrain"}),
+    world_reader={"image_root": _WORLD_LIST_IMAGES},
+)
+
+_SEGLLM = "https://huggingface.co/datasets/Marlo-Z/SegLLM_dataset"
+_PACO = "https://github.com/facebookresearch/paco/tree/main#dataset-setup"
+_REFER_MASKS = {name: f"{name}/instances.json" for name in ("refcoco", "refcoco+", "refcocog")}
+
+
+def _dialogues(name: str, counts: Counts | None = None, *, part: str) -> Split:
+    """Return a file of conversations; its masks are RefCOCO's, or those of a part of PACO."""
+    return Split(
+        name=name,
+        options={
+            "split": name,
+            "ann_file": f"{name}.json",
+            "masks": {**_REFER_MASKS, "paco_lvis": f"segllm/paco_lvis_v1_{part}.json"},
+        },
+        counts=counts or Counts(),
+        training=part == "train",
+    )
+
+
+SEGLLM = Benchmark(
+    name="segllm",
+    title="SegLLM: MR-RefCOCO, MR-PACO",
+    bundles=(
+        Bundle(
+            folder="segllm",
+            files={
+                f"{name}.json": ()
+                for name in (
+                    "mr_refcoco_train",
+                    "mr_refcoco_hard_train",
+                    "mr_refcoco_val",
+                    "mr_paco_train",
+                    "mr_paco_val",
+                )
+            },
+            origin=f"{_SEGLLM}; the masks of PACO: {_PACO}",
+        ),
+    ),
+    images=(ImageFolder(folder="images/train2014", origin=COCO, archives=("train2014.zip",)),),
+    reader={"type": "SegLLMConversationDataset", "ann_root": "segllm", "image_root": "images"},
+    # Dialogues and rounds of the published validation file, counted by others.
+    splits=(
+        _dialogues("mr_refcoco_train", part="train"),
+        _dialogues("mr_refcoco_hard_train", part="train"),
+        _dialogues("mr_refcoco_val", Counts(refs=1500, expressions=6832), part="val"),
+        _dialogues("mr_paco_train", part="train"),
+        _dialogues("mr_paco_val", part="val"),
+    ),
+    # Several files are made of one set of training images.
+    shares_images=frozenset({""}),
+    world_reader={"image_root": ""},
 )

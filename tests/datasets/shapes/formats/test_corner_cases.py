@@ -10,7 +10,9 @@ from vgtoolbox.structures import rle_areas, rle_iou, segmentation_to_rle
 
 
 def test_sentences_are_shouted_typographic_and_repeated():
-    said = [{"raw": f"the red disc {i}", "sent": f"the red disc {i}", "sent_id": -1} for i in range(40)]
+    said = [
+        {"raw": f"the red disc {i}", "sent": f"the red disc {i}", "sent_id": -1} for i in range(40)
+    ]
     odd = odd_sentences(said, first_id=0)
     assert [s["sent_id"] for s in odd] == list(range(len(odd)))
     assert len(odd) > len(said)

@@ -12,6 +12,7 @@ from typing import Final
 from vgtoolbox.atomic_file import put_folder
 from vgtoolbox.datasets.shapes.formats.conversations import write_segllm
 from vgtoolbox.datasets.shapes.formats.instancevg import write_instancevg
+from vgtoolbox.datasets.shapes.formats.own_data import write_own_data
 from vgtoolbox.datasets.shapes.formats.phrase_lists import write_phrase_lists
 from vgtoolbox.datasets.shapes.formats.reasonseg import write_reasonseg
 from vgtoolbox.datasets.shapes.formats.refs import (
@@ -40,6 +41,7 @@ FORMATS: Final[Mapping[str, Writer]] = MappingProxyType(
         "instancevg": write_instancevg,
         "plvl": write_phrase_lists,
         "segllm": write_segllm,
+        "own": write_own_data,
     }
 )
 """Format -> what writes its folders into a folder."""
