@@ -12,42 +12,26 @@ _base_ = [
     "../_base_/runtime/default.py",
 ]
 
+# The published initial weights are for a pretrained model of width 768.
+words = dict(vocab_size=514, embed_dim=96, max_positions=64, init_std=0.1)
+patches = dict(embed_dim=96, patch_size=8, position_side=12, relative_side=12, init_std=0.06)
 model = dict(
     channels=128,
-    text_encoder=dict(
-        vocab_size=514,
-        embed_dim=96,
-        num_layers=2,
-        num_heads=4,
-        ffn_dim=192,
-        max_positions=64,
-        dropout=0.0,
-        # The published init is for a pretrained model of width 768.
-        init_std=0.1,
-    ),
+    text_encoder=dict(words, num_layers=2, num_heads=4, ffn_dim=192, dropout=0.0),
     backbone=dict(
-        embed_dim=96,
-        depth=4,
-        num_heads=4,
-        patch_size=8,
-        window_size=6,
-        global_blocks=(1, 3),
-        position_side=12,
-        relative_side=12,
-        drop_path_rate=0.0,
+        patches,
+        **dict(depth=4, num_heads=4, window_size=6, global_blocks=(1, 3), drop_path_rate=0.0),
+        **dict(sine_position_scale=2.0, cosine_patch_scale=4.0),
         text_blocks=(1, 3),
         text_injector=dict(num_heads=4, bottleneck=32, dropout=0.0),
-        init_std=0.06,
-        sine_position_scale=2.0,
-        cosine_patch_scale=4.0,
     ),
     decoder=dict(channels=128, num_layers=1, num_heads=4, ffn_channels=256, dropout=0.0),
     box_head=dict(channels=128, loss_weight=1.0, l1_weight=5.0),
     mask_head=dict(in_channels=64, patch_size=8, loss=dict(focal_weight=10.0)),
-    # On expressions that may name nothing: chosen on the val split.
     postprocessor=dict(score_thr=0.3),
 )
 
+# Trained and validated on expressions with one target; tested on those, and on all with one box.
 refs = dict(dataset=dict(type="RefCOCODataset", ann_root="refcoco"))
 train_dataloader = refs
 val_dataloader = refs
@@ -55,4 +39,4 @@ val_evaluator = {{_base_.test_splits.refs_test.evaluator}}
 test_splits = dict(
     grefs_test=dict(evaluator=[dict(type="GRECMetric", score_thr=0.3), dict(type="GRESMetric")])
 )
-del refs
+del words, patches, refs

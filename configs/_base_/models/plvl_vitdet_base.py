@@ -5,11 +5,7 @@ model = dict(
     type="PLVL",
     channels=512,
     tasks=("boxes", "masks"),  # REC only: ("boxes",), RES only: ("masks",)
-    data_preprocessor=dict(
-        type="GroundingDataPreprocessor",
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-    ),
+    data_preprocessor=dict(type="GroundingDataPreprocessor"),  # ImageNet's mean and deviation
     text_encoder=dict(
         type="BertTextEncoder",
         vocab_size=30522,

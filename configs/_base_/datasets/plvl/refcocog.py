@@ -1,21 +1,19 @@
 # RefCOCOg, division of UMD, as PLVL reads it: data/refcocog/{refs(umd).p, instances.json}
-_base_ = ["./pipeline_448.py"]
+_base_ = ["./refcoco.py"]
 
-refcocog = dict(
+umd = dict(ann_root="refcocog", split_by="umd")
+tested = dict(
+    umd,
     type="RefCOCODataset",
     data_root="data",
-    ann_root="refcocog",
-    split_by="umd",
     image_root="images/train2014",
+    pipeline={{_base_.val_dataloader.dataset.pipeline}},
 )
-metrics = [dict(type="RECMetric"), dict(type="RESMetric")]
-tested = dict(refcocog, pipeline={{_base_.val_dataloader.dataset.pipeline}})
-
+train_dataloader = dict(dataset=umd)
+val_dataloader = dict(dataset=umd)
 test_splits = dict(
-    val=dict(dataset=dict(tested, split="val"), evaluator=metrics),
-    test=dict(dataset=dict(tested, split="test"), evaluator=metrics),
+    _delete_=True,
+    val=dict(dataset=dict(tested, split="val"), evaluator={{_base_.val_evaluator}}),
+    test=dict(dataset=dict(tested, split="test"), evaluator={{_base_.val_evaluator}}),
 )
-val_evaluator = metrics
-val_dataloader = dict(dataset=dict(refcocog, split="val"))
-train_dataloader = dict(dataset=dict(refcocog, split="train"))
-del refcocog, metrics, tested
+del umd, tested
