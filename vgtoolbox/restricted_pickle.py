@@ -20,6 +20,18 @@ _CONTAINERS: dict[tuple[str, str], Any] = {
     **{(module, kind.__name__): kind for module in _BUILTINS for kind in (set, frozenset)},
 }
 
+# What the standard unpickler raises, besides its own error, where bytes make no sense.
+_STUMBLES = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
+
 
 class RefusedPickleError(pickle.UnpicklingError):
     """A pickle holds something other than containers, strings, numbers and, if allowed, arrays."""
@@ -92,7 +104,7 @@ def load_restricted_pickle(path: str | Path, *, arrays: bool = False) -> Any:
                 f"{path} was not read: {error}. If you trust the file, convert it to JSON with a "
                 "script of your own"
             ) from None
-        except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError) as error:
+        except _STUMBLES as error:
             raise pickle.UnpicklingError(
                 f"{path} is truncated or no pickle ({error}); fetch the official file again"
             ) from error

@@ -78,9 +78,9 @@ def test_test_is_told_apart_by_the_length_of_the_query(folder):
         for split in ("test_shortquery", "test_longquery", "test_overall")
     }
     assert lengths == {
-        "test_shortquery": ["a_lamp"],
-        "test_longquery": ["b_chair"],
-        "test_overall": ["a_lamp", "b_chair"],
+        "test_shortquery": ["a_lamp.jpg"],
+        "test_longquery": ["b_chair.jpg"],
+        "test_overall": ["a_lamp.jpg", "b_chair.jpg"],
     }
 
 

@@ -9,10 +9,12 @@ from types import UnionType
 from typing import Any, NamedTuple, TypeAlias, get_args
 
 from vgtoolbox.restricted_pickle import load_restricted_pickle
+from vgtoolbox.structures import rle_boxes_xyxy, segmentation_to_rle
 
 Number: TypeAlias = int | float
 
 _MAX_PIXEL = 2**31
+_MAX_SIDE = 100_000
 
 
 class FieldError(ValueError):
@@ -41,16 +43,22 @@ def read_annotations_file(path: Path) -> Any:
     """
     if path.suffix in (".p", ".pkl", ".pickle"):
         return load_restricted_pickle(path)
-    return parse_json(path.read_bytes(), path)
+    try:
+        return parse_json(path.read_bytes())
+    except FieldError as error:
+        raise AnnotationError(f"{path} is {error}") from None
 
 
-def parse_json(text: bytes | str, path: Path, name: str = "") -> Any:
-    """Parse JSON that stands in `path`, at the place `name` if it is not the whole file."""
+def parse_json(text: bytes | str) -> Any:
+    """Parse JSON.
+
+    Raises:
+        FieldError: It is truncated, no JSON, or nested without end.
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        place = f"{path}, {name}," if name else f"{path}"
-        raise AnnotationError(f"{place} is truncated or no JSON: {error}") from None
+        raise FieldError(f"truncated or no JSON: {error}") from None
 
 
 def expect(entry: Any, key: str, kind: type | UnionType) -> Any:
@@ -83,6 +91,15 @@ def expect_items(entry: Any, key: str, kind: type | UnionType) -> list[Any]:
     return list(items)
 
 
+def expect_texts(entry: Any, key: str) -> list[str]:
+    """Return the texts `entry[key]`, one or several."""
+    value = expect(entry, key, str | list | tuple)
+    texts = [value] if isinstance(value, str) else expect_items(entry, key, str)
+    if not texts:
+        raise FieldError(f"the key {key!r} is empty")
+    return texts
+
+
 def expect_box(box: Any, what: str = "the key 'bbox'") -> list[Number]:
     """Return a box: four finite numbers."""
     is_box = isinstance(box, list | tuple) and len(box) == 4
@@ -100,16 +117,34 @@ def expect_segmentation(value: Any, what: str = "the key 'segmentation'") -> Any
     if isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], Mapping):
         value = value[0]
     if isinstance(value, Mapping):
-        expect_items(value, "size", int)
+        size = expect_items(value, "size", int)
+        if len(size) != 2 or not all(0 < side < _MAX_SIDE for side in size):
+            raise FieldError(f"{what} should have a size [height, width], found {size!r:.60}")
         counts = expect(value, "counts", str | bytes | list)
         if isinstance(counts, list) and not _are_numbers(counts):
             raise FieldError(f"{what} has run lengths that are no numbers")
         text = counts.decode("ascii", "replace") if isinstance(counts, bytes) else counts
-        return {"size": list(value["size"]), "counts": text}
+        return {"size": size, "counts": text}
     for position, polygon in enumerate(expect_value(value, what, list | tuple)):
         if not _are_numbers(expect_value(polygon, f"{what}, polygon {position},", list | tuple)):
             raise FieldError(f"{what}, polygon {position}, has coordinates that are no numbers")
     return value
+
+
+def segmentation_box(segmentation: Any) -> list[Number]:
+    """Return the box [x, y, w, h] around a mask that `expect_segmentation` gave."""
+    if isinstance(segmentation, Mapping):
+        try:
+            rle = segmentation_to_rle(dict(segmentation), tuple(segmentation["size"]))
+        except (ValueError, TypeError) as error:
+            raise FieldError(str(error)) from None
+        x1, y1, x2, y2 = rle_boxes_xyxy([rle])[0].tolist()
+        return [x1, y1, x2 - x1, y2 - y1]
+    xs = [x for polygon in segmentation for x in polygon[::2]]
+    ys = [y for polygon in segmentation for y in polygon[1::2]]
+    if not xs or not ys:
+        raise FieldError("a mask without a polygon has no box")
+    return expect_box([min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], "the mask")
 
 
 def _are_numbers(values: Iterable[Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -151,7 +151,7 @@ class GroundingDataset(BaseDataset):
 
     def filter_data(self) -> RecordIndex:
         """Leave out the images of other splits, and pack what remains."""
-        excluded = {key for other in self.exclude_images_of for key in _images_of(other)}
+        excluded = images_of(self.exclude_images_of)
         if not excluded:
             return RecordIndex(self.data_list)
         return RecordIndex(r for r in self.data_list if image_key(r["img_path"]) not in excluded)
@@ -159,8 +159,7 @@ class GroundingDataset(BaseDataset):
     def full_init(self) -> None:
         """Read the annotations, if that is not done."""
         super().full_init()
-        if not len(self.data_list):
-            raise ValueError(f"split {self.split!r} of {self.ann_dir} is left without a sample")
+        self._check_not_empty()
 
     def find_file(self, *names: str, beside: Sequence[str] = ()) -> Path:
         """Return the annotation file of the first of these names that is there.
@@ -210,7 +209,24 @@ class GroundingDataset(BaseDataset):
 
     def image_keys(self) -> set[str]:
         """Return the names of all images, alike in all datasets (`records.image_key`)."""
-        return {image_key(self.data_list[i]["img_path"]) for i in range(len(self))}
+        self.full_init()
+        return set(map(image_key, self.data_list.column("img_path")))
+
+    def leave_out_images(self, keys: Container[str]) -> None:
+        """Leave out the samples of these images (`image_keys`).
+
+        Raises:
+            ValueError: No sample remains.
+        """
+        self.full_init()
+        paths = self.data_list.column("img_path")
+        kept = [index for index, path in enumerate(paths) if image_key(path) not in keys]
+        self.data_list = self.data_list.subset(kept)
+        self._check_not_empty()
+
+    def _check_not_empty(self) -> None:
+        if not len(self.data_list):
+            raise ValueError(f"split {self.split!r} of {self.ann_dir} is left without a sample")
 
     def _log(self, message: str) -> None:
         print_log(
@@ -277,10 +293,10 @@ def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} must be {expected}, got {value!r}")
 
 
-def _images_of(dataset: Any) -> set[str]:
-    """Return the image keys of a dataset or of the config of one."""
-    built = DATASETS.build(dict(dataset)) if isinstance(dataset, Mapping) else dataset
-    return built.image_keys()
+def images_of(datasets: Iterable[Any]) -> set[str]:
+    """Return the image keys of datasets, or of the configs of some."""
+    built = (DATASETS.build(dict(d)) if isinstance(d, Mapping) else d for d in datasets)
+    return {key for dataset in built for key in dataset.image_keys()}
 
 
 def _shared_counter(value: int = 0) -> torch.Tensor:

@@ -71,6 +71,10 @@ class COCOInstances:
         annotation = _look_up(self._annotations, ann_id, "annotation", self.path)
         return expect(annotation, "image_id", int | str)
 
+    def split_of_image(self, image_id: Any) -> Any:
+        """Return the `split` that stands in an image, None where there is none (COCO's own)."""
+        return _look_up(self._images, image_id, "image", self.path).get("split")
+
     def annotations(self) -> Iterable[dict[str, Any]]:
         """Return all raw annotations, in the order of the file."""
         return self._annotations.values()

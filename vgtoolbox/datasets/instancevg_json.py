@@ -17,11 +17,12 @@ from vgtoolbox.datasets.annotation_files import (
     expect_box,
     expect_items,
     expect_segmentation,
+    expect_texts,
     expect_value,
     read_annotations_file,
 )
 from vgtoolbox.datasets.base import GroundingDataset
-from vgtoolbox.datasets.records import Record
+from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
 
 Item: TypeAlias = dict[str, Any]
@@ -87,7 +88,7 @@ class InstanceVGJsonDataset(GroundingDataset):
         first, path = parts[0], self.image_path(images.pop())
         return {
             "img_path": path,
-            "image_id": expect(first, "image_id", int) if "image_id" in first else Path(path).name,
+            "image_id": expect({"image_id": image_id_of(path), **first}, "image_id", int | str),
             "split": self.split,
             "height": expect(first, "height", int),
             "width": expect(first, "width", int),
@@ -111,7 +112,7 @@ class InstanceVGJsonDataset(GroundingDataset):
         )
         groups = [range(*pair) for pair in pairs] if is_pairs else []
         edges = [edge for group in groups for edge in (group.start, group.stop)]
-        steps = all(len(group) for group in groups) and all(
+        steps = all(group.start < group.stop for group in groups) and all(
             before == after for before, after in list(pairwise(edges))[1::2]
         )
         if not groups or not steps or (edges[0], edges[-1]) != (0, count):
@@ -134,14 +135,9 @@ def _split_of(content: Any, split: str, path: Path) -> list[Any]:
 def _expressions(part: Item) -> list[str]:
     """Return the sentences: a list, or a dict whose `raw` is one or several."""
     value = expect(part, "expressions", list | dict)
-    if isinstance(value, list):
-        texts = expect_items(part, "expressions", str)
-    else:
-        raw = expect(value, "raw", str | list)
-        texts = [raw] if isinstance(raw, str) else expect_items(value, "raw", str)
-    if not texts:
-        raise FieldError("the key 'expressions' is empty")
-    return texts
+    return (
+        expect_texts(value, "raw") if isinstance(value, dict) else expect_texts(part, "expressions")
+    )
 
 
 def _targets(part: Item) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from vgtoolbox.datasets.annotation_files import (
     read_annotations_file,
 )
 from vgtoolbox.datasets.base import GroundingDataset
-from vgtoolbox.datasets.records import Record
+from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.structures import RLE, encode_masks, rle_boxes_xyxy
 
@@ -86,7 +86,7 @@ class ReasonSegDataset(GroundingDataset):
         region, ignored = paint_shapes(expect_items(content, "shapes", dict), size)
         return {
             "img_path": str(image),
-            "image_id": raw_data_info.stem,
+            "image_id": image_id_of(image.name),
             "sample_id": raw_data_info.stem,
             "split": self.split,
             "height": size[0],
@@ -202,7 +202,7 @@ def image_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-    except OSError as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise FieldError(f"its image {path} can not be read: {error}") from None
     return (width, height) if is_turned else (height, width)
 
@@ -211,13 +211,9 @@ def _read(path: Path) -> Any:
     """Read JSON that is UTF-8, or cp1252 as some published files are."""
     data = path.read_bytes()
     try:
-        text = data.decode("utf-8")
+        return parse_json(data.decode("utf-8"))
     except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
-    try:
-        return parse_json(text, path)
-    except AnnotationError as error:
-        raise FieldError(str(error)) from None
+        return parse_json(data.decode("cp1252", "replace"))
 
 
 def _false_premises(content: Any) -> list[tuple[str, bool, str]]:

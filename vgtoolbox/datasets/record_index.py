@@ -69,7 +69,9 @@ class RecordIndex(Sequence[Record]):
         targets: list[Any] = []
         positions: dict[int, int] = {}
         self._records = SharedTable(
-            {**record, "targets": _intern(record["targets"], targets, positions)}
+            record
+            if "targets" not in record
+            else {**record, "targets": _intern(record["targets"], targets, positions)}
             for record in records
         )
         self._targets = SharedTable(targets)
@@ -80,8 +82,13 @@ class RecordIndex(Sequence[Record]):
 
     def __getitem__(self, index: Any) -> Any:
         record = self._records[self._order[index]]
-        record["targets"] = [self._targets[position] for position in record["targets"]]
+        if "targets" in record:
+            record["targets"] = [self._targets[position] for position in record["targets"]]
         return record
+
+    def column(self, key: str) -> list[Any]:
+        """Return what stands under `key` in all records, without decoding their targets."""
+        return [self._records[position][key] for position in self._order]
 
     def subset(self, indices: int | Sequence[int]) -> RecordIndex:
         """Return the first (or, negative, last) so many records, or those at these positions."""

@@ -31,7 +31,9 @@ def split_expressions(record: Record) -> Iterator[Record]:
     common = {key: value for key, value in record.items() if key not in lists}
     present = [(many, one) for many, one in PER_EXPRESSION.items() if many in record]
     for position, expression in enumerate(record["expressions"]):
-        sample = {**common, "expressions": [expression], "targets": targets_of(record, position)}
+        sample = {**common, "expressions": [expression]}
+        if "targets" in record:
+            sample["targets"] = targets_of(record, position)
         for many, one in present:
             sample[one] = record[many][position]
         yield sample
@@ -43,7 +45,7 @@ def targets_of(record: Record, position: int) -> list[dict[str, Any]]:
     `expression_targets`, positions in `targets` for each expression, is there only where the
     expressions do not all name all targets.
     """
-    targets = record["targets"]
+    targets = record.get("targets", [])
     if "expression_targets" not in record:
         return targets
     return [targets[index] for index in record["expression_targets"][position]]
@@ -66,7 +68,7 @@ def _merge_refs(refs: list[Record]) -> Record:
         key: [] for key in PER_EXPRESSION if any(key in ref for ref in refs)
     }
     for ref in refs:
-        for target in ref["targets"]:
+        for target in ref.get("targets", ()):
             if id(target) not in positions:
                 positions[id(target)] = len(merged["targets"])
                 merged["targets"].append(target)
@@ -100,6 +102,13 @@ def number_repeated_ids(records: Iterable[Record]) -> list[str]:
             repeated.append(name)
             record["sample_id"] = f"{name}#{seen[name]}"
     return repeated
+
+
+def image_id_of(file_name: str) -> int | str:
+    """Return the id of an image whose annotation has none: COCO's number, or the file's name."""
+    name = PurePath(file_name)
+    match = _COCO_NUMBER.search(name.stem)
+    return int(match.group(1)) if match else name.name
 
 
 def image_key(path: str) -> str:
