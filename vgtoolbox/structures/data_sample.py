@@ -121,6 +121,10 @@ class GroundingDataSample(BaseDataElement):
         _check_rles("pred_merged_mask", [value], self._prediction_size())
         self.set_field(value, "_pred_merged_mask", dtype=dict)
 
+    @pred_merged_mask.deleter
+    def pred_merged_mask(self) -> None:
+        del self._pred_merged_mask
+
     @property
     def pred_existence(self) -> float:
         """Probability that the expression names something in the image."""

@@ -105,6 +105,7 @@ def test_the_words_matter_wherever_they_enter(build, make_batch, name):
     assert torch.equal(before.image_features, after.image_features) == is_late
 
 
+@torch.no_grad()
 def test_predictions_stand_in_the_original_image(build, make_batch):
     inputs, samples = make_batch((1, 0, 1))
     model = build(postprocessor={"score_thr": 0.0}).eval()
@@ -123,6 +124,7 @@ def test_predictions_stand_in_the_original_image(build, make_batch):
         assert sample.pred_merged_mask == instances.masks[0]
 
 
+@torch.no_grad()
 def test_a_threshold_makes_it_say_that_there_is_no_target(build, make_batch):
     inputs, samples = make_batch((1, 0))
     model = build(postprocessor={"score_thr": 0.999}).eval()
@@ -131,6 +133,7 @@ def test_a_threshold_makes_it_say_that_there_is_no_target(build, make_batch):
         assert decode_masks([sample.pred_merged_mask]).shape == (1, 48, 64)
 
 
+@torch.no_grad()
 def test_what_is_not_trained_is_not_predicted(build, make_batch):
     inputs, samples = make_batch((1, 1))
     for sample in build(tasks=("boxes",)).eval().predict(inputs, samples):
