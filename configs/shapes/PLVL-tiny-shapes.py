@@ -14,7 +14,7 @@ _base_ = [
 
 # The published initial weights are for a pretrained model of width 768.
 words = dict(vocab_size=514, embed_dim=96, max_positions=64, init_std=0.1)
-patches = dict(embed_dim=96, patch_size=8, position_side=12, relative_side=12, init_std=0.06)
+patches = dict(embed_dim=96, patch_size=8, position_side=8, relative_side=8, init_std=0.06)
 model = dict(
     channels=128,
     text_encoder=dict(words, num_layers=2, num_heads=4, ffn_dim=192, dropout=0.0),

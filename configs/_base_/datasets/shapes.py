@@ -2,8 +2,8 @@
 # Trained and validated on its gRefCOCO-type annotations; tested on those and the RefCOCO-type ones.
 # A pipeline's steps have names, so that a config that inherits this one, or --cfg-options, can
 # change one of them: `train_dataloader.dataset.pipeline.resize.size`.
-image_size = 96
-max_tokens = 24
+image_size = 64
+max_tokens = 16
 tokenizer = dict(type="BEiT3Tokenizer", model_file="{{$SHAPES_ROOT:data/shapes}}/tokenizer.spm")
 
 train_pipeline = dict(
@@ -44,7 +44,7 @@ grefs_metrics = [dict(type="GRECMetric", score_thr=0.6), dict(type="GRESMetric")
 refs_metrics = [dict(type="RECMetric"), dict(type="RESMetric")]
 
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=True),

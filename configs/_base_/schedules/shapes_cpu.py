@@ -6,7 +6,7 @@ test_cfg = dict()
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="MergedGroupsConstructor",
-    optimizer=dict(type="AdamW", lr=2e-3, betas=(0.9, 0.98), weight_decay=1e-4, fused=True),
+    optimizer=dict(type="AdamW", lr=1e-3, betas=(0.9, 0.98), weight_decay=1e-4, fused=True),
     clip_grad=dict(max_norm=1.0),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
 )

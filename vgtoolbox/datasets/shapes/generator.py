@@ -61,7 +61,8 @@ def generate_scene(*, seed: int, split: str, index: int, scale: ShapesScale) -> 
 
 def draw_references(rng: np.random.Generator, scene: Scene, scale: ShapesScale) -> list[Reference]:
     """Draw distinct sentences and group those that name the same objects."""
-    sampler, verbalizer = ProgramSampler(scene, scale, rng), Verbalizer(rng)
+    sampler = ProgramSampler(scene, scale, rng)
+    verbalizer = Verbalizer(rng, synonyms=scale.synonyms)
     kinds = rng.choice(
         list(KIND_SHARES), size=scale.expressions_per_scene, p=list(KIND_SHARES.values())
     )

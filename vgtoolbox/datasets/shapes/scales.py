@@ -29,6 +29,7 @@ class ShapesScale:
         lighting: strength of the lighting gradient over the whole image, 0..1.
         max_rotation: objects are turned by at most so many degrees either way.
         families: expression family -> weight.
+        synonyms: most words for one meaning; None for all there are.
         nesting: chance that a phrase gets one more modifier.
         expressions_per_scene: sentences of the generalised (gRefCOCO) annotation.
         num_scenes: scenes of train, val and test.
@@ -48,6 +49,7 @@ class ShapesScale:
     max_rotation: float
     families: Mapping[str, float]
     nesting: float
+    synonyms: int | None
     expressions_per_scene: int
     num_scenes: tuple[int, int, int]
 
@@ -64,18 +66,18 @@ class ShapesScale:
 SCALES: Final[Mapping[str, ShapesScale]] = MappingProxyType(
     {
         "tiny": ShapesScale(
-            image_sizes=((96, 128), (128, 96), (112, 112), (104, 120), (120, 104)),
+            image_sizes=((96, 104), (104, 96), (100, 100)),
             num_objects=(2, 3),
             shapes=("circle", "triangle", "cross"),
             colours=tuple(COLOURS)[:6],
             textures=TEXTURES[:1],
             diameters={"small": (0.26, 0.29), "big": (0.40, 0.44)},
-            attribute_variety=4,
+            attribute_variety=2,
             max_box_overlap=0.04,
             min_visible=0.85,
-            background_contrast=0.15,
-            lighting=0.15,
-            max_rotation=8.0,
+            background_contrast=0.1,
+            lighting=0.1,
+            max_rotation=5.0,
             families={
                 "attribute": 0.44,
                 "region": 0.12,
@@ -90,6 +92,7 @@ SCALES: Final[Mapping[str, ShapesScale]] = MappingProxyType(
                 "union": 0.03,
             },
             nesting=0.0,
+            synonyms=1,
             expressions_per_scene=9,
             num_scenes=(6000, 300, 600),
         ),
@@ -120,6 +123,7 @@ SCALES: Final[Mapping[str, ShapesScale]] = MappingProxyType(
                 "union": 0.06,
             },
             nesting=0.2,
+            synonyms=None,
             expressions_per_scene=10,
             num_scenes=(8000, 400, 800),
         ),
@@ -150,6 +154,7 @@ SCALES: Final[Mapping[str, ShapesScale]] = MappingProxyType(
                 "union": 0.06,
             },
             nesting=0.45,
+            synonyms=None,
             expressions_per_scene=12,
             num_scenes=(20000, 1000, 2000),
         ),

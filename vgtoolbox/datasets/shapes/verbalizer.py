@@ -87,10 +87,16 @@ class _Phrase:
 
 
 class Verbalizer:
-    """Say programs in English, with words chosen by `rng`."""
+    """Say programs in English, with words chosen by `rng`.
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    Args:
+        rng: the only source of chance.
+        synonyms: most words for one meaning; None for all there are.
+    """
+
+    def __init__(self, rng: np.random.Generator, *, synonyms: int | None = None) -> None:
         self.rng = rng
+        self.synonyms = synonyms
 
     def say(self, program: Program, number: Number) -> str:
         """Return a lower-case sentence without punctuation.
@@ -149,17 +155,17 @@ class Verbalizer:
             return self._count_determiner(program.number)
         self._modify(phrase, program.operand)
         if isinstance(program, Region):
-            place = self._pick(REGION_TAILS[program.side])
+            place = self._word(REGION_TAILS[program.side])
             whole = self._pick(("", "", "of the image", "of the picture"))
             phrase.tails.append(_join(place, whole))
         elif isinstance(program, Relate):
-            words = self._pick(RELATION_TAILS[program.relation])
+            words = self._word(RELATION_TAILS[program.relation])
             phrase.relative.append(_join(words, self._anchor(program.anchor)))
         elif isinstance(program, Compare):
-            words = self._pick(COMPARISON_TAILS[program.comparison])
+            words = self._word(COMPARISON_TAILS[program.comparison])
             phrase.relative.append(_join(words, self._anchor(program.anchor)))
         elif isinstance(program, Nearest):
-            words = self._pick(("nearest to", "closest to"))
+            words = self._word(("nearest to", "closest to"))
             phrase.relative.append(_join(words, self._anchor(program.anchor)))
         elif isinstance(program, Except):
             phrase.excluded = program.excluded
@@ -169,7 +175,7 @@ class Verbalizer:
 
     def _select(self, phrase: _Phrase, program: Extreme | Ordinal | Extent) -> str:
         if isinstance(program, Extent):
-            phrase.heads.append(self._pick(EXTENT_HEADS[program.extent]))
+            phrase.heads.append(self._word(EXTENT_HEADS[program.extent]))
             return "the"
         if isinstance(program, Ordinal):
             phrase.heads.append(ORDINALS[program.rank - 1])
@@ -179,16 +185,16 @@ class Verbalizer:
             phrase.heads.insert(0, NUMERALS[program.number - 1])
         # Behind "above the star" a tail would be read as speaking of the star.
         if phrase.relative or phrase.tails or self._chance(0.5):
-            phrase.heads.append(self._pick(EXTREME_HEADS[program.side]))
+            phrase.heads.append(self._word(EXTREME_HEADS[program.side]))
         else:
-            phrase.tails.append(self._pick(EXTREME_TAILS[program.side]))
+            phrase.tails.append(self._word(EXTREME_TAILS[program.side]))
         return "the"
 
     def _exclusion(self, excluded: Filter, *, plural: bool, several: bool) -> str:
         """Say "that is not red" or, of possibly several, "except the red ones"."""
         adjective = self._adjectives(excluded)
         if several and self._chance(0.5):
-            words = self._pick(("except", "other than", "but not"))
+            words = self._word(("except", "other than", "but not"))
             rest = self._noun(excluded, plural=True) if excluded.shape else f"{adjective} ones"
             return f"{words} the {rest}"
         words = f"{self._pick(('that', 'which'))} {'are' if plural else 'is'} not"
@@ -220,18 +226,22 @@ class Verbalizer:
     def _noun(self, noun: Filter, *, plural: bool) -> str:
         regular = ((f"{noun.shape}", f"{noun.shape}s"),)
         return _join(
-            self._adjectives(noun), self._pick(NOUNS.get(noun.shape, regular))[int(plural)]
+            self._adjectives(noun), self._word(NOUNS.get(noun.shape, regular))[int(plural)]
         )
 
     def _adjectives(self, noun: Filter) -> str:
         words = (noun.size, noun.texture, noun.colour)
-        return _join(*(self._pick(ADJECTIVES.get(word, (word,))) for word in words if word))
+        return _join(*(self._word(ADJECTIVES.get(word, (word,))) for word in words if word))
 
     def _chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
 
     def _pick(self, options: Sequence[_T]) -> _T:
         return options[int(self.rng.integers(len(options)))]
+
+    def _word(self, options: Sequence[_T]) -> _T:
+        """Choose among words of one meaning."""
+        return self._pick(options[: self.synonyms])
 
 
 def _join(*words: str) -> str:

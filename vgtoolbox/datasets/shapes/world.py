@@ -26,7 +26,7 @@ from vgtoolbox.datasets.shapes.writer import (
     write_scenes,
 )
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Goes up when the same arguments give another world."""
 STATISTICS_FILE = "statistics.json"
 _JPEG_QUALITY = 95

@@ -158,7 +158,7 @@ class BEiT3(nn.Module):
                 f"the position table is for a grid of {self.grid} patches, the images give "
                 f"{tuple(patches.shape[-2:])}; resize them to the backbone's image_size"
             )
-        cls = self.cls_token.expand(len(images), -1, -1)
+        cls = self.cls_token.expand(images.shape[0], -1, -1)
         tokens = torch.cat([cls, patches.flatten(2).transpose(1, 2)], 1)
         return tokens + self.vision_positions.weight[POSITION_OFFSET:]
 

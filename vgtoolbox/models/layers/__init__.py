@@ -2,6 +2,7 @@
 
 from vgtoolbox.models.layers.attend_memory import AttendMemory
 from vgtoolbox.models.layers.constant_cache import ConstantCache
+from vgtoolbox.models.layers.cosine_patch_basis import cosine_patch_basis
 from vgtoolbox.models.layers.deformable_attention import MultiScaleDeformableAttention
 from vgtoolbox.models.layers.inverse_sigmoid import inverse_sigmoid
 from vgtoolbox.models.layers.multiway import Multiway
@@ -20,6 +21,7 @@ __all__ = [
     "PostNormFeedForward",
     "PostNormSelfAttention",
     "TextInjector",
+    "cosine_patch_basis",
     "inverse_sigmoid",
     "join_windows",
     "sine_position_encoding",
