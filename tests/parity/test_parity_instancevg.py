@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 from pathlib import Path
@@ -10,26 +11,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-from vgtoolbox.checkpoint import load_state_dict_strict
+from vgtoolbox.checkpoint import load_state_dict_strict, match_state_dict
 from vgtoolbox.checkpoint.layouts import instancevg
+from vgtoolbox.engine import load_config
 from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import GroundingDataSample, rle_areas
 
 ROOT = Path(__file__).parents[2]
 PARITY = Path(os.environ.get("VGTOOLBOX_PARITY", ROOT.parent / "shared" / "parity"))
 GOLDENS = sorted(PARITY.glob("instancevg_*_seed*.npz"))
-CONFIG = ROOT / "configs" / "gres" / "InstanceVG-grefcoco.py"
+LAYOUTS = sorted(path for path in PARITY.glob("instancevg_*.tsv"))
+CONFIGS = {
+    "base_grefcoco": "gres/InstanceVG-grefcoco.py",
+    "base_refcoco": "refcoco/InstanceVG-B-refcoco.py",
+    "large_refcoco": "refcoco/InstanceVG-L-refcoco.py",
+}
 BOXES = torch.tensor([[20.0, 30.0, 120.0, 200.0], [150.0, 40.0, 260.0, 160.0]])
-# What a layout changes in the gRefCOCO model.
-ONE_QUERY = {"query_selector": {"num_queries": 1}, "query_mask_head": {"background_weight": 0.0}}
-LARGE = {"backbone": {"embed_dim": 1024, "depth": 24, "num_heads": 16, "ffn_dim": 4096}}
-CHANGES = {"base_grefcoco": {}, "base_refcoco": ONE_QUERY, "large_refcoco": {**ONE_QUERY, **LARGE}}
 
 pytestmark = pytest.mark.skipif(
-    not GOLDENS, reason=f"no recorded outputs of InstanceVG in {PARITY} (set VGTOOLBOX_PARITY)"
+    not (GOLDENS or LAYOUTS),
+    reason=f"nothing recorded of InstanceVG in {PARITY} (set VGTOOLBOX_PARITY)",
 )
 
 
@@ -40,8 +43,7 @@ class Case:
         self.layout, seed = re.fullmatch(r"instancevg_(\w+)_seed(\d+)", path.stem).groups()
         self.golden = np.load(path)
         self.published = _published_state_dict(f"instancevg_{self.layout}.tsv", int(seed))
-        cfg = Config.fromfile(CONFIG)
-        cfg.merge_from_dict({"model": CHANGES[self.layout]})
+        cfg = load_config(ROOT / "configs" / CONFIGS[self.layout])
         self.model = MODELS.build(cfg.model).eval()
         self.report = load_state_dict_strict(self.model, self.published, source=path.stem)
         rng = np.random.Generator(np.random.PCG64([int(seed), 12345]))
@@ -67,6 +69,16 @@ def _published_state_dict(tsv: str, seed: int) -> dict[str, torch.Tensor]:
     return module.published_state_dict(PARITY / tsv, seed)
 
 
+def _shapes(tsv: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors that a list names, without memory where their values are not compared."""
+    state = {}
+    for line in tsv.read_text().splitlines():
+        key, shape, dtype = line.split("\t")
+        device = "cpu" if re.search(r"(class|bbox)_embed\.\d", key) else "meta"
+        state[key] = torch.zeros(json.loads(shape), dtype=getattr(torch, dtype), device=device)
+    return state
+
+
 def _sample(index: int, boxes: torch.Tensor) -> GroundingDataSample:
     masks = torch.zeros(len(boxes), 320, 320, dtype=torch.bool)
     for mask, (x1, y1, x2, y2) in zip(masks, boxes.int().tolist(), strict=True):
@@ -85,6 +97,25 @@ def _sample(index: int, boxes: torch.Tensor) -> GroundingDataSample:
 @pytest.fixture(scope="module", params=GOLDENS, ids=lambda path: path.stem)
 def case(request) -> Case:
     return Case(request.param)
+
+
+@pytest.mark.parametrize("tsv", LAYOUTS, ids=lambda path: path.stem)
+def test_the_published_layout_is_that_of_the_config(tsv):
+    """Names and shapes only: nothing of a gigabyte is allocated."""
+    cfg = load_config(ROOT / "configs" / CONFIGS[tsv.stem.removeprefix("instancevg_")])
+    with torch.device("meta"):
+        model = MODELS.build(cfg.model)
+    published = _shapes(tsv)
+    ours, report = match_state_dict(model, published, source=tsv.name)
+    assert report.complete
+    assert {key: value.dtype for key, value in ours.items()} == {
+        key: value.dtype for key, value in model.state_dict().items()
+    }
+    back = instancevg.to_published(ours)
+    used = {key: value for key, value in published.items() if not instancevg.is_unused(key)}
+    assert {key: (v.shape, v.dtype) for key, v in back.items()} == {
+        key: (v.shape, v.dtype) for key, v in used.items()
+    }
 
 
 def test_published_weights_fill_every_parameter(case):
@@ -136,6 +167,9 @@ def test_losses(case):
 
 
 def test_predictions_in_the_original_image(case):
+    # As the published demo; metrics are published for the input frame.
+    assert case.model.postprocessor.frame == "input"
+    case.model.postprocessor.frame = "original"
     with torch.no_grad():
         samples = case.model.predict(case.inputs, case.samples())
     for index, sample in enumerate(samples):

@@ -21,6 +21,7 @@ from vgtoolbox.checkpoint import (
 from vgtoolbox.checkpoint.config_text import read_config_text
 from vgtoolbox.engine.config import ConfigError, load_config, override
 from vgtoolbox.registry import FUNCTIONS, MODELS, TRANSFORMS
+from vgtoolbox.zoo import ZooModel, find_model
 
 ConfigLike = str | Path | Mapping[str, Any]
 
@@ -50,33 +51,46 @@ def load_grounder(
     """Build the model and the test pipeline of a config, and load weights.
 
     Args:
-        config: A file, a config, or None for the one that a released checkpoint carries.
+        config: A file, a config, the name of a model of the zoo, or None for the one that a
+            released checkpoint carries.
         checkpoint: In any layout that is known; None leaves the weights random, and says so.
         options: Overrides by dotted key.
     """
+    model = _zoo_model(config)
+    if model is not None:
+        config, checkpoint = model.config, checkpoint or model.find_weights()
     content: dict[str, Any] = {} if checkpoint is None else load_checkpoint(checkpoint)
+    if model is not None and content.get("config"):
+        config = None  # the one that these weights were trained with
     cfg = _read_config(config, content, checkpoint)
     for key, value in (options or {}).items():
         override(cfg, key, value)
     carried = content.get("meta", {}).get("files", "")
     with carried_files(cfg.to_dict(), carried if isinstance(carried, str) else "") as resolved:
-        model = MODELS.build(resolved["model"])
+        grounder = MODELS.build(resolved["model"])
         pipeline = _build_pipeline(resolved)
     if checkpoint is None:
         warnings.warn(
-            f"no checkpoint: the weights of {type(model).__name__} are random, "
+            f"no checkpoint: the weights of {type(grounder).__name__} are random, "
             "and so is what it finds",
             stacklevel=3,
         )
     else:
         load_state_dict_strict(
-            model,
+            grounder,
             content["state_dict"],
             source=str(checkpoint),
             config_text=str(content.get("config") or ""),
         )
     collate = cfg.get("test_dataloader", {}).get("collate_fn", {}).get("type", "grounding_collate")
-    return LoadedGrounder(model.eval(), pipeline, FUNCTIONS.get(collate), cfg)
+    return LoadedGrounder(grounder.eval(), pipeline, FUNCTIONS.get(collate), cfg)
+
+
+def _zoo_model(config: ConfigLike | None) -> ZooModel | None:
+    """Return the model that a name stands for; None where `config` is no name."""
+    if not isinstance(config, str) or Path(config).is_file() or Path(config).suffix == ".py":
+        return None
+    return find_model(config)
 
 
 def _read_config(

@@ -1,0 +1,124 @@
+"""The metafiles of the repository, and what a malformed one is told."""
+
+import textwrap
+
+import pytest
+import torch
+
+from vgtoolbox.engine import load_config
+from vgtoolbox.inference import GroundingInferencer
+from vgtoolbox.registry import MODELS
+from vgtoolbox.zoo import ROOT, ZooError, find_model, read_zoo, zoo_table
+
+ZOO = read_zoo()
+
+METAFILE = """
+    system: Seer
+    page: https://example.org/seer
+    models:
+      - name: Seer-small
+        config: configs/seer.py
+        weights: pretrain_weights/seer.pth
+        published_as: small/seer.pth
+        parameters: 12
+        results:
+          - {data: Sights, metric: mIoU, paper: {val: 71, test: 70.25}, ours: {val: 70.9}}
+          - {data: Sights, metric: Acc, ours: {test: 5.0}}
+      - name: Seer-ours
+        config: configs/seer.py
+        weights: pretrain_weights/ours.safetensors
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of configs with one metafile."""
+    configs = tmp_path / "configs"
+    configs.mkdir()
+    (configs / "seer_metafile.yml").write_text(textwrap.dedent(METAFILE))
+    return configs
+
+
+def test_a_metafile_is_read_whole(folder, tmp_path):
+    zoo = read_zoo(folder)
+    assert list(zoo) == ["Seer-small", "Seer-ours"]
+    small, ours = zoo.values()
+    assert (small.system, small.parameters) == ("Seer", 12)
+    assert small.config == tmp_path / "configs" / "seer.py"
+    assert small.results[0].paper == {"val": 71, "test": 70.25}
+    assert small.results[0].splits == ("val", "test")
+    assert (ours.page, ours.results) == ("", ())
+
+
+def test_the_table(folder):
+    assert zoo_table(list(read_zoo(folder).values())).splitlines()[2:] == [
+        "| Seer-small | Sights val / test | mIoU | 71 / 70.25 | 70.9 |",
+        "|  | Sights test | Acc | - | 5 |",
+        "| Seer-ours |  |  | - | - |",
+    ]
+
+
+def test_weights_are_found_as_published_or_converted(folder, tmp_path):
+    model = find_model("Seer-small", folder)
+    with pytest.raises(FileNotFoundError, match=r"small/seer\.pth at https://example\.org/seer"):
+        model.find_weights()
+    (tmp_path / "pretrain_weights").mkdir()
+    for name in ("seer.safetensors", "seer.pth"):
+        (tmp_path / "pretrain_weights" / name).touch()
+        assert model.find_weights().name == name
+
+
+def test_a_name_that_is_not_there(folder):
+    with pytest.raises(FileNotFoundError, match="did you mean 'Seer-small'"):
+        find_model("seer-smal", folder)
+    with pytest.raises(FileNotFoundError, match="models: Seer-small, Seer-ours"):
+        find_model("x", folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("system: Seer", "system:", "expected a text under 'system'"),
+        ("models:", "entries:", "expected a list 'models'"),
+        ("- name: Seer-small", "- title: x", r"model \(without a name\): unknown key 'title'"),
+        ("name: Seer-ours", "name: Seer-small", "Seer-small is the name of another model"),
+        ("val: 70.9", "val: 170.9", "Seer-small: ours should hold percentages"),
+        ("metric: Acc, ", "", "Seer-small: expected a text under 'metric'"),
+        ("paper: {val: 71, test: 70.25}", "paper: 71", "paper should be a mapping, found 71"),
+        ("system: Seer", "system: [", "is no YAML"),
+    ],
+)
+def test_a_mistake_is_named(folder, old, new, message):
+    file = folder / "seer_metafile.yml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(ZooError, match=message):
+        read_zoo(folder)
+
+
+@pytest.mark.parametrize("model", ZOO.values(), ids=list(ZOO))
+def test_every_config_builds_a_model_of_the_stated_size(model):
+    cfg = load_config(model.config)
+    with torch.device("meta"):
+        built = MODELS.build(cfg.model)
+    size = sum(parameter.numel() for parameter in built.parameters())
+    assert size == (model.parameters or size)
+    assert cfg.test_splits
+
+
+@pytest.mark.parametrize("model", ZOO.values(), ids=list(ZOO))
+def test_every_name_is_an_inferencer_or_says_what_it_needs(model):
+    if any(model.weights.with_suffix(suffix).is_file() for suffix in (".pth", ".safetensors")):
+        inferencer = GroundingInferencer(model.name, device="cpu")
+        assert type(inferencer.model).__name__ == model.system
+        return
+    assert model.page, f"{model.name} is neither published nor in the repository"
+    with pytest.raises(FileNotFoundError, match=f"put {model.published_as} at {model.page}"):
+        GroundingInferencer(model.name, device="cpu")
+
+
+def test_a_name_goes_with_another_checkpoint():
+    weights = ROOT / "pretrain_weights" / "InstanceVG-tiny-shapes.safetensors"
+    by_name = GroundingInferencer("InstanceVG-tiny-shapes", weights, device="cpu")
+    by_file = GroundingInferencer(checkpoint=weights, device="cpu")
+    assert by_name.config.model == by_file.config.model
