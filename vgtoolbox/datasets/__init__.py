@@ -17,6 +17,7 @@ from vgtoolbox.datasets.image_batches import (
 from vgtoolbox.datasets.image_order import ImageWindowSampler
 from vgtoolbox.datasets.instancevg_json import InstanceVGJsonDataset
 from vgtoolbox.datasets.json_lines import JSONLinesDataset
+from vgtoolbox.datasets.mixtures import ConcatGroundingDataset
 from vgtoolbox.datasets.negated_refcoco import FPRefCOCODataset, RRefCOCODataset
 from vgtoolbox.datasets.phrase_list import PhraseListDataset
 from vgtoolbox.datasets.reasonseg import ReasonSegDataset
@@ -47,6 +48,7 @@ __all__ = [
     "ChooseExpression",
     "CleanExpression",
     "ColorJitter",
+    "ConcatGroundingDataset",
     "ExpressionTokenizer",
     "FPRefCOCODataset",
     "GRefCOCODataset",
