@@ -22,6 +22,7 @@ from vgtoolbox.evaluation.functional import (
     res_metrics,
     robust_metrics,
 )
+from vgtoolbox.registry import METRICS
 from vgtoolbox.structures import empty_rle, encode_masks
 
 PARITY = Path(
@@ -162,6 +163,17 @@ def test_rec(cases, box_rows):
     assert ours["Acc@0.7"] == pytest.approx(100 * cases["expected"]["rec.acc70"], rel=1e-9)
 
 
+def published_robust(cases):
+    """Return the expected values of R-RefCOCO by our names."""
+    published = dict(cases["expected"]["rrefcoco.robust"])
+    thresholds = (0.5, 0.6, 0.7, 0.8, 0.9)
+    published |= {
+        f"Pr@{x}": v for x, v in zip(thresholds, published.pop("P_official"), strict=True)
+    }
+    published["mRR"] = published.pop("r")
+    return published
+
+
 def test_rrefcoco_robust(cases):
     def rows(ref) -> list[MaskRow]:
         nothing = empty_rle(tuple(ref["gt_mask"]["size"]))
@@ -170,12 +182,7 @@ def test_rrefcoco_robust(cases):
             compare_masks(mask, nothing, no_target=True) for mask in ref["negative_pred_masks"]
         ]
 
-    published = dict(cases["expected"]["rrefcoco.robust"])
-    thresholds = (0.5, 0.6, 0.7, 0.8, 0.9)
-    published |= {
-        f"Pr@{x}": v for x, v in zip(thresholds, published.pop("P_official"), strict=True)
-    }
-    published["mRR"] = published.pop("r")
+    published = published_robust(cases)
     ours = robust_metrics([rows(ref) for ref in cases["rrefcoco_refs"]])
     assert_equal(ours, published)
     assert set(ours) == set(published)
@@ -194,3 +201,93 @@ def test_multi_round_segllm(cases):
         assert published.pop("n") == sum(row.round == int(index) for row in rows)
         named = renamed(published, oIoU="oIoU", mIoU="mIoU", P50="P@0.5")
         assert_equal(ours[int(index)], named, scale=100)
+
+
+def read_by_class(metric, samples):
+    """Return what a metric that a config names makes of samples."""
+    metric.process(None, samples)
+    values = metric.evaluate(len(samples))
+    return {name.partition("/")[2]: value for name, value in values.items()}
+
+
+@pytest.fixture(scope="module")
+def data_samples(cases):
+    """The cases as mmengine's evaluator hands samples over; a mask's target is its only one."""
+
+    def tensor(boxes):
+        return torch.tensor(boxes).reshape(-1, 4)
+
+    return [
+        {
+            "sample_idx": index,
+            "sample_id": f"{index}_0",
+            "img_path": f"{index}.jpg",
+            "ori_shape": tuple(case["size"]),
+            "gt_instances_ori": {
+                "boxes_xyxy": torch.zeros(int(not case["gt_no_target"]), 4),
+                "masks": [] if case["gt_no_target"] else [case["gt_mask"]],
+            },
+            "pred_instances": {
+                "boxes_xyxy": tensor(case["pred_boxes_xyxy"]),
+                "scores": torch.tensor(case["pred_scores"]),
+            },
+            "pred_merged_mask": case["pred_mask"],
+            "pred_no_target": case["pred_no_target"],
+        }
+        for index, case in enumerate(cases["samples"])
+    ]
+
+
+def test_metrics_of_masks_by_their_classes(data_samples, mask_rows):
+    for options, expected in (
+        ({"type": "GRESMetric"}, gres_metrics(mask_rows)),
+        ({"type": "GRESMetric", "protocol": "gsva"}, gres_metrics(mask_rows, protocol="gsva")),
+        ({"type": "RefZOMMetric"}, refzom_metrics(mask_rows)),
+        ({"type": "RESMetric"}, res_metrics(mask_rows)),
+        ({"type": "RESMetric", "protocol": "lisa"}, res_metrics(mask_rows, protocol="lisa")),
+    ):
+        assert read_by_class(METRICS.build(options), data_samples) == expected
+
+
+def test_metrics_of_boxes_by_their_classes(data_samples, box_rows):
+    samples = [
+        {**sample, "gt_instances_ori": {"boxes_xyxy": row.target_boxes_xyxy}}
+        for sample, row in zip(data_samples, box_rows, strict=True)
+    ]
+    assert read_by_class(METRICS.build({"type": "GRECMetric"}), samples) == grec_metrics(box_rows)
+    assert read_by_class(METRICS.build({"type": "RECMetric"}), samples) == rec_metrics(box_rows)
+
+
+def test_reasonseg_by_its_class(cases, data_samples):
+    samples = []
+    for case, sample in list(zip(cases["samples"], data_samples, strict=True))[:20]:
+        ignore = torch.zeros(1, *case["size"], dtype=torch.bool)
+        ignore[:, :5, :7] = True
+        samples.append({**sample, "ignore_mask_ori": encode_masks(ignore)[0]})
+    published = cases["expected"]["reasonseg.lisa_ignore_top_left_5x7_of_first_20"]
+    ours = read_by_class(METRICS.build({"type": "ReasonSegMetric"}), samples)
+    assert_equal(ours, published, scale=100, rel=FLOAT32_ULP)
+
+
+def test_robust_by_its_class(cases):
+    samples = []
+    for number, ref in enumerate(cases["rrefcoco_refs"]):
+        answers = [(mask, [ref["gt_mask"]]) for mask in ref["positive_pred_masks"]]
+        answers += [(mask, []) for mask in ref["negative_pred_masks"]]
+        for sentence, (mask, targets) in enumerate(answers):
+            samples.append(
+                {
+                    "sample_idx": len(samples),
+                    "sample_id": f"{number}_{sentence}",
+                    "ori_shape": tuple(mask["size"]),
+                    "gt_instances_ori": {
+                        "boxes_xyxy": torch.zeros(len(targets), 4),
+                        "masks": targets,
+                    },
+                    "pred_merged_mask": mask,
+                }
+            )
+    published = published_robust(cases)
+    assert_equal(
+        read_by_class(METRICS.build({"type": "RobustRESMetric"}), samples[::-1]), published
+    )

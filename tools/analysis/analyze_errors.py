@@ -35,6 +35,8 @@ from vgtoolbox.evaluation import (
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
 
+TABLE_WIDTH = 120
+
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -88,7 +90,7 @@ def main(words: list[str] | None = None) -> None:
     outcomes = [sample_outcome(sample, rule) for sample in job.samples()]
     breakdown = break_down(outcomes)
     title = f"{arguments.predictions}, answers by {rule.keep} (threshold {rule.score_thr:g})"
-    Console().print(error_table(breakdown, title=title))
+    Console(width=TABLE_WIDTH).print(error_table(breakdown, title=title))
     write_sample_table(rows, [outcome.as_row() for outcome in outcomes])
     plot_errors(breakdown, arguments.out / "errors.png", title=title)
     chosen = worst(outcomes, arguments.worst)

@@ -10,15 +10,15 @@ from typing import Any, get_args
 
 from vgtoolbox.engine.config import ConfigError, load_config, parse_options
 from vgtoolbox.engine.runner import choose_splits
+from vgtoolbox.engine.target_dataset import TargetDataset
 from vgtoolbox.evaluation import (
     DetectionRule,
-    build_target_dataset,
     guess_layout,
     iter_answers,
     joined_samples,
 )
 from vgtoolbox.evaluation.prediction_files import Layout, Merge
-from vgtoolbox.evaluation.scoring import Match, Missing, TargetDataset
+from vgtoolbox.evaluation.scoring import Match, Missing
 
 PUBLISHED_SCORE_THR = 0.7
 
@@ -89,7 +89,7 @@ def scoring_job(arguments: argparse.Namespace) -> ScoringJob:
         score_thr = postprocessor.get("score_thr", PUBLISHED_SCORE_THR)
     return ScoringJob(
         name=name,
-        dataset=build_target_dataset(dataset),
+        dataset=TargetDataset(dataset),
         evaluator=evaluator,
         score_thr=score_thr if arguments.score_thr is None else arguments.score_thr,
         arguments=arguments,

@@ -32,7 +32,7 @@ from vgtoolbox.evaluation.predictions import (
 )
 from vgtoolbox.evaluation.report import MetricReport, format_metric_table, write_metric_report
 from vgtoolbox.evaluation.sample_table import check_table_path, write_sample_table
-from vgtoolbox.evaluation.scoring import build_target_dataset, joined_samples, score_samples
+from vgtoolbox.evaluation.scoring import joined_samples, score_samples
 
 __all__ = [
     "AnswerRule",
@@ -54,7 +54,6 @@ __all__ = [
     "RobustRESMetric",
     "Verdict",
     "break_down",
-    "build_target_dataset",
     "check_table_path",
     "error_table",
     "format_metric_table",

@@ -36,9 +36,11 @@ def error_table(breakdown: Breakdown, *, title: str | None = None) -> Table:
     """Return a table with a row for each kind of sample and a column for each verdict."""
     table = Table(title=title, title_justify="left")
     table.add_column("% of samples", no_wrap=True)
-    table.add_column("samples", justify="right")
+    table.add_column("samples", justify="right", no_wrap=True)
     for verdict in Verdict:
-        table.add_column(verdict.value, justify="right")
+        # Two lines: "hallucinated" over "target".
+        header = verdict.value.replace(" ", "\n")
+        table.add_column(header, justify="right", min_width=len(header.split("\n")[0]))
     for aspect, kinds in breakdown.items():
         if aspect != "all":
             table.add_section()

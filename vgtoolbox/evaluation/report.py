@@ -82,7 +82,7 @@ def format_metric_table(
         protocol: For each metric's prefix its `settings`, which stand below the table.
         width: Columns of the terminal.
     """
-    table = Table(title=title, title_justify="left")
+    table = Table()
     table.add_column("metric (%)", no_wrap=True)
     for split in splits:
         table.add_column(split, justify="right")
@@ -91,6 +91,8 @@ def format_metric_table(
         table.add_row(name, *(_cell(values.get(name)) for values in splits.values()))
     console = Console(file=StringIO(), width=width)
     with console.capture() as captured:
+        if title:
+            console.print(title, markup=False, highlight=False)
         console.print(table)
         for prefix, settings in (protocol or {}).items():
             choices = ", ".join(f"{name}={value}" for name, value in settings.items())

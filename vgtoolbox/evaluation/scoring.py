@@ -7,73 +7,30 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import torch
-from PIL import Image
 
 from vgtoolbox.evaluation.metrics.base import GroundingMetric
 from vgtoolbox.evaluation.metrics.sample_reader import Fields
 from vgtoolbox.evaluation.prediction_files import Answer, DetectionRule, Detections
 from vgtoolbox.evaluation.predictions import PredictionRecord
-from vgtoolbox.registry import DATASETS, TRANSFORMS
 
 Match = Literal["sample_id", "sent_id", "image_id", "ann_id", "position"]
 Missing = Literal["error", "nothing"]
 
 
 class TargetDataset(Protocol):
-    """What scoring needs of a dataset: records, and samples with targets in the original frame."""
+    """What predictions are scored against: a sample for each expression."""
 
     def __len__(self) -> int:
-        """Return the number of samples."""
-        ...
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return the sample that `TargetsOnly` made."""
+        """Return the number of expressions."""
         ...
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Return the record of a sample."""
+        """Return the record of an expression."""
         ...
 
-
-class TargetsOnly:
-    """The pipeline of a dataset that is scored against: targets, and no image.
-
-    Masks are left out where an annotation has boxes only; a metric that needs them says so.
-
-    Args:
-        load_targets: The `LoadTargets` step that the dataset is tested with; its options (cutting
-            boxes to whole pixels) are part of the numbers.
-    """
-
-    def __init__(self, load_targets: Mapping[str, Any]) -> None:
-        step = {**load_targets, "dense": False, "keep_original": True}
-        self._load = TRANSFORMS.build(step)
-        self._load_boxes = TRANSFORMS.build({**step, "with_masks": False})
-
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Set `ori_shape`, `boxes_ori` and `rles_ori`."""
-        results["ori_shape"] = _image_size(results)
-        targets = results.get("targets", ())
-        with_masks = all(target.get("segmentation") is not None for target in targets)
-        return (self._load if with_masks else self._load_boxes)(results)
-
-
-def _image_size(record: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the (H, W) of the annotation; of the image's head where that does not tell."""
-    if record.get("height") and record.get("width"):
-        return record["height"], record["width"]
-    with Image.open(record["img_path"]) as image:
-        width, height = image.size
-    return height, width
-
-
-def build_target_dataset(config: Mapping[str, Any]) -> TargetDataset:
-    """Build the dataset of a config with its pipeline cut down to `TargetsOnly`."""
-    pipeline = config.get("pipeline") or ()
-    steps = pipeline.values() if isinstance(pipeline, Mapping) else pipeline
-    chosen = [step for step in steps if isinstance(step, Mapping) and step["type"] == "LoadTargets"]
-    load_targets = chosen[0] if chosen else {"type": "LoadTargets"}
-    return DATASETS.build({**config, "pipeline": [TargetsOnly(load_targets)]})
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        """Return that record with `sample_idx`, `ori_shape`, `boxes_ori` and `rles_ori`."""
+        ...
 
 
 def joined_samples(
@@ -89,7 +46,7 @@ def joined_samples(
     A sample holds what metrics read, and the line of `predictions.jsonl` as `prediction`.
 
     Args:
-        dataset: From `build_target_dataset`.
+        dataset: Annotations, an expression a sample.
         answers: (key, prediction), each key once.
         match: What of a sample the keys name: its `sample_id`; the "sent_id" after the last `_` of
             that; its "image_id", where each image has one sample; "ann_id", "<annotation>:<rank

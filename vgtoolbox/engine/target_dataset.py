@@ -1,0 +1,84 @@
+"""A dataset as predictions are scored against it: targets, and no image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+
+from vgtoolbox.datasets.records import split_expressions
+from vgtoolbox.registry import DATASETS, TRANSFORMS
+
+
+class TargetDataset:
+    """The expressions of a dataset, one by one, with their targets in the original frame.
+
+    However the dataset groups expressions, here each is a sample, as it is a line of
+    `predictions.jsonl`. In a conversation, `round` is its position from 0.
+
+    Masks are left out where an annotation has boxes only; a metric that needs them says so.
+
+    Args:
+        config: Of the dataset. The options of its `LoadTargets` (cutting boxes to whole pixels) are
+            part of the numbers; no other step of its pipeline runs.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        step = {**_load_targets(config), "dense": False, "keep_original": True}
+        self._load = TRANSFORMS.build(step)
+        self._load_boxes = TRANSFORMS.build({**step, "with_masks": False})
+        self._dataset = DATASETS.build({**config, "pipeline": []})
+        self._places = [
+            (position, number)
+            for position in range(len(self._dataset))
+            for number in range(len(_expressions(self._dataset.get_data_info(position))))
+        ]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Return the record of an expression."""
+        position, number = self._places[idx]
+        return {**_expressions(self._dataset.get_data_info(position))[number], "sample_idx": idx}
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        """Return the record with `ori_shape`, `boxes_ori` and, where there are masks, `rles_ori`.
+
+        Raises:
+            ValueError: The annotations say nothing of targets.
+        """
+        sample = self.get_data_info(idx)
+        if "targets" not in sample:
+            raise ValueError(
+                f"nothing is known of the targets of sample {sample['sample_id']!r}, so there is "
+                "nothing to score against"
+            )
+        sample["ori_shape"] = _image_size(sample)
+        with_masks = all(target.get("segmentation") is not None for target in sample["targets"])
+        return (self._load if with_masks else self._load_boxes)(sample)
+
+
+def _load_targets(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the `LoadTargets` step of a dataset's pipeline."""
+    pipeline = config.get("pipeline") or ()
+    steps = pipeline.values() if isinstance(pipeline, Mapping) else pipeline
+    chosen = [step for step in steps if isinstance(step, Mapping) and step["type"] == "LoadTargets"]
+    return chosen[0] if chosen else {"type": "LoadTargets"}
+
+
+def _expressions(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a record for each expression of a ref, an image or a conversation."""
+    if "expression_ids" not in record:
+        return [record]
+    return [{**each, "round": number} for number, each in enumerate(split_expressions(record))]
+
+
+def _image_size(record: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the (H, W) of the annotation; of the image's head where that does not tell."""
+    if record.get("height") and record.get("width"):
+        return record["height"], record["width"]
+    with Image.open(record["img_path"]) as image:
+        width, height = image.size
+    return height, width
