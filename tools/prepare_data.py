@@ -2,6 +2,7 @@
 
 python tools/prepare_data.py refcoco --root data [--source ~/downloads]
 python tools/prepare_data.py check refcoco grefcoco --root data [--fix data-mended]
+python tools/prepare_data.py own my.jsonl --folder my_images
 python tools/prepare_data.py leaks refcoco refcocog:umd/train --root data
 python tools/prepare_data.py shapes --out data/shapes --scale tiny [--formats all]
 """
@@ -35,10 +36,15 @@ def parse_args() -> argparse.Namespace:
     check = sub.add_parser("check", help="check annotations and images; mend them into a copy")
     check.add_argument("names", nargs="+", choices=list(BENCHMARKS), metavar="benchmark")
     check.add_argument("--root", type=Path, default=Path("data"), help="data root")
-    check.add_argument("--images", choices=("decode", "exist", "skip"), default="decode")
-    check.add_argument("--all", action="store_true", help="print every fault")
     check.add_argument("--fix", type=Path, metavar="OUT", help="data root to write, mended")
     check.set_defaults(run=_check)
+    own = sub.add_parser("own", help="check a file of your own: COCO JSON or JSON lines")
+    own.add_argument("file", type=Path)
+    own.add_argument("--folder", type=Path, required=True, help="of the images")
+    own.set_defaults(run=_check_own)
+    for command in (check, own):
+        command.add_argument("--images", choices=("decode", "exist", "skip"), default="decode")
+        command.add_argument("--all", action="store_true", help="print every fault")
     leaks = sub.add_parser("leaks", help="find images of tests in training data")
     leaks.add_argument("training", nargs="+", metavar="benchmark[:split]")
     leaks.add_argument("--tests", nargs="+", default=(), metavar="benchmark[:split]")
@@ -80,6 +86,12 @@ def _place(args: argparse.Namespace, console: Console) -> bool:
 def _check(args: argparse.Namespace, console: Console) -> bool:
     return commands.check(
         console, args.names, args.root, images=args.images, show_all=args.all, fix=args.fix
+    )
+
+
+def _check_own(args: argparse.Namespace, console: Console) -> bool:
+    return commands.check_own(
+        console, args.file, args.folder, images=args.images, show_all=args.all
     )
 
 

@@ -47,6 +47,7 @@ def test_shapes_alone_has_no_further_format(run, tmp_path):
 
 
 def test_formats_are_added_to_a_world_that_is_there(run, world):
+    make(run, world)
     code, printed = make(run, world, "--formats", "refzom,rrefcoco")
     assert code == 0
     assert "found complete, reused" in printed

@@ -51,7 +51,7 @@ def plant(refs, copy):
     planted["format"] = f"ref {dangling['ref_id']}"
     silent = val[1]
     silent["sentences"][0] |= {"raw": "  ", "sent": ""}
-    planted["expression-empty"] = f"val, ref {silent['ref_id']}"
+    planted["expression-empty"] = f"val, refs(unc).p, ref {silent['ref_id']}"
     return planted
 
 
@@ -159,4 +159,4 @@ def test_instancevg_faults_have_their_place(copy):
     path.write_text(json.dumps(splits))
     faults = check_benchmark(BENCHMARKS["instancevg"], copy).all_faults
     assert sorted(fault.kind for fault in faults) == ["box-empty", "format"]
-    assert all(fault.where.startswith("grefs/val, split 'val', item") for fault in faults)
+    assert all(fault.where.startswith("grefs/val, instances.json, split 'val'") for fault in faults)

@@ -47,7 +47,7 @@ def test_groups_move_up_where_an_item_is_left_out(copy, tmp_path):
     splits["val_rrefcoco"][0][0]["width"] = "wide"
     path.write_text(json.dumps(splits))
     mends = mend_benchmark(BENCHMARKS["instancevg"], copy, tmp_path / "out")
-    assert [mend.where for mend in mends] == ["split 'val_rrefcoco', item 0"]
+    assert [mend.where for mend in mends] == ["instance.json, split 'val_rrefcoco', item 0"]
     before, after = (
         json.loads((root / folder / "instance_index.json").read_text())["val_rrefcoco"]
         for root in (copy, tmp_path / "out")

@@ -170,7 +170,7 @@ def _check_split(
     ids: set[str] = set()
     try:
         for entry in dataset.read_entries():
-            where = f"{split.name}, {entry.name}"
+            where = f"{split.name}, {entry.file.name}, {entry.name}"
             try:
                 record = dataset.parse_data_info(entry.value)
             except FieldError as error:

@@ -15,6 +15,7 @@ from vgtoolbox.datasets.preparation.catalogue import BENCHMARKS, known_labels
 from vgtoolbox.datasets.preparation.checks import ImageCheck, check_benchmark
 from vgtoolbox.datasets.preparation.leaks import find_leaks
 from vgtoolbox.datasets.preparation.mending import mend_benchmark
+from vgtoolbox.datasets.preparation.own_data import own_benchmark
 from vgtoolbox.datasets.preparation.reporting import (
     print_leaks,
     print_mends,
@@ -93,6 +94,15 @@ def check(
             out = fix if len(names) == 1 else fix / name
             print_mends(console, mend_benchmark(BENCHMARKS[name], root, out), out)
     return faults == 0
+
+
+def check_own(
+    console: Console, file: Path, folder: Path, *, images: ImageCheck, show_all: bool
+) -> bool:
+    """Check data of one's own, whose images are in `folder`."""
+    report = check_benchmark(own_benchmark(file, folder), file.parent, images=images)
+    print_report(console, report, file.parent, show_all=show_all)
+    return not report.all_faults
 
 
 def leaks(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vgtoolbox.datasets.annotation_files import FieldError
 from vgtoolbox.datasets.preparation.benchmark import Benchmark, Split
 from vgtoolbox.datasets.preparation.catalogue import BENCHMARKS
 from vgtoolbox.datasets.records import image_key
@@ -68,6 +69,14 @@ def _call(benchmark: Benchmark, split: Split) -> str:
 
 
 def _image_keys(benchmark: Benchmark, split: Split, root: Path) -> set[str]:
+    """Return the keys of all images; what can not be read is left to `check`."""
     dataset = benchmark.dataset(root, split)
-    records = (dataset.parse_data_info(entry.value) for entry in dataset.read_entries())
-    return {image_key(record["img_path"]) for record in records if record is not None}
+    keys = set()
+    for entry in dataset.read_entries():
+        try:
+            record = dataset.parse_data_info(entry.value)
+        except FieldError:
+            continue
+        if record is not None:
+            keys.add(image_key(record["img_path"]))
+    return keys

@@ -57,7 +57,8 @@ def mend_benchmark(benchmark: Benchmark, root: Path, out: Path) -> list[Mend]:
         refused = list(_refused(benchmark, folder))
         for raw in files:
             raw.leave_out([entry for entry, _ in refused if raw.folder in entry.file.parents])
-        mends += [Mend(entry.name, f"left out: {reason}") for entry, reason in refused]
+        for entry, reason in refused:
+            mends.append(Mend(f"{entry.file.name}, {entry.name}", f"left out: {reason}"))
     return mends
 
 

@@ -13,7 +13,9 @@ from typing import Any, Final
 from vgtoolbox.datasets.annotation_files import (
     Entry,
     FieldError,
+    expect,
     expect_box,
+    expect_items,
     expect_segmentation,
     read_annotations_file,
 )
@@ -49,13 +51,14 @@ class RefsAndInstances(RawFiles):
         """Mend the annotations of `instances.json` and drop empty sentences of refs."""
         path = self.folder / "instances.json"
         instances = read_annotations_file(path)
-        sizes = {image["id"]: (image["height"], image["width"]) for image in instances["images"]}
+        sizes = {image.get("id"): _size(image) for image in expect_items(instances, "images", dict)}
         kept = []
-        for annotation in instances["annotations"]:
-            where = f"annotation {annotation['id']}"
-            mended = _mend(
-                annotation, "segmentation", sizes.get(annotation["image_id"]), where, note
+        for annotation in expect_items(instances, "annotations", dict):
+            where, size = (
+                f"annotation {annotation.get('id')}",
+                sizes.get(annotation.get("image_id")),
             )
+            mended = _mend(annotation, "segmentation", size, where, note)
             kept += [] if mended is None else [mended]
         _write(path, {**instances, "annotations": kept})
         for refs_file in self._refs_files():
@@ -108,14 +111,16 @@ class SplitsOfItems(RawFiles):
         return [path for path in files if path.name != "instance_index.json"]
 
     def _mend_part(self, part: Json, where: str, note: Note) -> None:
-        size = (part["height"], part["width"])
+        size = _size(part)
+        if size is None:  # the reader will refuse it, and say why
+            return
         if "annotations" not in part:
             mended = _mend(part, "mask", size, where, note)
             part["bbox"] = None if mended is None else mended["bbox"]
             part["mask"] = None if mended is None else mended["mask"]
             return
-        for annotation in part["annotations"]:
-            if annotation["bbox"] is not None:
+        for annotation in objects_in(part["annotations"]):
+            if annotation.get("bbox") is not None:
                 mended = _mend(annotation, "segmentation", size, where, note)
                 # Without its box an annotation would say that nothing is named: it is broken.
                 annotation |= {"bbox": []} if mended is None else mended
@@ -162,7 +167,7 @@ def _mend(
         note(where, f"left out: {error}")
         return None
     if size is None:
-        note(where, "left out: it is on an image that is not there")
+        note(where, "left out: the size of its image is not told")
         return None
     mended, done = mend_target(target, size)
     for text in done:
@@ -174,11 +179,32 @@ def _mend(
 
 def _drop_empty(ref: Json, note: Note) -> Json:
     """Return a ref without the sentences that have no words."""
-    said = [s for s in ref["sentences"] if (s.get("raw") or s.get("sent", "")).strip()]
-    if len(said) == len(ref["sentences"]):
+    said = objects_in(ref.get("sentences")) if isinstance(ref, dict) else []
+    kept = [sentence for sentence in said if _has_words(sentence)]
+    if len(kept) == len(said):
         return ref
-    note(f"ref {ref['ref_id']}", "sentence without words dropped")
-    return {**ref, "sentences": said, "sent_ids": [s["sent_id"] for s in said]}
+    note(f"ref {ref.get('ref_id')}", "sentence without words dropped")
+    return {**ref, "sentences": kept, "sent_ids": [s.get("sent_id") for s in kept]}
+
+
+def _has_words(sentence: Json) -> bool:
+    """Tell whether there is something to read, or something that is no text at all."""
+    text = sentence.get("raw") or sentence.get("sent")
+    return not isinstance(text, str) or bool(text.strip())
+
+
+def _size(entry: Any) -> tuple[int, int] | None:
+    """Return (H, W), None where the entry does not tell it as its format says."""
+    try:
+        return expect(entry, "height", int), expect(entry, "width", int)
+    except FieldError:
+        return None
+
+
+def objects_in(value: Any) -> list[Json]:
+    """Return the objects of a list; of anything else, none."""
+    items = value if isinstance(value, list | tuple) else []
+    return [item for item in items if isinstance(item, dict)]
 
 
 def _move_up(groups: Iterable[list[int]], stays: list[bool]) -> list[list[int]]:

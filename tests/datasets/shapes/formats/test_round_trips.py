@@ -171,7 +171,10 @@ def test_rrefcoco_groups_true_and_untrue_sentences(read, tables, folder, split_b
     assert true == world_facts(tables, of_split(tables, "val", single=True))
     untrue = world_facts(tables, [ref for ref in of_split(tables, "val") if ref["no_target"]])
     assert found - true and found - true <= untrue
-    of_group = [(record["group_id"], bool(record["targets"])) for record in records(dataset)]
+    of_group = [
+        (record["sample_id"].rpartition("_")[0], bool(record["targets"]))
+        for record in records(dataset)
+    ]
     assert {group for group, exists in of_group if not exists} <= {
         group for group, exists in of_group if exists
     }
@@ -263,7 +266,7 @@ def test_instancevg_rrefcoco_groups_what_belongs_to_a_ref(read, tables):
     assert len(groups) == len(of_split(tables, "val", single=True))
     assert {True, False} in groups.values()
     train = read(InstanceVGJsonDataset, ann_root=folder, split="train", group_by="ref")
-    assert all(len(set(map(len, r["expression_targets"]))) <= 2 for r in records(train)[:20])
+    assert any([] in record.get("expression_targets", ()) for record in records(train))
 
 
 LISTS = {
