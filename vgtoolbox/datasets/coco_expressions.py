@@ -43,21 +43,22 @@ class COCOExpressionsDataset(GroundingDataset):
         self._instances = COCOInstances(path, content)
         try:
             has_groups = "annotation_groups" in content
-            groups = expect_items(content, "annotation_groups", dict) if has_groups else []
+            groups = expect(content, "annotation_groups", list) if has_groups else []
         except FieldError as error:
             raise AnnotationError(f"{path}: {error}") from None
         for annotation in self._instances.annotations():
             if "expressions" in annotation:
                 name = f"annotation {annotation['id']}"
-                yield Entry(path, name, {**annotation, "annotation_ids": [annotation["id"]]})
+                alone = {**annotation, "annotation_ids": [annotation["id"]]}
+                yield Entry(path, name, (str(annotation["id"]), alone))
         for position, group in enumerate(groups):
-            ref_id = f"g{group.get('id', position)}"
-            yield Entry(path, f"annotation group {position}", {**group, "id": ref_id})
+            ref_id = group.get("id", position) if isinstance(group, dict) else position
+            yield Entry(path, f"annotation group {position}", (f"g{ref_id}", group))
         del self._instances
 
-    def parse_data_info(self, raw_data_info: dict[str, Any]) -> Record | None:
+    def parse_data_info(self, raw_data_info: tuple[str, Any]) -> Record | None:
         """Make the record of an annotation, or of a group of them."""
-        group = raw_data_info
+        ref_id, group = raw_data_info
         image_id = expect(group, "image_id", int | str)
         split = group.get("split", self._instances.split_of_image(image_id)) or self.split
         if expect_value(split, "the key 'split'", str) != self.split:
@@ -71,10 +72,10 @@ class COCOExpressionsDataset(GroundingDataset):
         return {
             "img_path": self.image_path(image["file_name"]),
             "image_id": image_id,
-            "sample_id": str(group["id"]),
+            "sample_id": ref_id,
             "split": self.split,
             "expressions": texts,
-            "expression_ids": [f"{group['id']}_{number}" for number in range(len(texts))],
+            "expression_ids": [f"{ref_id}_{number}" for number in range(len(texts))],
             "height": image["height"],
             "width": image["width"],
             "targets": [self._instances.target(ann_id) for ann_id in ids],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,12 @@ class COCOInstances:
             FieldError: There is none, or it is not as COCO says.
         """
         image = _look_up(self._images, image_id, "image", self.path)
-        return {
-            "file_name": expect(image, "file_name", str),
-            "height": expect(image, "height", int),
-            "width": expect(image, "width", int),
-        }
+        with self._naming(f"image {image_id}"):
+            return {
+                "file_name": expect(image, "file_name", str),
+                "height": expect(image, "height", int),
+                "width": expect(image, "width", int),
+            }
 
     def target(self, ann_id: Any) -> dict[str, Any]:
         """Return the target that an annotation is: the same object each time.
@@ -58,18 +60,20 @@ class COCOInstances:
         """
         if ann_id not in self._targets:
             annotation = _look_up(self._annotations, ann_id, "annotation", self.path)
-            segmentation = annotation.get("segmentation")
-            self._targets[ann_id] = {
-                "bbox": expect_box(annotation.get("bbox")),
-                "segmentation": None if segmentation is None else expect_segmentation(segmentation),
-                "ann_id": ann_id,
-            }
+            mask = annotation.get("segmentation")
+            with self._naming(f"annotation {ann_id}"):
+                self._targets[ann_id] = {
+                    "bbox": expect_box(expect(annotation, "bbox", list | tuple)),
+                    "segmentation": None if mask is None else expect_segmentation(mask),
+                    "ann_id": ann_id,
+                }
         return self._targets[ann_id]
 
     def image_of(self, ann_id: Any) -> Any:
         """Return the id of the image that an annotation is on."""
         annotation = _look_up(self._annotations, ann_id, "annotation", self.path)
-        return expect(annotation, "image_id", int | str)
+        with self._naming(f"annotation {ann_id}"):
+            return expect(annotation, "image_id", int | str)
 
     def split_of_image(self, image_id: Any) -> Any:
         """Return the `split` that stands in an image, None where there is none (COCO's own)."""
@@ -78,6 +82,14 @@ class COCOInstances:
     def annotations(self) -> Iterable[dict[str, Any]]:
         """Return all raw annotations, in the order of the file."""
         return self._annotations.values()
+
+    @contextmanager
+    def _naming(self, what: str) -> Iterator[None]:
+        """Say of an error inside that it is about `what` in this file."""
+        try:
+            yield
+        except FieldError as error:
+            raise FieldError(f"{what} of {self.path}: {error}") from None
 
 
 def _by_id(entries: Iterable[dict[str, Any]], what: str) -> dict[Any, dict[str, Any]]:

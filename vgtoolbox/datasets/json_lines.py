@@ -30,7 +30,7 @@ KEYS = ("image", "expression", "boxes", "masks", "id", "split", "height", "width
 @DATASETS.register_module()
 @dataclass(kw_only=True, eq=False, repr=False)
 class JSONLinesDataset(GroundingDataset):
-    """One JSON object a line, or a JSON array of such.
+    """One JSON object a line; or, unless it is named .jsonl, a JSON array of such.
 
     `image` is a path below `image_root`; `expression` a text, or a list of texts that name the
     same; `boxes` a list of boxes, or one box; `masks` a list of polygons [[x1, y1, ...], ...] or
@@ -57,7 +57,7 @@ class JSONLinesDataset(GroundingDataset):
             raise ValueError(f"box_format must be 'xyxy' or 'xywh', got {self.box_format!r}")
         path = self.find_file(f"{self.split}.jsonl", f"{self.split}.json")
         text = path.read_text(encoding="utf-8", errors="replace")
-        if text.lstrip()[:1] == "[":
+        if text.lstrip()[:1] == "[" and path.suffix != ".jsonl":
             for position, content in enumerate(read_annotations_file(path)):
                 yield Entry(path, f"item {position}", (position, content))
             return

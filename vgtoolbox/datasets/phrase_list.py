@@ -53,17 +53,15 @@ class PhraseListDataset(GroundingDataset):
 
     def read_entries(self) -> Iterator[Entry]:
         """Yield tuples with their position; with `group_by="ref"`, lists of those of one box."""
-        rows = [row for path in self._files() for row in _read_list(path)]
-        file = self.ann_dir / self.name
+        rows = [(path, row) for path in self._files() for row in _read_list(path)]
         self._refs: dict[Any, dict[str, Any]] = {}
-        if self.group_by != "ref":
-            yield from (Entry(file, f"tuple {i}", [(i, row)]) for i, row in enumerate(rows))
-            return
-        groups: dict[str, list[tuple[int, Row]]] = {}
-        for position, row in enumerate(rows):
-            groups.setdefault(_box_name(row, position), []).append((position, row))
+        groups: dict[Any, list[int]] = {}
+        for position, (_, row) in enumerate(rows):
+            name = _box_name(row, position) if self.group_by == "ref" else position
+            groups.setdefault(name, []).append(position)
         for members in groups.values():
-            yield Entry(file, f"tuple {members[0][0]}", members)
+            tuples = [(position, rows[position][1]) for position in members]
+            yield Entry(rows[members[0]][0], f"tuple {members[0]}", tuples)
 
     def parse_data_info(self, raw_data_info: list[tuple[int, Row]]) -> Record:
         """Make the record of a ref."""

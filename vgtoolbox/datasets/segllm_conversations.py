@@ -84,7 +84,7 @@ class SegLLMConversationDataset(GroundingDataset):
         ]
         if not turns or len(turns) % 2:
             raise FieldError(f"the key 'conversations' should hold pairs, found {len(turns)} turns")
-        image = _image_of(expect(turns[0], "value", str))
+        image = _image_of(_text_of(turns[0], "human"))
         rounds = _Rounds()
         for question, answer in zip(turns[::2], turns[1::2], strict=True):
             rounds.add(question, answer)

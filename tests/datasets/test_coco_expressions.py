@@ -1,0 +1,59 @@
+import json
+
+import pytest
+
+from vgtoolbox.datasets import AnnotationError, COCOExpressionsDataset
+
+SQUARE = [[2, 2, 12, 2, 12, 12, 2, 12]]
+IMAGES = [
+    {"id": 1, "file_name": "one.jpg", "height": 48, "width": 64},
+    {"id": 2, "file_name": "two.jpg", "height": 48, "width": 64, "split": "val"},
+]
+ANNOTATIONS = [
+    {"id": 11, "image_id": 1, "bbox": [2, 2, 10, 10], "segmentation": SQUARE},
+    {"id": 12, "image_id": 1, "bbox": [20, 2, 10, 10], "expressions": ["the box", "right box"]},
+    {"id": 21, "image_id": 2, "bbox": [2, 2, 10, 10], "expressions": "the square"},
+]
+GROUPS = [
+    {"id": 5, "image_id": 1, "annotation_ids": [11, 12], "expressions": ["both"]},
+    {"image_id": 1, "annotation_ids": [], "expressions": ["two dogs"]},
+]
+
+
+def _dataset(folder, *, split="train", groups=GROUPS, **kwargs):
+    content = {"images": IMAGES, "annotations": ANNOTATIONS, "annotation_groups": groups}
+    (folder / "train.json").write_text(json.dumps(content))
+    return COCOExpressionsDataset(
+        data_root=str(folder), ann_file="train.json", image_root="images", split=split, **kwargs
+    )
+
+
+def test_annotations_and_groups_of_them_have_expressions(tmp_path):
+    box, right, both, nothing = _dataset(tmp_path).data_list
+    assert (box["sample_id"], right["sample_id"], both["sample_id"]) == ("12_0", "12_1", "g5_0")
+    assert box["img_path"] == str(tmp_path / "images" / "one.jpg")
+    assert box["targets"] == [{"bbox": [20, 2, 10, 10], "segmentation": None, "ann_id": 12}]
+    assert [target["ann_id"] for target in both["targets"]] == [11, 12]
+    assert both["targets"][0]["segmentation"] == SQUARE
+    assert (nothing["sample_id"], nothing["targets"]) == ("g1_0", [])
+
+
+def test_the_split_of_an_image_is_that_of_its_expressions(tmp_path):
+    records = _dataset(tmp_path, split="val").data_list
+    assert "the square" in [record["expressions"][0] for record in records]
+    # What has no split is in every split.
+    assert len(records) == 5
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        ({"annotation_ids": [21]}, "annotation 21 is not on image 1"),
+        ({"annotation_ids": [99]}, "names annotation 99, which is not in"),
+        ({"image_id": 9}, "names image 9, which is not in"),
+        ({"expressions": [3]}, "the key 'expressions', item 0, should hold str"),
+    ],
+)
+def test_a_group_that_is_none_is_named(tmp_path, group, message):
+    with pytest.raises(AnnotationError, match=rf"train\.json, annotation group 0: {message}"):
+        _dataset(tmp_path, groups=[{**GROUPS[0], **group}])

@@ -1,0 +1,73 @@
+import copy
+import pickle
+from multiprocessing.reduction import ForkingPickler
+
+import pytest
+
+from vgtoolbox.datasets.record_index import RecordIndex, SharedTable
+from vgtoolbox.datasets.records import image_id_of, image_key, number_repeated_ids
+
+SHARED = {"bbox": [0, 0, 5, 5], "segmentation": [[float(i) for i in range(1000)]], "ann_id": 1}
+OTHER = {"bbox": [1, 1, 5, 5], "segmentation": None, "ann_id": 2}
+RECORDS = [
+    {"sample_id": "a", "targets": [SHARED, OTHER]},
+    {"sample_id": "b", "targets": []},
+    {"sample_id": "c", "targets": [SHARED]},
+    {"sample_id": "d"},
+]
+
+
+def test_records_come_back_as_they_were():
+    assert list(RecordIndex(RECORDS)) == RECORDS
+    assert RecordIndex(RECORDS)[-1] == RECORDS[-1]
+    assert len(RecordIndex([])) == 0
+
+
+def test_records_are_copies():
+    index = RecordIndex(RECORDS)
+    index[0]["targets"][0]["bbox"].clear()
+    assert index[0] == RECORDS[0]
+    assert index[2] == RECORDS[2]
+
+
+def test_a_target_is_held_once_however_many_expressions_name_it():
+    once = RecordIndex([RECORDS[2]])
+    often = RecordIndex([{"sample_id": str(i), "targets": [SHARED]} for i in range(100)])
+    assert often.nbytes < 2 * once.nbytes
+
+
+@pytest.mark.parametrize(
+    ("indices", "expected"), [(2, "ab"), (-3, "bcd"), ([3, 0, 0], "daa"), (0, ""), ([], "")]
+)
+def test_a_subset_shares_the_arrays(indices, expected):
+    index = RecordIndex(RECORDS)
+    part = index.subset(indices)
+    assert part.column("sample_id") == list(expected)
+    assert part._targets is index._targets
+
+
+def test_a_spawned_process_gets_handles_and_no_copy():
+    # What multiprocessing sends to a new process; plain pickling copies.
+    table = SharedTable([list(range(100)) for _ in range(1000)])
+    assert len(ForkingPickler.dumps(table)) < 4096 < table.nbytes < len(pickle.dumps(table))
+    assert pickle.loads(pickle.dumps(table))[999] == list(range(100))
+    assert copy.deepcopy(RecordIndex(RECORDS))[0] == RECORDS[0]
+
+
+def test_ids_that_come_again_are_numbered():
+    records = [{"sample_id": name} for name in "abaca"]
+    assert number_repeated_ids(records) == ["a", "a"]
+    assert [record["sample_id"] for record in records] == ["a", "b", "a#2", "c", "a#3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "image_id"),
+    [
+        ("x/COCO_train2014_000000581857.jpg", "000000581857", 581857),
+        ("val2017/000000581857.jpg", "000000581857", 581857),
+        ("36979.jpg", "36979.jpg", "36979.jpg"),
+        ("100637969_a7173095de_o.jpg",) * 3,
+    ],
+)
+def test_copies_of_an_image_have_one_key(name, key, image_id):
+    assert (image_key(name), image_id_of(name)) == (key, image_id)
