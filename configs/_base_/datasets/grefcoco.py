@@ -6,15 +6,15 @@ max_tokens = 50
 tokenizer = dict(type="BEiT3Tokenizer", model_file="pretrain_weights/beit3.spm")
 
 train_pipeline = dict(
-    load=dict(type="LoadImage"),
-    targets=dict(type="LoadTargets", keep_original=False),
+    load=dict(type="LoadImage", cache_mb=160),
+    targets=dict(type="LoadTargets", keep_original=False, dense=False),
     choose=dict(type="ChooseExpression"),
     clean=dict(type="CleanExpression"),
     resize=dict(type="Resize", size=image_size),
     tokenize=dict(type="TokenizeExpression", tokenizer=tokenizer, max_tokens=max_tokens),
     pack=dict(type="PackGroundingInputs"),
 )
-test_pipeline = dict(train_pipeline, targets=dict(type="LoadTargets"))
+test_pipeline = dict(train_pipeline, targets=dict(type="LoadTargets", dense=False))
 
 grefcoco = dict(
     type="GRefCOCODataset",
@@ -30,14 +30,16 @@ train_dataloader = dict(
     batch_size=16,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=True),
+    # Shuffled within 128 images at a time, which the cache of `load` holds: an image is decoded
+    # once for its expressions. dict(type="DefaultSampler", shuffle=True) shuffles without bounds.
+    sampler=dict(type="ImageWindowSampler", window=128),
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
     dataset=dict(grefcoco, split="train", group_by="ref", pipeline=train_pipeline),
 )
 test_dataloader = dict(
     batch_size=16,
     num_workers=4,
-    sampler=dict(type="DefaultSampler", shuffle=False),
+    sampler=dict(type="ImageWindowSampler", shuffle=False),
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
 )
 val_dataloader = dict(test_dataloader, dataset=dict(grefcoco, split="val"))

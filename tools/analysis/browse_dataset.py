@@ -1,0 +1,119 @@
+"""Draw samples of a config with boxes and masks after each step of their pipeline.
+
+    python tools/analysis/browse_dataset.py CONFIG [--split train] [--num 8] [--seed 0] [--epoch 0]
+                                            [--out D] [--cfg-options k=v ...]
+
+Writes a PNG a sample and D/index.html, a page that shows them without a server. Steps that change
+neither image nor targets are named below the picture before them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from vgtoolbox.datasets.pipeline_trace import Snapshot, trace_pipeline
+from vgtoolbox.engine import ConfigError, exit_on_user_error, load_config, parse_options
+from vgtoolbox.engine.runner import choose_splits
+from vgtoolbox.registry import DATASETS
+from vgtoolbox.visualization.overlay import Overlay
+from vgtoolbox.visualization.strip import Stage, draw_strip
+
+STYLE = """body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem; color: #222 }
+img { max-width: 100%; border: 1px solid #ddd } code { color: #555 }"""
+
+
+def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Draw samples after each step of a pipeline.")
+    parser.add_argument("config", help="a Python config with dataloaders")
+    parser.add_argument("--split", default="train", help="train, val, or one of test_splits")
+    parser.add_argument("--num", type=int, default=8, help="samples, drawn at random")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--epoch", type=int, default=0, help="whose random steps are shown")
+    parser.add_argument("--columns", type=int, default=4, help="pictures in a row")
+    parser.add_argument("--out", type=Path, default=Path("work_dirs/browse"), metavar="D")
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V")
+    arguments = parser.parse_args(words)
+    if min(arguments.num, arguments.columns) < 1:
+        parser.error("--num and --columns must be 1 or more")
+    return arguments
+
+
+def dataset_config(cfg: Any, split: str) -> Mapping[str, Any]:
+    """Return the dataset of a split: of training, of validation, or one of those to test on."""
+    if split in ("train", "val") and split not in cfg.get("test_splits", {}):
+        if f"{split}_dataloader" not in cfg:
+            raise ConfigError(f"{cfg.filename} has no {split}_dataloader to take samples from")
+        return cfg[f"{split}_dataloader"]["dataset"]
+    return choose_splits(cfg, [split])[split]["dataset"]
+
+
+def stages_of(snapshots: Sequence[Snapshot]) -> list[Stage]:
+    """Draw each snapshot that looks different; name the others' steps with the one before."""
+    groups: list[list[Snapshot]] = []
+    for snapshot in snapshots:
+        if groups and snapshot.looks_like(groups[-1][-1]):
+            groups[-1].append(snapshot)
+        else:
+            groups.append([snapshot])
+    return [_stage(group) for group in groups]
+
+
+def _stage(group: Sequence[Snapshot]) -> Stage:
+    last = group[-1]
+    size = (last.image.shape[1], last.image.shape[2])
+    overlay = Overlay.empty(size)
+    if last.targets is not None:
+        overlay = Overlay.of_targets(last.targets, size)
+    words = [f"{size[1]} x {size[0]}"]
+    words += [f"{name} {value}" for name, value in last.notes.items()]
+    words += ["then " + ", ".join(s.step for s in group[1:])] if group[1:] else []
+    words += [f"“{last.expression}”"] if last.expression else []
+    image = last.image.permute(1, 2, 0).contiguous().numpy()
+    return Stage(title=group[0].step, image=image, overlay=overlay, words="\n".join(words))
+
+
+def write_page(folder: Path, title: str, entries: Sequence[Mapping[str, str]]) -> Path:
+    """Write the page that shows the pictures of a folder."""
+    sections = [
+        f"<section><h2>{html.escape(entry['name'])}</h2><p>{html.escape(entry['words'])}</p>"
+        f'<img src="{html.escape(entry["file"])}" alt="{html.escape(entry["words"])}"></section>'
+        for entry in entries
+    ]
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
+    body = f"<h1>{html.escape(title)}</h1>{''.join(sections)}"
+    path = folder / "index.html"
+    path.write_text(f'<!doctype html><html lang="en">{head}{body}</html>\n', encoding="utf-8")
+    return path
+
+
+def main(words: list[str] | None = None) -> None:
+    """Draw."""
+    arguments = parse_arguments(words)
+    cfg = load_config(arguments.config, parse_options(arguments.cfg_options))
+    dataset = DATASETS.build(dict(dataset_config(cfg, arguments.split)))
+    dataset.set_epoch(arguments.epoch)
+    chosen = np.random.default_rng(arguments.seed).permutation(len(dataset))[: arguments.num]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for index in sorted(chosen.tolist()):
+        record = dataset.get_data_info(index)
+        sheet = draw_strip(stages_of(trace_pipeline(dataset, index)), columns=arguments.columns)
+        file = f"{index:06d}.png"
+        Image.fromarray(sheet).save(arguments.out / file)
+        entry = {"name": record["sample_id"], "words": " · ".join(record["expressions"])}
+        entries.append({**entry, "file": file})
+    title = f"{arguments.config}, {arguments.split}, epoch {arguments.epoch}"
+    print(write_page(arguments.out, title, entries))
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()
