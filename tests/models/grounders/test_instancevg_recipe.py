@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from scipy.optimize import linear_sum_assignment
 
 from vgtoolbox.engine import load_config
-from vgtoolbox.registry import MODELS
+from vgtoolbox.registry import DATASETS, MODELS, TRANSFORMS
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 # The sizes of tests/models/conftest.py; what the recipe says stays as the config has it.
@@ -46,6 +47,7 @@ RECIPES = {
     "refcoco/InstanceVG-B-refcoco.py": (20, 1, 16, TWENTY, 0.0),
     "refcoco/InstanceVG-L-refcoco.py": (20, 1, 4, TWENTY, 0.0),
 }
+JSON = [name.replace(".py", "-json.py") for name in RECIPES if "-L-" not in name]
 HEAD_RATE, ENCODER_RATE, MAX_NORM = 5e-4, 5e-5, 0.15
 BETAS, EPS = (0.9, 0.98), 1e-9
 
@@ -103,6 +105,19 @@ def test_what_the_table_says(recipe):
     assert cfg.randomness.deterministic
     metrics = [metric for split in cfg.test_splits.values() for metric in split.evaluator]
     assert {metric.frame for metric in [*metrics, *cfg.val_evaluator]} == {"input"}
+
+
+@pytest.mark.parametrize("name", [*RECIPES, *JSON])
+def test_every_dataset_is_one_that_can_be_built(name):
+    cfg = load_config(CONFIGS / name)
+    datasets = [cfg.train_dataloader.dataset, cfg.val_dataloader.dataset]
+    datasets += [split.dataset for split in cfg.test_splits.values()]
+    for dataset in [part for d in datasets for part in d.get("datasets", [d])]:
+        built = inspect.signature(DATASETS.get(dataset.type)).parameters
+        assert set(dataset) - {"type"} <= set(built), name
+        assert (dataset.type == "InstanceVGJsonDataset") == (name in JSON)
+        steps = dataset.pipeline.values()
+        assert all(TRANSFORMS.get(step.type) for step in steps)
 
 
 def test_rates_of_every_epoch_and_parameter(recipe):

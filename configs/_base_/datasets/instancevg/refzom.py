@@ -4,7 +4,6 @@
 _base_ = ["../grefcoco.py"]
 
 refzom = dict(
-    _delete_=True,
     type="RefZOMDataset",
     data_root="data",
     ann_root="ref-zom",
@@ -16,12 +15,13 @@ metrics = [dict(type="GRECMetric"), dict(type="RefZOMMetric", accept="score")]
 train_dataloader = dict(
     dataset=dict(
         refzom,
+        _delete_=True,
         split="train",
         group_by="ref",
         pipeline={{_base_.train_dataloader.dataset.pipeline}},
     )
 )
-val_dataloader = dict(dataset=tested)
+val_dataloader = dict(dataset=dict(tested, _delete_=True))
 val_evaluator = metrics
 test_splits = dict(_delete_=True, test=dict(dataset=tested, evaluator=metrics))
 del refzom, tested, metrics
