@@ -127,3 +127,11 @@ def test_images_that_patches_do_not_tile():
 def test_blocks_that_are_not_there(name):
     with pytest.raises(ValueError, match=rf"{name} names \[3, 11\], but there are 3 blocks"):
         ViTDet(**{**SMALL, name: (0, 3, 11)})
+
+
+def test_cosines_take_the_place_of_noise_in_the_patch_embedding():
+    weight = ViTDet(**SMALL, cosine_patch_scale=3.0).patch_embed.weight
+    assert weight[0].std().item() == pytest.approx(0.0, abs=1e-6)  # brightness comes first
+    gram = weight.flatten(1) @ weight.flatten(1).t()
+    off_diagonal = gram - gram.diag().diag()
+    assert off_diagonal.abs().max() < 1e-4 * gram.diag().max()

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from vgtoolbox.models.layers import (
     DecomposedRelativePosition,
+    cosine_patch_basis,
     join_windows,
     sine_position_encoding,
     split_windows,
@@ -45,6 +46,8 @@ class ViTDet(nn.Module):
         init_std: Of the weights of linear layers and of absolute positions.
         sine_position_scale: Start the absolute positions from sines of this amplitude instead of
             noise: a model without pretraining then knows which patches are neighbours.
+        cosine_patch_scale: Start the patch embedding from cosine filters of this strength instead
+            of noise: a model without pretraining then sees edges as clearly as colours.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class ViTDet(nn.Module):
         text_injector: Mapping[str, Any] | None = None,
         init_std: float = 0.02,
         sine_position_scale: float | None = None,
+        cosine_patch_scale: float | None = None,
     ) -> None:
         super().__init__()
         _check_blocks("global_blocks", global_blocks, depth)
@@ -86,8 +90,15 @@ class ViTDet(nn.Module):
             for i in range(depth)
         )
         self._draw_weights(init_std)
-        if sine_position_scale is not None:
-            self._draw_sine_positions(sine_position_scale)
+        with torch.no_grad():
+            if sine_position_scale is not None:
+                # With DETR's temperature most channels would be constant on a small grid.
+                grid = (position_side, position_side)
+                sines = sine_position_encoding(grid, embed_dim, temperature=20.0)
+                self.position_embed[0, 1:] = sine_position_scale * sines
+            if cosine_patch_scale is not None:
+                basis = cosine_patch_basis(patch_size, embed_dim)
+                self.patch_embed.weight[: len(basis)] = cosine_patch_scale * basis
 
     def forward(
         self,
@@ -131,13 +142,6 @@ class ViTDet(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=std)
                 nn.init.zeros_(module.bias)
-
-    @torch.no_grad()
-    def _draw_sine_positions(self, scale: float) -> None:
-        grid = (self.position_side, self.position_side)
-        # With DETR's temperature most channels would be constant on a small grid.
-        sines = sine_position_encoding(grid, self.embed_dim, temperature=20.0)
-        self.position_embed[0, 1:].copy_(scale * sines)
 
 
 class ViTDetBlock(nn.Module):
