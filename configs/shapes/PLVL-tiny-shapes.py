@@ -20,7 +20,7 @@ model = dict(
     text_encoder=dict(words, num_layers=2, num_heads=4, ffn_dim=192, dropout=0.0),
     backbone=dict(
         patches,
-        **dict(depth=4, num_heads=4, window_size=6, global_blocks=(1, 3), drop_path_rate=0.0),
+        **dict(depth=4, num_heads=4, window_size=4, global_blocks=(1, 3), drop_path_rate=0.0),
         **dict(sine_position_scale=2.0, cosine_patch_scale=4.0),
         text_blocks=(1, 3),
         text_injector=dict(num_heads=4, bottleneck=32, dropout=0.0),

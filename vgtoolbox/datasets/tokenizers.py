@@ -144,12 +144,8 @@ class BertTokenizer(ExpressionTokenizer):
         self._pieces.no_truncation()
         # "[SEP]" in somebody's expression is text.
         self._pieces.encode_special_tokens = True
-        names = ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
-        special = [self._pieces.token_to_id(name) for name in names]
-        if None in special:
-            absent = names[special.index(None)]
-            raise ValueError(f"{model_file} is no vocabulary of BERT: it has no {absent}")
-        self.bos_id, self.eos_id, self.pad_id, self.unk_id = special
+        self.bos_id, self.eos_id = self._special_id("[CLS]"), self._special_id("[SEP]")
+        self.pad_id, self.unk_id = self._special_id("[PAD]"), self._special_id("[UNK]")
 
     @property
     def vocab_size(self) -> int:
@@ -164,6 +160,13 @@ class BertTokenizer(ExpressionTokenizer):
         """Return the text of (T,) ids; the special ones are left out."""
         special = {self.bos_id, self.eos_id, self.pad_id}
         return self._pieces.decode([int(i) for i in token_ids if int(i) not in special])
+
+    def _special_id(self, token: str) -> int:
+        """Return the id of a token that every BERT has."""
+        found = self._pieces.token_to_id(token)
+        if found is None:
+            raise ValueError(f"{self.model_file} is no vocabulary of BERT: it has no {token}")
+        return found
 
 
 def _read_word_pieces(path: Path) -> Tokenizer:

@@ -79,9 +79,9 @@ def test_plvl_reads_it(folder, encoder):
     model.text_encoder.load_state_dict(encoder.state_dict())
     rows = [BertTokenizer(folder)(text, 12) for text in ("the left dog", "the right dog")]
     ids, padding = (torch.stack(column) for column in zip(*rows, strict=True))
-    images = torch.randn(1, 3, 96, 96).expand(2, -1, -1, -1)
+    images = torch.randn(1, 3, 64, 64).expand(2, -1, -1, -1)
     inputs = {"images": images, "token_ids": ids, "text_padding_mask": padding}
     with torch.no_grad():
         output = model.tensor(inputs)
-    assert output.mask_logits.shape == (2, 1, 96, 96)
+    assert output.mask_logits.shape == (2, 1, 64, 64)
     assert not torch.allclose(output.mask_logits[0], output.mask_logits[1])

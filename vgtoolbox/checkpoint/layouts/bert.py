@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Any
 
 from torch import nn
 
@@ -36,7 +37,7 @@ def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
         model: A `BertTextEncoder`, or a model that has it as `text_encoder`: names are those in it,
             and layers that it does not have are left out. None names a `BertTextEncoder`.
     """
-    encoder = getattr(model, "text_encoder", model)
+    encoder: Any = getattr(model, "text_encoder", model)
     depth = None if encoder is None else len(encoder.bert.encoder.layer)
     prefix = _PREFIX if encoder is model else _PART + _PREFIX
     ours = {}
