@@ -18,7 +18,7 @@ from mmengine.config import Config
 
 from vgtoolbox.checkpoint import load_checkpoint, save_released
 from vgtoolbox.checkpoint.config_text import read_config_text, write_config_text
-from vgtoolbox.engine import exit_on_user_error, load_config
+from vgtoolbox.engine import ConfigError, exit_on_user_error, load_config
 from vgtoolbox.inference.adapter_files import adapter_weights, merged_weights
 
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         content = load_checkpoint(args.checkpoint)
         text = content.get("config")
         if args.config is None and not text:
-            raise ValueError(f"{args.checkpoint} carries no config; name it by --config")
+            raise ConfigError(f"{args.checkpoint} carries no config; name it by --config")
         cfg = load_config(args.config) if args.config else Config(read_config_text(str(text)))
         config = cfg.to_dict()
         if args.adapter_only:

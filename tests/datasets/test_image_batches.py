@@ -1,25 +1,19 @@
 import numpy as np
 import pytest
-from mmengine.dataset import ConcatDataset, DefaultSampler
+from mmengine.dataset import BaseDataset, ConcatDataset, DefaultSampler
 
 from vgtoolbox.datasets import ImageBatchSampler, MixtureSampler, image_batches
 
 
-class Images:
+class Images(BaseDataset):
     """A data set whose samples are known by their image."""
 
     def __init__(self, images):
         self.images = images
-        self.metainfo = {}
+        super().__init__()
 
-    def __len__(self):
-        return len(self.images)
-
-    def get_data_info(self, index):
-        return {"img_path": self.images[index]}
-
-    def full_init(self):
-        """Nothing is read late."""
+    def load_data_list(self):
+        return [{"img_path": image} for image in self.images]
 
 
 def test_the_samples_of_an_image_stand_together():

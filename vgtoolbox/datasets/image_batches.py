@@ -36,8 +36,8 @@ def conversation_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
 class ImageBatchSampler(Sampler[list[int]]):
     """Batches in which the samples of an image stand together, and none is left out.
 
-    For tests on data sets by expression: a model that groups neighbours of one image reads the image
-    once, and a protocol that shows it all expressions of an image at once finds them.
+    For tests on data sets by expression: a model that groups neighbours of one image reads the
+    image once, and a protocol that shows it all expressions of an image at once finds them.
 
     Args:
         sampler: Of a data set by expression; it tells the data set, not the order.

@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vgtoolbox.checkpoint.io import CheckpointError
 from vgtoolbox.checkpoint.layouts import recognise
 from vgtoolbox.checkpoint.layouts.own_lora import PREFIX
 from vgtoolbox.checkpoint.lora import has_lora, merged_lora
 from vgtoolbox.checkpoint.strict import load_state_dict_strict
+from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.registry import MODELS
 
 Config = dict[str, Any]
@@ -31,10 +33,11 @@ def merged_weights(
         The weights, and the config without LoRA.
 
     Raises:
-        ValueError: There is no LoRA to merge.
+        CheckpointError: There is no LoRA to merge.
+        ConfigError: The config does not say how it is scaled.
     """
     if not has_lora(state):
-        raise ValueError("the checkpoint has no LoRA, so there is nothing to merge")
+        raise CheckpointError("the checkpoint has no LoRA, so there is nothing to merge")
     merged_config = copy.deepcopy(dict(config))
     lora = merged_config["model"]["mllm"].pop("lora", None)
     layout = recognise(state.keys())
@@ -43,7 +46,7 @@ def merged_weights(
         load_state_dict_strict(model, state)
         return model.state_dict(), merged_config
     if lora is None:
-        raise ValueError("the config has no model.mllm.lora, so alpha / rank is not known")
+        raise ConfigError("the config has no model.mllm.lora, so alpha / rank is not known")
     return merged_lora(state, lora["alpha"] / lora["rank"]), merged_config
 
 
@@ -51,12 +54,13 @@ def adapter_weights(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> d
     """Return what of a checkpoint of ours was trained: LoRA, what is unfrozen, and the other parts.
 
     Raises:
-        ValueError: The checkpoint has no LoRA, or the config does not say what it stands on.
+        CheckpointError: There is no LoRA.
+        ConfigError: The config does not say what it stands on.
     """
     if not has_lora(state):
-        raise ValueError("the checkpoint has no LoRA: all of its weights are needed")
+        raise CheckpointError("the checkpoint has no LoRA: all of its weights are needed")
     if not config["model"]["mllm"].get("pretrained"):
-        raise ValueError(
+        raise ConfigError(
             "model.mllm.pretrained does not name a folder, so an adapter would have nothing to "
             "stand on; merge it instead"
         )

@@ -1,5 +1,5 @@
-# gRefCOCO as MLLMSeg reads it: see mllmseg_refer.py. Where none of the drawn expressions has a target
-# the published code draws again, so that such images are never trained; here they are.
+# gRefCOCO as MLLMSeg reads it: see mllmseg_refer.py. Where none of the drawn expressions has a
+# target the published code draws again, so that such images are never trained; here they are.
 _base_ = ["mllmseg_refer.py"]
 
 _grefs = dict(

@@ -11,20 +11,20 @@ def predict(logits, *, no_target=False, ori_shape=(8, 12), img_shape=(4, 4), **o
     return sample
 
 
-def corner():
+def upper_half():
     logits = torch.full((4, 4), -9.0)
-    logits[:2, :2] = 9.0
+    logits[:2] = 9.0
     return logits
 
 
 @pytest.mark.parametrize("resize", ["logits", "probabilities"])
 def test_mask_and_box_in_the_original_image(resize):
-    sample = predict(corner(), resize=resize)
+    sample = predict(upper_half(), resize=resize)
     mask = decode_masks([sample.pred_merged_mask])[0]
     assert mask.shape == (8, 12)
-    assert bool(mask[:4, :6].all())
-    assert int(mask.sum()) == 24
-    assert sample.pred_instances.boxes_xyxy.tolist() == [[0, 0, 6, 4]]
+    assert bool(mask[:4].all())
+    assert int(mask.sum()) == 48
+    assert sample.pred_instances.boxes_xyxy.tolist() == [[0, 0, 12, 4]]
     assert sample.pred_instances.scores.tolist() == [0.75]
     assert sample.pred_instances.masks == [sample.pred_merged_mask]
     assert sample.pred_frame == "original"
@@ -33,20 +33,20 @@ def test_mask_and_box_in_the_original_image(resize):
 
 
 def test_padding_is_cut_off():
-    sample = predict(corner(), img_shape=(2, 2), ori_shape=(6, 6))
+    sample = predict(upper_half(), img_shape=(2, 4), ori_shape=(6, 6))
     assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 36
 
 
 def test_what_is_rejected_has_no_mask():
-    sample = predict(corner(), no_target=True)
+    sample = predict(upper_half(), no_target=True)
     assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 0
     assert len(sample.pred_instances) == 0
     assert sample.pred_no_target is True
 
 
 def test_unless_it_is_kept():
-    sample = predict(corner(), no_target=True, keep_rejected=True)
-    assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 24
+    sample = predict(upper_half(), no_target=True, keep_rejected=True)
+    assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 48
     assert len(sample.pred_instances) == 1
 
 

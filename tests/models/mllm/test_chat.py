@@ -22,7 +22,7 @@ def test_only_the_answer_is_trained(tokenizer):
     end = tokenizer.token_id("<|im_end|>")
     assert trained[-1] == end
     assert tokenizer.token_id("[SEG]") in trained
-    assert tokenizer.decode(trained[:-1]).strip().endswith("red [SEG]")
+    assert tokenizer.decode(trained[:-1]).strip().endswith("red[SEG]")
     assert encoded.token_ids.count(end) == 3
     assert all(
         label in (IGNORE, t) for t, label in zip(encoded.token_ids, encoded.labels, strict=True)

@@ -1,4 +1,4 @@
-"""Checkpoints of our own language models, whose LoRA may be merged, apart, or all that is stored."""
+"""Checkpoints of our own language models: their LoRA merged, apart, or all that is stored."""
 
 from __future__ import annotations
 

@@ -162,7 +162,10 @@ class MultimodalAdapter(nn.Module, ABC):
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass, layer by layer."""
-        self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        # Its name before transformers 5.2x, which warns of it.
+        old = "gradient_checkpointing_enable"
+        enable = getattr(self.model, "activation_checkpointing_enable", None)
+        (enable or getattr(self.model, old))({"use_reentrant": False})
 
 
 def torch_dtype(name: str) -> torch.dtype:

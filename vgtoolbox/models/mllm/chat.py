@@ -43,15 +43,15 @@ class ChatTemplate:
         system: Whole segment; empty where there is none.
         user: Segment with `{text}`.
         answer_start: Before the answer, in its segment; never trained.
-        answer_end: Behind it, trained but for its last `untrained_end` tokens.
-        untrained_end: Number of tokens.
+        answer_end: Behind it, a special token, trained.
+        after_answer: Behind that, never trained.
     """
 
     system: str
     user: str
     answer_start: str
     answer_end: str
-    untrained_end: int = 0
+    after_answer: str = ""
 
     def encode(self, turns: Sequence[tuple[str, str]], tokenizer: ChatTokenizer) -> Encoded:
         """Tokenise a conversation of (question, answer), answers labelled.
@@ -79,9 +79,8 @@ class ChatTemplate:
     def _answer(self, text: str, tokenizer: ChatTokenizer) -> Encoded:
         ids = tuple(tokenizer.encode(self.answer_start + text + self.answer_end))
         start = len(tokenizer.encode(self.answer_start)) if self.answer_start else 0
-        end = len(ids) - self.untrained_end
-        labels = tuple(t if start <= i < end else IGNORE for i, t in enumerate(ids))
-        return Encoded(ids, labels)
+        labels = tuple(t if i >= start else IGNORE for i, t in enumerate(ids))
+        return joined([Encoded(ids, labels), self._untrained(self.after_answer, tokenizer)])
 
 
 def joined(parts: Sequence[Encoded], bos_id: int | None = None) -> Encoded:
@@ -137,8 +136,8 @@ CHAT_TEMPLATES: dict[str, ChatTemplate] = {
         system=f"<|im_start|>system\n{_INTERNVL_SYSTEM}<|im_end|>\n",
         user="<|im_start|>user\n{text}<|im_end|>\n",
         answer_start="<|im_start|>assistant\n",
-        answer_end="<|im_end|>\n",
-        untrained_end=1,
+        answer_end="<|im_end|>",
+        after_answer="\n",
     ),
     "internlm2": ChatTemplate(
         system=f"<|im_start|>system\n{_INTERNVL_SYSTEM}<|im_end|>",

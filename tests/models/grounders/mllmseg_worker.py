@@ -1,0 +1,37 @@
+"""One of two gloo processes: its half of the batch under DDP; writes losses and gradients."""
+
+import pickle
+import sys
+from pathlib import Path
+
+import torch
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+
+
+def main(folder: Path, rank: int) -> None:
+    distributed.init_process_group(
+        "gloo", init_method=(folder / "rendezvous").as_uri(), rank=rank, world_size=2
+    )
+    state = pickle.loads((folder / "state.pkl").read_bytes())
+    model, inputs = DistributedDataParallel(state["model"]), state["inputs"]
+    own = inputs["image_index"] == rank
+    half = {
+        "images": inputs["images"][rank : rank + 1],
+        "image_index": torch.zeros(int(own.sum()), dtype=torch.long),
+    }
+    samples = [s for s, is_own in zip(state["samples"], own.tolist(), strict=True) if is_own]
+    losses = model(half, samples, mode="loss")
+    sum(value for name, value in losses.items() if "loss" in name).backward()
+    torch.save(
+        {
+            "losses": {name: value.detach() for name, value in losses.items()},
+            "gradients": {name: p.grad for name, p in model.module.named_parameters()},
+        },
+        folder / f"{rank}.pt",
+    )
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,91 @@
+"""How much faster a language model grounds several expressions of an image when they share it.
+
+    python tools/analysis/mllm_speed.py --config configs/shapes/MLLMSeg-tiny-shapes.py
+    python tools/analysis/mllm_speed.py --config configs/refcoco/MLLMSeg-2B-refcoco.py --device cuda
+
+Weights are random: speed does not depend on them, nor does whether both ways agree. For each number
+of expressions it prints the time of one pass an expression, of all in one pass, the ratio, and the
+largest difference of a mask's probability.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from vgtoolbox.engine import choose_device, exit_on_user_error, load_config, parse_options
+from vgtoolbox.models.grounders import MLLMSeg
+from vgtoolbox.registry import MODELS
+
+WORDS = ("red", "small", "the left", "circle", "big blue", "square", "green", "the top", "yellow")
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--counts", nargs="+", type=int, default=[1, 5, 20])
+    parser.add_argument("--repeats", type=int, default=3, help="the fastest counts")
+    parser.add_argument("--device", default="auto")
+    return parser.parse_args(argv)
+
+
+def mask_probabilities(model: MLLMSeg, image: Tensor, expressions: Sequence[str]) -> Tensor:
+    """Ground expressions in one image (1, 3, H, W), in one pass; (N, H, W)."""
+    features = model.mllm.encode_images(image)
+    answers = model.dialogue.ask("constrained", features, [list(expressions)])
+    fused = model.fusion(features.patches, answers.semantic, features.grid)
+    prepared = model.decoder.prepare(fused).expand(len(expressions), -1, -1)
+    return model.decoder(prepared, answers.queries, features.grid).sigmoid()
+
+
+def one_by_one(model: MLLMSeg, image: Tensor, expressions: Sequence[str]) -> Tensor:
+    """Ground expressions in one image, in a pass each; (N, H, W)."""
+    return torch.cat([mask_probabilities(model, image, [each]) for each in expressions])
+
+
+def fastest(run: Callable[..., Tensor], *arguments: Any, repeats: int) -> tuple[float, Tensor]:
+    """Return the shortest time of a call in seconds, and what it gave."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = run(*arguments).cpu()  # waits for the device
+        times.append(time.perf_counter() - start)
+    return min(times), result
+
+
+@torch.inference_mode()
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print a table."""
+    args = parse_args(argv)
+    with exit_on_user_error():
+        cfg = load_config(args.config, parse_options(args.cfg_options))
+        device = choose_device(args.device)
+    model = MODELS.build(cfg.model).eval().to(device)
+    size = cfg.model.mllm.adapter.vision_config.image_size
+    image = torch.randn(1, 3, size, size, device=device)
+    table = Table("expressions", "one by one (s)", "shared (s)", "ratio", "largest difference")
+    for count in args.counts:
+        inputs = (model, image, [f"{WORDS[i % 9]} {WORDS[i // 9 % 9]}" for i in range(count)])
+        alone, expected = fastest(one_by_one, *inputs, repeats=args.repeats)
+        shared, found = fastest(mask_probabilities, *inputs, repeats=args.repeats)
+        difference = float((found.float() - expected.float()).abs().max())
+        ratio = f"{alone / shared:.1f}"
+        table.add_row(str(count), f"{alone:.3f}", f"{shared:.3f}", ratio, f"{difference:.1e}")
+    Console().print(table)
+    if device.type == "cuda":
+        print(f"memory: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
+
+
+if __name__ == "__main__":
+    main()
