@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import default_collate
+from torch.utils.data import default_collate, get_worker_info
 
+from vgtoolbox.datasets.batch_transfer import SamplesInTransit
 from vgtoolbox.registry import FUNCTIONS
 
 
@@ -30,9 +31,10 @@ def grounding_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if key != "image"
     }
     images = default_collate(_pad_to_largest([item["inputs"]["image"] for item in batch]))
+    samples = [item["data_samples"] for item in batch]
     return {
         "inputs": {"images": images, **inputs},
-        "data_samples": [item["data_samples"] for item in batch],
+        "data_samples": SamplesInTransit(samples) if get_worker_info() else samples,
     }
 
 
