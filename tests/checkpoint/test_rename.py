@@ -69,3 +69,13 @@ def test_placeholders_carry_whatever_they_hold(i, j, rest):
 def test_a_template_with_an_unknown_placeholder():
     with pytest.raises(KeyError, match="layer"):
         RenameTable([("a.{layer}", "b.{layer}")])
+
+
+def test_a_key_without_a_row_is_named_with_its_layout():
+    table = RenameTable([("old.{rest}", "new.{rest}")], name="the old release")
+    assert table.our_name("old.a") == "new.a"
+    assert table.published_name("new.a") == "old.a"
+    with pytest.raises(ValueError, match=r"new\.a is no key of the old release"):
+        table.our_name("new.a")
+    with pytest.raises(ValueError, match=r"old\.a has no counterpart in the old release"):
+        table.published_name("old.a")

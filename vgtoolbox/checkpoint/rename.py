@@ -16,9 +16,13 @@ class RenameTable:
 
     Args:
         rows: The table.
+        name: What errors call the published layout.
     """
 
-    def __init__(self, rows: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self, rows: Iterable[tuple[str, str]], *, name: str = "the published layout"
+    ) -> None:
+        self.name = name
         self._rows = [(_compile(a), a, _compile(b), b) for a, b in rows]
 
     def to_ours(self, key: str) -> str | None:
@@ -34,6 +38,28 @@ class RenameTable:
             if match := ours.fullmatch(key):
                 return published.format(**match.groupdict())
         return None
+
+    def our_name(self, key: str) -> str:
+        """Return our name of a published key.
+
+        Raises:
+            ValueError: No row matches.
+        """
+        name = self.to_ours(key)
+        if name is None:
+            raise ValueError(f"{key} is no key of {self.name}")
+        return name
+
+    def published_name(self, key: str) -> str:
+        """Return the published name of one of our keys.
+
+        Raises:
+            ValueError: No row matches.
+        """
+        name = self.to_published(key)
+        if name is None:
+            raise ValueError(f"{key} has no counterpart in {self.name}")
+        return name
 
 
 def _compile(template: str) -> re.Pattern[str]:

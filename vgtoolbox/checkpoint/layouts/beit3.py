@@ -57,7 +57,7 @@ BEIT3_ROWS = [
 ]
 
 
-TABLE = RenameTable(BEIT3_ROWS)
+TABLE = RenameTable(BEIT3_ROWS, name=NAME)
 
 
 def matches(keys: Collection[str]) -> bool:
@@ -82,15 +82,13 @@ def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
         ValueError: A key of the encoder is unknown.
     """
     encoder = getattr(model, "backbone", model)
-    ours = {}
-    for key, value in state.items():
-        if not key.startswith(_ENCODER) or key == _MASK_TOKEN:
-            continue
-        name = TABLE.to_ours(key)
-        if name is None:
-            raise ValueError(f"{key} is no key of {NAME}")
-        ours[name.removeprefix(_PART)] = value
-    ours = fuse_qkv(ours)
+    ours = fuse_qkv(
+        {
+            TABLE.our_name(key).removeprefix(_PART): value
+            for key, value in state.items()
+            if key.startswith(_ENCODER) and key != _MASK_TOKEN
+        }
+    )
     grid = getattr(encoder, "grid", None)
     if grid is not None and _POSITIONS in ours:
         ours[_POSITIONS] = resize_positions(ours[_POSITIONS], grid)
@@ -103,13 +101,7 @@ def to_published(state: StateDict) -> StateDict:
     Raises:
         ValueError: A key has no published counterpart.
     """
-    published = {}
-    for key, value in split_qkv(state).items():
-        name = TABLE.to_published(_PART + key)
-        if name is None:
-            raise ValueError(f"{key} has no counterpart in {NAME}")
-        published[name] = value
-    return published
+    return {TABLE.published_name(_PART + key): value for key, value in split_qkv(state).items()}
 
 
 def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -94,7 +94,8 @@ TABLE = RenameTable(
         (_LAYER + "ffns.0.layers.0.0.{rest}", _OURS + "ffn.linear1.{rest}"),
         (_LAYER + "ffns.0.layers.1.{rest}", _OURS + "ffn.linear2.{rest}"),
         (_LAYER + "norms.2.{rest}", _OURS + "ffn.norm.{rest}"),
-    ]
+    ],
+    name=NAME,
 )
 
 
@@ -131,10 +132,7 @@ def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
             if original in state and not torch.equal(value, state[original]):
                 raise ValueError(f"{key} differs from {original}, although they are one module")
         elif not is_unused(key):
-            name = TABLE.to_ours(key)
-            if name is None:
-                raise ValueError(f"{key} is no key of {NAME}")
-            ours[name] = value
+            ours[TABLE.our_name(key)] = value
     return fuse_qkv(ours)
 
 
@@ -153,9 +151,7 @@ def to_published(state: StateDict) -> StateDict:
     published = {}
     num_layers = len({key.split(".")[2] for key in state if key.startswith("decoder.layers.")})
     for key, value in split_qkv(state).items():
-        name = TABLE.to_published(key)
-        if name is None:
-            raise ValueError(f"{key} has no counterpart in {NAME}")
+        name = TABLE.published_name(key)
         published[name] = value
         for layer in range(1, num_layers):
             for head in ("class_embed", "bbox_embed"):
