@@ -21,13 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vgtoolbox.datasets.shapes import WorldSpec, prepare_world
-from vgtoolbox.datasets.throughput import (
-    build_loader,
-    make_plain,
-    measure_loader,
-    num_samples,
-    time_steps,
-)
+from vgtoolbox.datasets import throughput
 from vgtoolbox.engine import exit_on_user_error, load_config
 
 CONFIG = "configs/gres/InstanceVG-grefcoco.py"
@@ -57,11 +51,17 @@ def use_generated_data(loader: dict[str, Any], root: Path, images: int) -> int:
 
 def measure(loader: dict[str, Any], workers: int, repeats: int) -> dict[str, Any]:
     """Return medians over the repeats: of each step, and of the whole loader."""
-    samples = num_samples(build_loader(loader, workers=0)) // loader["batch_size"]
-    samples *= loader["batch_size"]
+    whole = throughput.num_samples(throughput.build_loader(loader, workers=0))
+    samples = whole - whole % loader["batch_size"]
     # Each pass begins with an empty cache, as a worker does.
-    steps = [time_steps(build_loader(loader, workers=0), samples) for _ in range(repeats)]
-    passes = [measure_loader(build_loader(loader, workers=workers)) for _ in range(repeats)]
+    steps = [
+        throughput.time_steps(throughput.build_loader(loader, workers=0), samples)
+        for _ in range(repeats)
+    ]
+    passes = [
+        throughput.measure_loader(throughput.build_loader(loader, workers=workers))
+        for _ in range(repeats)
+    ]
     return {
         "steps_ms": {name: statistics.median(step[name] for step in steps) for name in steps[0]},
         "samples_per_second": statistics.median(one.samples_per_second for one in passes),
@@ -101,7 +101,7 @@ def main(words: list[str] | None = None) -> None:
             loader["dataset"]["data_root"] = arguments.data_root
         else:
             image_bytes = use_generated_data(loader, Path(folder, "world"), arguments.images)
-        ways = {"plain": make_plain(loader), "ours": loader}
+        ways = {"plain": throughput.make_plain(loader), "ours": loader}
         figures: dict[str, Any] = {
             name: measure(way, arguments.workers, arguments.repeats) for name, way in ways.items()
         }
