@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 
 import torch
 from mmengine.logging import print_log
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -33,9 +34,9 @@ _SMALLEST_PACKED = 1 << 16
 
 
 def accelerate(
-    model: nn.Module, mode: Mode = "fused", *, dtype: torch.dtype = torch.float32
+    model: BaseModel, mode: Mode = "fused", *, dtype: torch.dtype = torch.float32
 ) -> Forward:
-    """Return a faster `model.tensor`.
+    """Return a faster `tensor` mode.
 
     The model itself is changed by "fused" and "cudagraph": use it for inference alone from then on.
 
@@ -58,9 +59,9 @@ def accelerate(
         _fuse(model, device, dtype)
     if dtype != torch.float32:
         _store_matrices(model, dtype)
-    forward = _with_autocast(model.tensor, device, dtype)
+    forward = _with_autocast(lambda inputs: model(inputs, mode="tensor"), device, dtype)
     if mode == "compile":
-        options = {"freezing": True} if device.type == "cpu" else {}
+        options: dict[str, Any] = {"freezing": True} if device.type == "cpu" else {}
         return _without_grad(torch.compile(forward, dynamic=False, options=options))
     if mode == "cudagraph":
         return CudaGraphForward(_without_grad(forward))
@@ -176,7 +177,7 @@ def pack_linears(model: nn.Module, dtype: torch.dtype = torch.float32) -> int:
 
 def _fuse(model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
     folded = fold_batch_norms(model)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(memory_format=torch.channels_last)
     packed = pack_linears(model, dtype) if device.type == "cpu" else 0
     message = f"folded {folded} batch norms, packed {packed} linear layers"
     print_log(message, logger="current", level=logging.DEBUG)

@@ -162,7 +162,10 @@ def measure_training(loaded: LoadedGrounder, batch_size: int, settings: Settings
         optim_wrapper = build_optim_wrapper(model, config)
     gemm = MatrixProduct(device, settings.dtype)
     reset_peak_memory(device)
-    functions = {GEMM: gemm, "train step": lambda: model.train_step(batch, optim_wrapper)}
+    functions: dict[str, Callable[[], object]] = {
+        GEMM: gemm,
+        "train step": lambda: model.train_step(batch, optim_wrapper),
+    }
     timings = time_in_turn(functions, device, seconds=settings.seconds)
     return _summarize(
         "train step",
