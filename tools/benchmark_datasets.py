@@ -77,7 +77,7 @@ def read_records(dataset: Any, seed: int, queue: Any) -> None:
 
 def worker_megabytes(dataset: Any, workers: int, method: str) -> float:
     """Return the private memory of all workers together."""
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     queue = context.Queue()
     processes = [
         context.Process(target=read_records, args=(dataset, seed, queue)) for seed in range(workers)
@@ -100,9 +100,8 @@ def main() -> None:
         sys.exit("this system does not tell what memory is private: it needs Linux")
     with tempfile.TemporaryDirectory() as folder:
         write_annotations(Path(folder), args.expressions)
-        options = {"data_root": folder, "split": "train"}
         start, cpu = time.perf_counter(), time.process_time()
-        dataset = GRefCOCODataset(**options)
+        dataset = GRefCOCODataset(data_root=folder, split="train")
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         print(f"{len(dataset)} expressions: {seconds:.1f} s ({cpu:.1f} s of one core)")
     print(f"index: {dataset.data_list.nbytes / 2**20:.0f} MB")

@@ -67,27 +67,36 @@ def expect(entry: Any, key: str, kind: type | UnionType) -> Any:
     Raises:
         FieldError: `entry` is no mapping, has no such key, or holds something else there.
     """
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, dict):
         raise FieldError(f"expected an object with the key {key!r}, found {describe(entry)}")
     if key not in entry:
         raise FieldError(f"the key {key!r} is missing; there are: {', '.join(map(str, entry))}")
-    return expect_value(entry[key], f"the key {key!r}", kind)
+    value = entry[key]
+    # Hundreds of thousands come here: the message is made where one is needed.
+    return value if _is_a(value, kind) else expect_value(value, f"the key {key!r}", kind)
 
 
 def expect_value(value: Any, what: str, kind: type | UnionType) -> Any:
     """Return `value`; where it is not a `kind`, raise FieldError about `what` holds it."""
-    allows_bool = bool in (kind, *get_args(kind))
-    if isinstance(value, kind) and (allows_bool or not isinstance(value, bool)):
+    if _is_a(value, kind):
         return value
     expected = getattr(kind, "__name__", None) or str(kind)
     raise FieldError(f"{what} should hold {expected}, found {describe(value)}")
+
+
+def _is_a(value: Any, kind: type | UnionType) -> bool:
+    allowed = isinstance(value, kind)
+    if allowed and isinstance(value, bool):
+        return bool in (kind, *get_args(kind))
+    return allowed
 
 
 def expect_items(entry: Any, key: str, kind: type | UnionType) -> list[Any]:
     """Return the list `entry[key]`, whose items are all of `kind`."""
     items = expect(entry, key, list | tuple)
     for position, item in enumerate(items):
-        expect_value(item, f"the key {key!r}, item {position},", kind)
+        if not _is_a(item, kind):
+            expect_value(item, f"the key {key!r}, item {position},", kind)
     return list(items)
 
 

@@ -18,45 +18,31 @@ import torch
 from vgtoolbox.datasets.records import Record
 
 
-def pack(values: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Serialise values.
-
-    Returns:
-        The bytes of all, uint8, and where each value ends, int64 (N,).
-    """
-    pieces = [pickle.dumps(value, protocol=4) for value in values]
-    ends = np.fromiter(accumulate(map(len, pieces)), np.int64, len(pieces))
-    return np.frombuffer(bytearray().join(pieces), np.uint8), ends
-
-
 class SharedTable:
     """A sequence of values, read-only; `table[i]` is a new copy of the i-th.
 
-    Forked processes share it as it is. Sent to a spawned one, it goes through shared memory.
+    Forked processes share it as it is. To spawned ones torch sends tensors as handles of shared
+    memory, which is why it holds tensors.
     """
 
     def __init__(self, values: Iterable[Any] = ()) -> None:
-        self._bytes, self._ends = pack(values)
+        pieces = [pickle.dumps(value, protocol=4) for value in values]
+        ends = np.fromiter(accumulate(map(len, pieces)), np.int64, len(pieces))
+        self._bytes = torch.from_numpy(np.frombuffer(bytearray().join(pieces), np.uint8))
+        self._ends = torch.from_numpy(ends)
 
     def __len__(self) -> int:
         return len(self._ends)
 
     def __getitem__(self, index: int) -> Any:
-        start = self._ends[index - 1] if index else 0
-        # Only what `pack` has made in this very process comes here.
-        return pickle.loads(self._bytes[start : self._ends[index]].data)
+        start = int(self._ends[index - 1]) if index else 0
+        # No pickle of others comes here, only what the constructor made.
+        return pickle.loads(self._bytes[start : int(self._ends[index])].numpy().data)
 
     @property
     def nbytes(self) -> int:
         """Size of the arrays."""
         return self._bytes.nbytes + self._ends.nbytes
-
-    def __getstate__(self) -> tuple[torch.Tensor, torch.Tensor]:
-        # Between processes, torch moves tensors to shared memory and sends their handles.
-        return torch.from_numpy(self._bytes), torch.from_numpy(self._ends)
-
-    def __setstate__(self, state: tuple[torch.Tensor, torch.Tensor]) -> None:
-        self._bytes, self._ends = (tensor.numpy() for tensor in state)
 
 
 class RecordIndex(Sequence[Record]):
@@ -81,14 +67,14 @@ class RecordIndex(Sequence[Record]):
         return len(self._order)
 
     def __getitem__(self, index: Any) -> Any:
-        record = self._records[self._order[index]]
+        record = self._records[int(self._order[index])]
         if "targets" in record:
             record["targets"] = [self._targets[position] for position in record["targets"]]
         return record
 
     def column(self, key: str) -> list[Any]:
         """Return what stands under `key` in all records, without decoding their targets."""
-        return [self._records[position][key] for position in self._order]
+        return [self._records[position][key] for position in self._order.tolist()]
 
     def subset(self, indices: int | Sequence[int]) -> RecordIndex:
         """Return the first (or, negative, last) so many records, or those at these positions."""

@@ -66,9 +66,10 @@ class RefCOCODataset(GroundingDataset):
                 f"{refs_file} has no split {self.split!r}; it has: {', '.join(present) or 'none'}"
             )
         self._instances = COCOInstances(refs_file.with_name("instances.json"))
+        self._images: dict[Any, Record] = {}
         yield from broken
         yield from selected
-        del self._instances
+        del self._instances, self._images
 
     def parse_data_info(self, raw_data_info: Ref) -> Record:
         """Make the record of a ref."""
@@ -79,18 +80,26 @@ class RefCOCODataset(GroundingDataset):
         if not sentences:
             raise FieldError("the key 'sentences' is empty")
         ids = [expect(sentence, "sent_id", int | str) for sentence in sentences]
-        image = self._instances.image(expect(ref, "image_id", int | str))
+        image_id = expect(ref, "image_id", int | str)
+        if image_id not in self._images:
+            self._images[image_id] = self._about_image(image_id)
         targets = [self._instances.target(ann_id) for ann_id in self.target_ids(ref)]
         return {
-            "img_path": self.image_path(image["file_name"]),
-            "image_id": ref["image_id"],
+            **self._images[image_id],
             "sample_id": str(ref_id),
             "split": self.split,
             "expressions": [_text(sentence) for sentence in sentences],
             "expression_ids": [f"{ref_id}_{sent_id}" for sent_id in ids],
+            "targets": targets,
+        }
+
+    def _about_image(self, image_id: int | str) -> Record:
+        image = self._instances.image(image_id)
+        return {
+            "img_path": self.image_path(image["file_name"]),
+            "image_id": image_id,
             "height": image["height"],
             "width": image["width"],
-            "targets": targets,
         }
 
     def _selects(self, split: str) -> bool:
