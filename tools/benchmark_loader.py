@@ -20,8 +20,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vgtoolbox.datasets.shapes import WorldSpec, prepare_world
 from vgtoolbox.datasets import throughput
+from vgtoolbox.datasets.shapes import WorldSpec, prepare_world
 from vgtoolbox.engine import exit_on_user_error, load_config
 
 CONFIG = "configs/gres/InstanceVG-grefcoco.py"
@@ -106,8 +106,9 @@ def main(words: list[str] | None = None) -> None:
             name: measure(way, arguments.workers, arguments.repeats) for name, way in ways.items()
         }
     plain, ours = figures["plain"], figures["ours"]
-    figures |= {"workers": arguments.workers, "repeats": arguments.repeats}
     figures |= {
+        "workers": arguments.workers,
+        "repeats": arguments.repeats,
         "image_bytes": image_bytes,
         "ratio": ours["samples_per_second"] / plain["samples_per_second"],
         "cpu_ratio": plain["cpu_ms"] / ours["cpu_ms"],
