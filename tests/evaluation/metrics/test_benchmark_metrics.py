@@ -120,19 +120,25 @@ def test_refs_are_told_apart_by_their_id():
     assert {row.group for _, row in metric.results} == {"7"}
 
 
-@pytest.mark.parametrize("frame", ["original", "input"])
-def test_reasonseg_leaves_ignored_pixels_out(frame):
-    region = mask(1, 7)
-    one = sample(0, targets=[(0, 1)], found=[(0, 7)], ignore_mask_ori=region)
-    if frame == "input":
-        dense = torch.zeros(2, *SIZE, dtype=torch.bool)
-        dense[0, :, [0, 1]] = dense[1, :, [1, 7]] = True
-        one |= {"pred_frame": "input", "img_shape": SIZE, "ignore_mask": dense[1]}
-        one["gt_instances"] = {"boxes_xyxy": torch.zeros(1, 4), "masks": dense[:1]}
-    metric = ReasonSegMetric(frame=frame)
-    assert evaluate([one], metric)["reasonseg/cIoU"] == pytest.approx(100.0)
-    metric = ReasonSegMetric(frame=frame, ignored_pixels="background")
-    assert evaluate([one], metric)["reasonseg/cIoU"] == pytest.approx(100 / 3)
+def test_reasonseg_leaves_ignored_pixels_out():
+    one = sample(0, targets=[(0, 1)], found=[(0, 7)], ignore_mask_ori=mask(1, 7))
+    assert evaluate([one], ReasonSegMetric())["reasonseg/cIoU"] == pytest.approx(100.0)
+    background = ReasonSegMetric(ignored_pixels="background")
+    assert evaluate([one], background)["reasonseg/cIoU"] == pytest.approx(100 / 3)
+
+
+def test_reasonseg_moves_ignored_pixels_to_the_input():
+    """At twice the width, column 1 is 2 and 3, column 7 is 14 and 15."""
+    wide = torch.zeros(2, 4, 16, dtype=torch.bool)
+    wide[0, :, :4] = True
+    wide[1, :, [0, 1, 14, 15]] = True
+    one = sample(0, ignore_mask_ori=mask(1, 7), pred_frame="input", img_shape=(4, 16))
+    one["gt_instances"] = {"boxes_xyxy": torch.zeros(1, 4), "masks": wide[:1]}
+    one["pred_merged_mask"] = encode_masks(wide[1:])[0]
+    values = evaluate([one], ReasonSegMetric(frame="input"))
+    assert values["reasonseg/cIoU"] == pytest.approx(100.0)
+    with pytest.raises(ValueError, match="mirrored or cut"):
+        evaluate([{**one, "flip": True}], ReasonSegMetric(frame="input"))
 
 
 def test_reasonseg_reads_one_query_an_image():

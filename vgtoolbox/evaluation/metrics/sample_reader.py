@@ -9,14 +9,13 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from vgtoolbox.evaluation.functional import BoxRow, MaskRow, compare_masks
-from vgtoolbox.structures import RLE, encode_masks, merge_rles
+from vgtoolbox.structures import RLE, decode_masks, encode_masks, merge_rles, resize_masks
 
 Frame = Literal["original", "input"]
 Fields = Mapping[str, Any]
 """A `GroundingDataSample` as a plain mapping: meta information and data fields by name."""
 
 _TARGETS = {"original": "gt_instances_ori", "input": "gt_instances"}
-_IGNORED = {"original": "ignore_mask_ori", "input": "ignore_mask"}
 _SIZE = {"original": "ori_shape", "input": "img_shape"}
 
 
@@ -76,11 +75,22 @@ def target_mask(sample: Fields, frame: Frame) -> RLE:
 
 
 def ignore_mask(sample: Fields, frame: Frame) -> RLE | None:
-    """Return the pixels that the annotation leaves open in `frame`; None where there are none."""
-    mask = sample.get(_IGNORED[frame])
-    if isinstance(mask, Tensor):
-        (mask,) = encode_masks(mask.reshape(1, *mask.shape[-2:]))
-    return mask
+    """Return the pixels that the annotation leaves open in `frame`; None where there are none.
+
+    Raises:
+        ValueError: The input is mirrored or cut, so that the original's pixels are elsewhere.
+    """
+    mask: RLE | None = sample.get("ignore_mask_ori")
+    if mask is None or frame == "original":
+        return mask
+    if sample.get("flip", False) or "offset" in sample:
+        raise ValueError(
+            f"sample {sample.get('sample_id')!r} was mirrored or cut, so its ignored pixels are "
+            "not known in the input frame; leave random steps out of a test pipeline"
+        )
+    height, width = required(sample, _SIZE[frame])
+    (resized,) = encode_masks(resize_masks(decode_masks([mask]), (height, width)))
+    return resized
 
 
 def image_key(sample: Fields) -> str:
