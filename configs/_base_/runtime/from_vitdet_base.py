@@ -4,21 +4,20 @@
 _base_ = ["./default.py"]
 
 randomness = dict(seed=13, deterministic=True)
+vitdet = dict(
+    checkpoint="pretrain_weights/model_final_435fa9.pkl",
+    page="https://github.com/facebookresearch/detectron2/tree/main/projects/ViTDet "
+    "(Cascade Mask R-CNN, ViTDet, ViT-B)",
+)
+bert = dict(
+    checkpoint="pretrain_weights/bert-base-uncased/model.safetensors",
+    page="https://huggingface.co/google-bert/bert-base-uncased",
+)
 custom_hooks = [
-    dict(
-        type="PretrainedWeightsHook",
-        module="backbone",
-        checkpoint="pretrain_weights/model_final_435fa9.pkl",
-        page="https://github.com/facebookresearch/detectron2/tree/main/projects/ViTDet "
-        "(Cascade Mask R-CNN, ViTDet, ViT-B)",
-    ),
-    dict(
-        type="PretrainedWeightsHook",
-        module="text_encoder",
-        checkpoint="pretrain_weights/bert-base-uncased/model.safetensors",
-        page="https://huggingface.co/google-bert/bert-base-uncased",
-    ),
+    dict(vitdet, type="PretrainedWeightsHook", module="backbone"),
+    dict(bert, type="PretrainedWeightsHook", module="text_encoder"),
 ]
+del vitdet, bert
 # The best weights by box and by mask: the published evaluation takes each for its own task.
 default_hooks = dict(
     checkpoint=dict(save_best=["rec/Acc@0.5", "res/mIoU"], rule=["greater", "greater"])

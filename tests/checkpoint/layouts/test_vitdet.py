@@ -67,8 +67,7 @@ def test_a_pickle_fills_171_tensors_and_leaves_the_injectors(model, arrays, writ
     state = model.state_dict()
     for key, value in arrays.items():
         if key not in OF_THE_DETECTOR:
-            ours = vitdet.TABLE.to_ours(key.removeprefix("backbone.net."))
-            assert np.array_equal(state[ours].numpy(), value), key
+            assert np.array_equal(state[vitdet.TABLE.our_name(key)].numpy(), value), key
     assert before
     assert all(torch.equal(state[key], value) for key, value in before.items())
 

@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.structures import InstanceData
 
+from vgtoolbox.evaluation import GRECMetric, GRESMetric
 from vgtoolbox.registry import MODELS
-from vgtoolbox.structures import decode_masks, rle_boxes_xyxy
+from vgtoolbox.structures import decode_masks, encode_masks, rle_boxes_xyxy
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "shapes"
 # Smaller than the tiny config; the batches are those of `make_batch`: 32 x 32 px, 8 tokens of 40.
@@ -164,3 +166,22 @@ def test_under_autocast_losses_are_finite(build, make_batch):
 def test_unknown_tasks(build, tasks):
     with pytest.raises(ValueError, match="tasks must be 'boxes', 'masks' or both"):
         build(tasks=tasks)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("score_thr", "rejects"), [(0.0, False), (0.999, True)])
+def test_metrics_of_no_target_run_on_its_score(build, make_batch, score_thr, rejects):
+    inputs, samples = make_batch((1, 0, 1))
+    for index, sample in enumerate(samples):
+        count = len(sample.gt_instances)
+        mask = torch.ones(count, 48, 64, dtype=torch.bool)
+        boxes = torch.tensor([[0.0, 0.0, 64.0, 48.0]]).expand(count, 4)
+        sample.gt_instances_ori = InstanceData(boxes_xyxy=boxes, masks=encode_masks(mask))
+        sample.set_metainfo({"img_path": f"{index}.jpg"})
+    model = build(postprocessor={"score_thr": score_thr}).eval()
+    predicted = [sample.to_dict() for sample in model.predict(inputs, samples)]
+    for metric, name in ((GRECMetric(score_thr=score_thr), "grec"), (GRESMetric(), "gres")):
+        metric.process(None, predicted)
+        values = metric.evaluate(3)
+        assert values[f"{name}/N-acc"] == (100 if rejects else 0)
+        assert values[f"{name}/T-acc"] == (0 if rejects else 100)

@@ -57,6 +57,4 @@ def to_published(state: StateDict) -> StateDict:
     return dict(state)
 
 
-LAYOUT = Layout(
-    name=NAME, matches=matches, to_ours=to_ours, matches_ours=matches, to_published=to_published
-)
+LAYOUT = Layout(NAME, matches, to_ours, matches, to_published)

@@ -47,7 +47,8 @@ TABLE = RenameTable(
         *_branch("ctr", "center"),
         *_branch("size", "size"),
         *_branch("offset", "offset"),
-    ]
+    ],
+    name=NAME,
 )
 
 
@@ -69,39 +70,13 @@ def is_unused(key: str, state: Collection[str]) -> bool:
 
 
 def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
-    """Rename a published state dict; unused tensors are left out.
-
-    Args:
-        state: Published keys, without `module.` prefix.
-        model: Not needed by this layout.
-
-    Raises:
-        ValueError: A key is unknown.
-    """
-    names = {key: TABLE.to_ours(key) for key in state if not is_unused(key, state)}
-    unknown = [key for key, name in names.items() if name is None]
-    if unknown:
-        raise ValueError(f"{', '.join(unknown[:5])}: no key of {NAME}")
-    return {name: state[key] for key, name in names.items() if name is not None}
+    """Rename a published state dict, whatever blocks read the text; `model` is not needed."""
+    return {TABLE.our_name(key): state[key] for key in state if not is_unused(key, state)}
 
 
 def to_published(state: StateDict) -> StateDict:
-    """Rename the state dict of one of our `PLVL` models to the published layout.
-
-    Raises:
-        ValueError: A key has no published counterpart.
-    """
-    names = {key: TABLE.to_published(key) for key in state}
-    unknown = [key for key, name in names.items() if name is None]
-    if unknown:
-        raise ValueError(f"{', '.join(unknown[:5])}: no counterpart in {NAME}")
-    return {name: state[key] for key, name in names.items() if name is not None}
+    """Rename the state dict of one of our `PLVL` models to the published layout."""
+    return {TABLE.published_name(key): value for key, value in state.items()}
 
 
-LAYOUT = Layout(
-    name=NAME,
-    matches=matches,
-    to_ours=to_ours,
-    matches_ours=matches_ours,
-    to_published=to_published,
-)
+LAYOUT = Layout(NAME, matches, to_ours, matches_ours, to_published)

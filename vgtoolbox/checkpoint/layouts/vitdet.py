@@ -29,7 +29,7 @@ VITDET_ROWS = [
     ("blocks.{i}.norm2.{rest}", "blocks.{i}.norm2.{rest}"),
     ("blocks.{i}.mlp.{rest}", "blocks.{i}.mlp.{rest}"),
 ]
-TABLE = RenameTable(VITDET_ROWS)
+TABLE = RenameTable([(_BODY + published, ours) for published, ours in VITDET_ROWS], name=NAME)
 
 
 def matches(keys: Collection[str]) -> bool:
@@ -55,13 +55,7 @@ def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
         ValueError: A key of the body is unknown.
     """
     body = getattr(model, "backbone", model)
-    ours = {}
-    for key, value in state.items():
-        if key.startswith(_BODY):
-            name = TABLE.to_ours(key.removeprefix(_BODY))
-            if name is None:
-                raise ValueError(f"{key} is no key of {NAME}")
-            ours[name] = value
+    ours = {TABLE.our_name(key): value for key, value in state.items() if key.startswith(_BODY)}
     if body is not None:
         ours |= {key: value for key, value in body.state_dict().items() if _INJECTOR in key}
     return ours if body is model else {_PART + key: value for key, value in ours.items()}
@@ -73,19 +67,7 @@ def to_published(state: StateDict) -> StateDict:
     Raises:
         ValueError: A key has no counterpart: text injectors have none.
     """
-    published = {}
-    for key, value in state.items():
-        name = TABLE.to_published(key)
-        if name is None:
-            raise ValueError(f"{key} has no counterpart in {NAME}")
-        published[_BODY + name] = value
-    return published
+    return {TABLE.published_name(key): value for key, value in state.items()}
 
 
-LAYOUT = Layout(
-    name=NAME,
-    matches=matches,
-    to_ours=to_ours,
-    matches_ours=matches_ours,
-    to_published=to_published,
-)
+LAYOUT = Layout(NAME, matches, to_ours, matches_ours, to_published)

@@ -44,10 +44,8 @@ class ViTDet(nn.Module):
         text_blocks: Which blocks read the expression; none leaves the backbone without language.
         text_injector: Config of the module by which they do; its `embed_dim` is C.
         init_std: Of the weights of linear layers and of absolute positions.
-        sine_position_scale: Start the absolute positions from sines of this amplitude instead of
-            noise: a model without pretraining then knows which patches are neighbours.
-        cosine_patch_scale: Start the patch embedding from cosine filters of this strength instead
-            of noise: a model without pretraining then sees edges as clearly as colours.
+        sine_position_scale: As `BEiT3`'s, for a model without pretraining.
+        cosine_patch_scale: Likewise.
     """
 
     def __init__(

@@ -15,6 +15,7 @@ from vgtoolbox.registry import MODELS, TASK_UTILS
 from vgtoolbox.structures import BatchTargets, GroundingDataSample, rle_boxes_xyxy
 
 Task = Literal["boxes", "masks"]
+Part = Mapping[str, Any]  # its config
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,13 @@ class PLVL(BaseGrounder):
         *,
         channels: int = 512,
         tasks: Collection[Task] = ("boxes", "masks"),
-        data_preprocessor: Mapping[str, Any] | None = None,
-        postprocessor: Mapping[str, Any],
-        text_encoder: Mapping[str, Any],
-        backbone: Mapping[str, Any],
-        decoder: Mapping[str, Any],
-        box_head: Mapping[str, Any],
-        mask_head: Mapping[str, Any],
+        text_encoder: Part,
+        backbone: Part,
+        decoder: Part,
+        box_head: Part,
+        mask_head: Part,
+        postprocessor: Part,
+        data_preprocessor: Part | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         if not tasks or not set(tasks) <= {"boxes", "masks"}:

@@ -3,18 +3,12 @@
 # Whether it leaves out the images that the three are tested on is not published (docs/plvl.md).
 _base_ = ["./refcoco.py"]
 
-mixed = dict(
-    _delete_=True,
-    type="PhraseListDataset",
-    name="mixed_coco",
-    data_root="data",
-    ann_root="mask_data",
-    image_root=dict(coco="images/train2014"),
-)
+folders = dict(data_root="data", ann_root="mask_data", image_root=dict(coco="images/train2014"))
+mixed = dict(_delete_=True, type="PhraseListDataset", name="mixed_coco", **folders)
 train_dataloader = dict(
     dataset=dict(mixed, split="train", pipeline={{_base_.train_dataloader.dataset.pipeline}})
 )
 val_dataloader = dict(
     dataset=dict(mixed, split="val", pipeline={{_base_.val_dataloader.dataset.pipeline}})
 )
-del mixed
+del folders, mixed
