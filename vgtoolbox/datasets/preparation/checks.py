@@ -134,14 +134,21 @@ class _RecordChecker:
         if path not in self._sizes:
             self._sizes[path] = None
             yield from self._image_faults(record, where)
-        said = record.get("height"), record.get("width")
-        size = self._sizes[path] if None in said else said
-        for target in record.get("targets", ()) if size else ():
+        size = self._size(record)
+        if size is None:
+            return
+        for target in record.get("targets", ()):
             key = (path, target["ann_id"], *target["bbox"])
             if key not in self._seen_targets:
                 self._seen_targets.add(key)
                 for kind, found in target_faults(target, size):
                     yield Fault(kind, f"{where}, annotation {target['ann_id']}", found)
+
+    def _size(self, record: Record) -> tuple[int, int] | None:
+        """Return (H, W) as annotated, else as the image has it."""
+        if "height" in record and "width" in record:
+            return record["height"], record["width"]
+        return self._sizes[record["img_path"]]
 
     def _image_faults(self, record: Record, where: str) -> Iterator[Fault]:
         path = record["img_path"]

@@ -1,7 +1,6 @@
 import pytest
 
 from vgtoolbox.datasets.shapes.formats.corner_cases import (
-    odd_instances,
     odd_sentences,
     odd_spelling,
     uncompressed_rle,
@@ -28,7 +27,7 @@ def test_a_spelling_keeps_the_words(number):
 
 
 def test_masks_come_in_all_forms_and_stay_the_same(tables):
-    annotations = odd_instances(tables)["annotations"]
+    annotations = tables.odd_instances()["annotations"]
     forms = {
         "polygons": [a for a in annotations if isinstance(a["segmentation"], list)],
         "compressed": [a for a in annotations if _has_counts(a, str)],
@@ -46,7 +45,7 @@ def test_masks_come_in_all_forms_and_stay_the_same(tables):
 def test_uncompressed_runs_are_those_of_the_mask(tables):
     annotation = next(iter(tables.annotations.values()))
     size = tables.size(annotation["image_id"])
-    runs = uncompressed_rle(annotation, tables)["counts"]
+    runs = uncompressed_rle(annotation["segmentation"], size)["counts"]
     assert sum(runs) == size[0] * size[1]
     rle = segmentation_to_rle(annotation["segmentation"], size)
     assert sum(runs[1::2]) == rle_areas([rle])[0]
@@ -56,7 +55,7 @@ def test_a_mask_that_fills_the_first_pixel_begins_with_an_empty_run(tables):
     annotation = next(iter(tables.annotations.values()))
     height, width = tables.size(annotation["image_id"])
     whole = [[0, 0, width, 0, width, height, 0, height]]
-    assert uncompressed_rle({**annotation, "segmentation": whole}, tables)["counts"] == [
+    assert uncompressed_rle(whole, (height, width))["counts"] == [
         0,
         height * width,
     ]

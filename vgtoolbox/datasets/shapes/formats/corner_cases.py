@@ -7,11 +7,14 @@ run lengths, and the uncompressed ones that COCO keeps for crowds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
-from vgtoolbox.datasets.shapes.formats.tables import Json, WorldTables
 from vgtoolbox.structures import decode_masks, segmentation_to_rle
+from vgtoolbox.structures.masks import Segmentation
+
+Json = dict[str, Any]
 
 _SHOUTED, _TYPOGRAPHIC, _REPEATED = 7, 5, 11
 """Every so many-th sentence."""
@@ -50,31 +53,24 @@ def odd_spelling(text: str, number: int) -> str:
     return text
 
 
-def odd_instances(tables: WorldTables) -> Json:
-    """Return `instances.json` with its masks in all the forms that COCO has."""
-    return {
-        "info": {"description": "vgtoolbox shapes"},
-        "images": list(tables.images.values()),
-        "annotations": [odd_annotation(item, tables) for item in tables.annotations.values()],
-        "categories": tables.categories,
-    }
+def odd_annotation(annotation: Json, size: tuple[int, int]) -> Json:
+    """Return an annotation with its mask as polygons, RLE, or a crowd's uncompressed RLE.
 
-
-def odd_annotation(annotation: Json, tables: WorldTables) -> Json:
-    """Return the annotation with its mask as polygons, RLE, or a crowd's uncompressed RLE."""
+    Args:
+        annotation: Of `instances.json`.
+        size: (H, W) of its image.
+    """
+    segmentation = annotation["segmentation"]
     if annotation["id"] % _CROWD == 0:
-        return {**annotation, "iscrowd": 1, "segmentation": uncompressed_rle(annotation, tables)}
+        return {**annotation, "iscrowd": 1, "segmentation": uncompressed_rle(segmentation, size)}
     if annotation["id"] % _COMPRESSED == 0:
-        size = tables.size(annotation["image_id"])
-        return {**annotation, "segmentation": segmentation_to_rle(annotation["segmentation"], size)}
+        return {**annotation, "segmentation": segmentation_to_rle(segmentation, size)}
     return annotation
 
 
-def uncompressed_rle(annotation: Json, tables: WorldTables) -> Json:
-    """Return the mask as plain run lengths: background and object in turn, down the columns."""
-    size = tables.size(annotation["image_id"])
-    rle = segmentation_to_rle(annotation["segmentation"], size)
-    pixels = decode_masks([rle])[0].T.flatten().numpy()
+def uncompressed_rle(segmentation: Segmentation, size: tuple[int, int]) -> Json:
+    """Return a mask as plain run lengths: background and object in turn, down the columns."""
+    pixels = decode_masks([segmentation_to_rle(segmentation, size)])[0].T.flatten().numpy()
     edges = np.flatnonzero(np.diff(pixels, prepend=False))
     counts = np.diff(np.concatenate([[0], edges, [pixels.size]]))
     return {"size": list(size), "counts": counts.tolist()}

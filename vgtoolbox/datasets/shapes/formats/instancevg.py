@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from vgtoolbox.datasets.shapes.formats.corner_cases import odd_annotation, odd_spelling
+from vgtoolbox.datasets.shapes.formats.corner_cases import odd_spelling
 from vgtoolbox.datasets.shapes.formats.refs import MAX_NEGATIVES, person_or_thing
 from vgtoolbox.datasets.shapes.formats.tables import Json, WorldTables
 from vgtoolbox.datasets.shapes.writer import NO_TARGET_ID, write_json
@@ -45,7 +45,7 @@ def _mixed(tables: WorldTables) -> Splits:
 
 
 def _mixed_item(ref: Json, sentences: Iterable[Json], tables: WorldTables) -> Json:
-    target = odd_annotation(tables.targets(ref)[0], tables)
+    target = tables.odd_annotations[ref["ann_id"][0]]
     height, width = tables.size(ref["image_id"])
     return {
         "image_id": ref["image_id"],
@@ -90,7 +90,7 @@ def _targets(ref: Json, tables: WorldTables) -> list[Json]:
     return [
         {
             "bbox": item["bbox"],
-            "segmentation": odd_annotation(item, tables)["segmentation"],
+            "segmentation": tables.odd_annotations[item["id"]]["segmentation"],
             "category_id": item["category_id"],
         }
         for item in tables.targets(ref)

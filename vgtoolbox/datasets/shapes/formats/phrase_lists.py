@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from vgtoolbox.datasets.shapes.formats.corner_cases import odd_annotation, odd_spelling
+from vgtoolbox.datasets.shapes.formats.corner_cases import odd_spelling
 from vgtoolbox.datasets.shapes.formats.refs import person_or_thing
 from vgtoolbox.datasets.shapes.formats.tables import Json, WorldTables
 
@@ -98,7 +98,7 @@ def _few(refs: list[Json]) -> list[Json]:
 
 def _sentences(refs: Iterable[Json], tables: WorldTables) -> Iterator[tuple[Json, Json, str]]:
     for ref in refs:
-        target = odd_annotation(tables.targets(ref)[0], tables)
+        target = tables.odd_annotations[ref["ann_id"][0]]
         for said in ref["sentences"]:
             yield ref, target, odd_spelling(said["raw"], said["sent_id"])
 

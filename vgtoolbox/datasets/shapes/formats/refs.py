@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from vgtoolbox.datasets.shapes.formats.corner_cases import odd_instances, odd_sentences
+from vgtoolbox.datasets.shapes.formats.corner_cases import odd_sentences
 from vgtoolbox.datasets.shapes.formats.tables import Json, WorldTables
 from vgtoolbox.datasets.shapes.writer import REF_FILE_NAME, write_json, write_pickle
 from vgtoolbox.structures import segmentation_to_rle
@@ -60,7 +60,7 @@ def write_refcoco_plus(folder: Path, tables: WorldTables) -> None:
     for ref in tables.single_refs():
         said = (s for s in ref["sentences"] if not _PLACE.search(s["sent"]))
         table.add(ref, split=person_or_thing(ref), sentences=said, **_target(ref))
-    _write(folder / "refcoco+", {"refs(unc).p": table.refs}, odd_instances(tables))
+    _write(folder / "refcoco+", {"refs(unc).p": table.refs}, tables.odd_instances())
 
 
 def write_refcocog(folder: Path, tables: WorldTables) -> None:
@@ -71,7 +71,7 @@ def write_refcocog(folder: Path, tables: WorldTables) -> None:
         part = "val" if ref["ann_id"][0] % 4 == 0 else "train"
         google.add(ref, split=part, sentences=ref["sentences"], **_target(ref))
     refs = {"refs(umd).p": umd.refs, "refs(google).p": google.refs}
-    _write(folder / "refcocog", refs, odd_instances(tables))
+    _write(folder / "refcocog", refs, tables.odd_instances())
 
 
 def write_refclef(folder: Path, tables: WorldTables) -> None:
@@ -83,7 +83,7 @@ def write_refclef(folder: Path, tables: WorldTables) -> None:
             split = "testBC"  # in testB, and in testC too
         unc.add(ref, split=split, sentences=ref["sentences"], **_target(ref))
         berkeley.add(ref, split=ref["split"], sentences=ref["sentences"], **_target(ref))
-    instances = odd_instances(tables)
+    instances = tables.odd_instances()
     instances["annotations"] = [
         {**item, "segmentation": [_compressed(item, tables)]}
         for item in tables.annotations.values()
@@ -104,7 +104,7 @@ def write_grefcoco(folder: Path, tables: WorldTables) -> None:
             category_id=ref["category_id"],
             no_target=ref["no_target"],
         )
-    _write(folder / "grefcoco-odd", {"grefs(unc).p": table.refs}, odd_instances(tables))
+    _write(folder / "grefcoco-odd", {"grefs(unc).p": table.refs}, tables.odd_instances())
 
 
 def write_refzom(folder: Path, tables: WorldTables) -> None:
@@ -122,7 +122,7 @@ def write_refzom(folder: Path, tables: WorldTables) -> None:
             category_id=[] if ref["no_target"] else ref["category_id"],
             source=("zero", "one", "many")[min(len(ids), 2)],
         )
-    _write(folder / "ref-zom", {"refs(final).p": table.refs}, odd_instances(tables))
+    _write(folder / "ref-zom", {"refs(final).p": table.refs}, tables.odd_instances())
 
 
 def write_rrefcoco(folder: Path, tables: WorldTables) -> None:
@@ -137,7 +137,7 @@ def write_rrefcoco(folder: Path, tables: WorldTables) -> None:
             # Sentences of refs without a negative carry no mark at all.
             sentences = said + untrue if untrue else ref["sentences"]
             table.add(ref, split=ref["split"], sentences=sentences, **_target(ref))
-        _write(folder / name, {f"refs({split_by}).p": table.refs}, odd_instances(tables))
+        _write(folder / name, {f"refs({split_by}).p": table.refs}, tables.odd_instances())
 
 
 def write_fprefcoco(folder: Path, tables: WorldTables) -> None:
@@ -155,7 +155,7 @@ def write_fprefcoco(folder: Path, tables: WorldTables) -> None:
             ]
             table.add(ref, split=ref["split"], sentences=said, **_target(ref))
         refs = {"refs(berkeley_exclude_unified).p": table.refs}
-        _write(folder / name, refs, odd_instances(tables))
+        _write(folder / name, refs, tables.odd_instances())
 
 
 def person_or_thing(ref: Json) -> str:

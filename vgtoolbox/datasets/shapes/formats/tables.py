@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from vgtoolbox.datasets.shapes.formats.corner_cases import Json, odd_annotation
 from vgtoolbox.datasets.shapes.world import STATISTICS_FILE
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,23 @@ class WorldTables:
             if ref["no_target"]:
                 found.setdefault(ref["image_id"], []).extend(ref["sentences"])
         return found
+
+    @cached_property
+    def odd_annotations(self) -> dict[int, Json]:
+        """Annotations by id, with their masks in all the forms that COCO has."""
+        return {
+            ann_id: odd_annotation(item, self.size(item["image_id"]))
+            for ann_id, item in self.annotations.items()
+        }
+
+    def odd_instances(self) -> Json:
+        """Return `instances.json` with these annotations."""
+        return {
+            "info": {"description": "vgtoolbox shapes"},
+            "images": list(self.images.values()),
+            "annotations": list(self.odd_annotations.values()),
+            "categories": self.categories,
+        }
 
     @cached_property
     def annotations_of(self) -> dict[int, list[Json]]:
