@@ -7,8 +7,8 @@ tokenizer = dict(type="BEiT3Tokenizer", model_file="pretrain_weights/beit3.spm")
 
 train_pipeline = dict(
     load=dict(type="LoadImage", cache_mb=160),
+    choose=dict(type="ChooseExpression"),  # first: in R-RefCOCO it decides which targets there are
     targets=dict(type="LoadTargets", keep_original=False, dense=False),
-    choose=dict(type="ChooseExpression"),
     clean=dict(type="CleanExpression"),
     resize=dict(type="Resize", size=image_size),
     tokenize=dict(type="TokenizeExpression", tokenizer=tokenizer, max_tokens=max_tokens),

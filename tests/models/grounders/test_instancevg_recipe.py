@@ -116,6 +116,9 @@ def test_every_dataset_is_one_that_can_be_built(name):
         built = inspect.signature(DATASETS.get(dataset.type)).parameters
         assert set(dataset) - {"type"} <= set(built), name
         assert (dataset.type == "InstanceVGJsonDataset") == (name in JSON)
+        # Which sentence of an R-RefCOCO ref is drawn decides what its targets are.
+        order = list(dataset.pipeline)
+        assert "rrefcoco" not in name or order.index("choose") < order.index("targets")
         steps = dataset.pipeline.values()
         assert all(TRANSFORMS.get(step.type) for step in steps)
 

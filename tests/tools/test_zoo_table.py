@@ -1,0 +1,36 @@
+"""tools/analysis/zoo_table.py as a user calls it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from vgtoolbox.zoo import read_zoo, zoo_table
+
+ROOT = Path(__file__).parents[2]
+PAGE = "# Page\n\n<!-- zoo -->\nold\n<!-- /zoo -->\n\nThe end.\n"
+
+
+def call(*words):
+    command = [sys.executable, "tools/analysis/zoo_table.py", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_a_page_is_checked_updated_and_left_alone_around_it(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    stale = call("--check", page, "--system", "InstanceVG")
+    assert stale.returncode == 1
+    assert "is not that of the metafiles" in stale.stderr
+    assert page.read_text() == PAGE
+    assert call("--into", page, "--system", "InstanceVG").returncode == 0
+    table = zoo_table([m for m in read_zoo().values() if m.system == "InstanceVG"])
+    assert page.read_text() == PAGE.replace("old\n", table)
+    assert call("--check", page, "--system", "InstanceVG").returncode == 0
+
+
+def test_a_page_without_a_place_for_it(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n")
+    done = call("--into", page)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {page} has no lines <!-- zoo -->")
