@@ -179,16 +179,7 @@ class GroundingDataset(BaseDataset):
         found = [self.ann_dir / name for name in wanted if (self.ann_dir / name).is_file()]
         if found and all((found[0].parent / name).is_file() for name in beside):
             return found[0]
-        tree = [" or ".join(wanted), *beside]
-        roots = [self.image_root] if isinstance(self.image_root, str) else self.image_root.values()
-        raise FileNotFoundError(
-            f"no annotations for {type(self).__name__} in {self.ann_dir.resolve()}; expected\n"
-            + "".join(f"  {self.ann_dir}/{name}\n" for name in tree)
-            + "".join(f"  {Path(self.data_root, root)}/*.jpg\n" for root in roots)
-            + "The generated data are made by: python tools/prepare_data.py shapes --out "
-            f"{self.data_root or 'data/shapes'}\n"
-            "The official ones are put there by hand: data/README.md says where they come from"
-        )
+        raise FileNotFoundError(_explain_missing(self, [" or ".join(wanted), *beside]))
 
     def image_path(self, file_name: str, source: str | None = None) -> str:
         """Return where the image `file_name` stands.
@@ -289,6 +280,20 @@ class GroundingDataset(BaseDataset):
         other = super()._copy_without_annotation({} if memo is None else memo)
         other._epoch = _shared_counter(self.epoch)  # a copied tensor is not in shared memory
         return other
+
+
+def _explain_missing(dataset: GroundingDataset, files: Sequence[str]) -> str:
+    """Show the folder tree that is expected, and say where it comes from."""
+    root, folder = dataset.image_root, dataset.ann_dir
+    image_roots = [root] if isinstance(root, str) else root.values()
+    return (
+        f"no annotations for {type(dataset).__name__} in {folder.resolve()}; expected\n"
+        + "".join(f"  {folder}/{name}\n" for name in files)
+        + "".join(f"  {Path(dataset.data_root, images)}/*.jpg\n" for images in image_roots)
+        + "The generated data are made by: python tools/prepare_data.py shapes --out "
+        f"{dataset.data_root or 'data/shapes'}\n"
+        "The official ones are put there by hand: data/README.md says where they come from"
+    )
 
 
 def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
