@@ -14,11 +14,18 @@ from torch import Tensor, nn
 _BASE = ".base_layer."
 _A, _B = ".lora_A.default.weight", ".lora_B.default.weight"
 LORA_SUFFIXES = (_A, _B)
+LANGUAGE_MODEL = "mllm.adapter."
+"""Below which a grounder of ours keeps its language model."""
 
 
 def has_lora(keys: Collection[str]) -> bool:
     """Whether the keys hold LoRA."""
     return any(key.endswith(_A) for key in keys)
+
+
+def has_language_model(keys: Collection[str]) -> bool:
+    """Whether the keys are ours and those of a grounder with a language model."""
+    return any(key.startswith(LANGUAGE_MODEL) for key in keys)
 
 
 def is_adapter_only(keys: Collection[str]) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vgtoolbox.checkpoint.config_text import ConfigTextError, read_config_text
 from vgtoolbox.checkpoint.layouts import recognise
+from vgtoolbox.checkpoint.lora import fit_lora, has_language_model
 from vgtoolbox.checkpoint.sharded import ShardedState, load_streaming
 
 _SHOWN_KEYS = 5
@@ -75,7 +76,7 @@ def to_model_layout(
     ours = strip_wrapper_prefix(state_dict)
     layout = recognise(ours.keys())
     if layout is None:
-        return ours, "vgtoolbox"
+        return (fit_lora(ours, model) if has_language_model(ours) else ours), "vgtoolbox"
     return layout.to_ours(ours, model), layout.name
 
 
@@ -108,9 +109,7 @@ def load_state_dict_strict(
     if isinstance(state_dict, ShardedState) and layout is not None and layout.convert:
         shapes = state_dict.shapes()
         _, report = match_state_dict(model, shapes, source=source, config_text=config_text)
-        load_streaming(
-            model, state_dict, convert=layout.convert, scaling=layout.lora_scaling
-        )
+        load_streaming(model, state_dict, convert=layout.convert, scaling=layout.lora_scaling)
         return report
     ours, report = match_state_dict(model, state_dict, source=source, config_text=config_text)
     model.load_state_dict(ours)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_world_size, master_only
+from mmengine.dist import get_world_size, is_main_process, master_only
 from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
@@ -148,7 +148,6 @@ class GroundingRunner(Runner):
         """List the hooks, one line each; upstream repeats them for every moment of a run."""
         return "\n".join(f"    {type(hook).__name__} ({hook.priority})" for hook in self.hooks)
 
-    @master_only
     def save_checkpoint(
         self,
         out_dir: str,
@@ -161,14 +160,18 @@ class GroundingRunner(Runner):
         backend_args: dict | None = None,
     ) -> None:
         """Write the state of the training, whole or not at all (signature of upstream)."""
+        # An optimizer whose states are spread (ZeRO) gathers them from all processes.
+        optimizer = self.optim_wrapper.state_dict() if save_optimizer else None
+        if not is_main_process():
+            return
         checkpoint: dict[str, Any] = {
             "meta": self._describe_position(meta, by_epoch=by_epoch),
             "config": self.config_text,
             "state_dict": dict(self.bare_model.state_dict()),
             "message_hub": plain_message_hub(self.message_hub.state_dict()),
         }
-        if save_optimizer:
-            checkpoint["optimizer"] = self.optim_wrapper.state_dict()
+        if optimizer is not None:
+            checkpoint["optimizer"] = optimizer
             gradients = pending_gradients(self.bare_model, self.optim_wrapper)
             if gradients:
                 checkpoint["gradients"] = gradients

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from vgtoolbox.checkpoint.io import CheckpointError
 from vgtoolbox.checkpoint.layouts import recognise
-from vgtoolbox.checkpoint.layouts.own_lora import PREFIX
-from vgtoolbox.checkpoint.lora import has_lora, merged_lora
+from vgtoolbox.checkpoint.lora import LANGUAGE_MODEL, has_lora, merged_lora
 from vgtoolbox.checkpoint.strict import load_state_dict_strict
 from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.registry import MODELS
@@ -40,8 +39,7 @@ def merged_weights(
         raise CheckpointError("the checkpoint has no LoRA, so there is nothing to merge")
     merged_config = copy.deepcopy(dict(config))
     lora = merged_config["model"]["mllm"].pop("lora", None)
-    layout = recognise(state.keys())
-    if layout is not None and layout.name != "vgtoolbox":
+    if recognise(state.keys()) is not None:
         model = MODELS.build(merged_config["model"])
         load_state_dict_strict(model, state)
         return model.state_dict(), merged_config
@@ -68,7 +66,11 @@ def adapter_weights(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> d
         model = MODELS.build(config["model"])
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
     kept = {key: value for key, value in state.items() if key not in frozen}
-    return {key: v for key, v in kept.items() if not key.startswith(PREFIX) or _moves(key, model)}
+    return {
+        key: v
+        for key, v in kept.items()
+        if not key.startswith(LANGUAGE_MODEL) or _moves(key, model)
+    }
 
 
 def _moves(key: str, model: Any) -> bool:

@@ -135,6 +135,30 @@ def test_the_runner_trains_it(build_mllmseg, make_conversations):
     torch.testing.assert_close(logged["loss"], summed)
 
 
+@pytest.mark.parametrize("lora", [None, {"targets": ["q_proj"], "rank": 2, "alpha": 4}])
+def test_half_precision_language_model(build_mllmseg, make_conversations, lora):
+    """What trains stays in single precision, and so does all behind the language model."""
+    adapter = {"dtype": "bfloat16"}
+    trainable = ["embeddings", "final_norm"]
+    model = build_mllmseg(mllm={"adapter": adapter, "lora": lora, "trainable": trainable})
+    dtypes = {p.dtype for p in model.parameters() if p.requires_grad}
+    assert dtypes == {torch.float32}
+    assert next(model.mllm.adapter.model.model.vision_tower.parameters()).dtype == torch.bfloat16
+    inputs, samples = make_conversations((2, 1), no_target=(1,))
+    total(model.loss(inputs, samples)).backward()
+    for protocol in PROTOCOLS:
+        model.protocol = protocol
+        with torch.no_grad():
+            model.eval().predict(inputs, samples)
+
+
+def test_a_photograph_has_no_true_answers(build_mllmseg, make_conversations):
+    inputs, samples = make_conversations((1,))
+    del samples[0].gt_instances
+    with pytest.raises(ValueError, match="the sample has none; ask with model"):
+        build_mllmseg(protocol="teacher_forced").predict(inputs, samples)
+
+
 def test_an_expression_that_spells_a_target_token(build_mllmseg, make_conversations):
     inputs, samples = make_conversations((1,))
     samples[0].set_metainfo({"expression": f"the {SEG} {REJ}"})

@@ -13,7 +13,6 @@ from vgtoolbox.checkpoint.layouts import (
     instancevg,
     internvl,
     mllmseg,
-    own_lora,
     plvl,
     vitdet,
 )
@@ -27,7 +26,6 @@ LAYOUTS: tuple[Layout, ...] = (
     bert.LAYOUT,
     mllmseg.LAYOUT,
     internvl.LAYOUT,
-    own_lora.LAYOUT,
 )
 
 

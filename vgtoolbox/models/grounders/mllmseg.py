@@ -222,7 +222,7 @@ class MLLMSeg(BaseGrounder):
         expressions = [[data_samples[i].expression for i in each] for each in groups.members()]
         truth = None
         if self.protocol == "teacher_forced":
-            truth = [[data_samples[i].no_target for i in each] for each in groups.members()]
+            truth = [[_truth(data_samples[i]) for i in each] for each in groups.members()]
         answers = self.dialogue.ask(self.protocol, features, expressions, truth)
         fused = self.fusion(features.patches, answers.semantic, features.grid)
         prepared = self.decoder.prepare(fused)
@@ -323,3 +323,14 @@ class MLLMSeg(BaseGrounder):
             return sample.gt_instances.masks.any(0)
         size = (sample.ori_shape[0], sample.ori_shape[1])
         return decode_masks([merge_rles(sample.gt_instances_ori.masks, size)])[0]
+
+
+def _truth(sample: GroundingDataSample) -> bool:
+    """Return whether the annotation says that there is no target."""
+    try:
+        return sample.no_target
+    except AttributeError as error:
+        raise ValueError(
+            "protocol 'teacher_forced' shows the model the true answers, and the sample has none; "
+            "ask with model.protocol=constrained or generate"
+        ) from error

@@ -17,7 +17,8 @@ class ImageFeatures:
     """What a vision tower makes of I images.
 
     Attributes:
-        patches: (I, h * w, C), last block of the vision tower, row by row, without class token.
+        patches: (I, h * w, C), last block of the vision tower, row by row, without class token, in
+            single precision.
         grid: (h, w).
         tokens: (I, K, H), what enters the language model in place of the K image tokens.
     """
@@ -47,7 +48,7 @@ class LMStates:
     """What a language model makes of a packed batch.
 
     Attributes:
-        last: (B, L, H), hidden states after the final norm.
+        last: (B, L, H), hidden states after the final norm, in single precision.
         layers: All of them, embeddings first and `last` at the end; empty unless asked for.
     """
 
@@ -66,7 +67,7 @@ class MultimodalAdapter(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def language_model(self) -> nn.Module:
+    def language_model(self) -> Any:
         """The decoder stack, which takes `inputs_embeds`."""
 
     @property
@@ -84,6 +85,11 @@ class MultimodalAdapter(nn.Module, ABC):
         """Encode normalised images (I, 3, H, W)."""
 
     @property
+    def compute_dtype(self) -> torch.dtype:
+        """What the language model computes in; parts that train may be stored more precisely."""
+        return next(self.language_model.layers.parameters()).dtype
+
+    @property
     def lora_prefix(self) -> str:
         """Regular expression of the module path, in `model`, below which LoRA may apply."""
         return r".*language_model\."
@@ -94,7 +100,7 @@ class MultimodalAdapter(nn.Module, ABC):
         Raises:
             ValueError: A token does not occur as often as there are features.
         """
-        embeds = self.model.get_input_embeddings()(token_ids)
+        embeds = self.model.get_input_embeddings()(token_ids).to(self.compute_dtype)
         for each in placeholders:
             place = token_ids == each.token_id
             features = each.features.flatten(0, -2).to(embeds.dtype)
@@ -136,7 +142,7 @@ class MultimodalAdapter(nn.Module, ABC):
             output_hidden_states=all_layers,
         )
         layers = tuple(output.hidden_states) if all_layers else ()
-        return LMStates(last=output.last_hidden_state, layers=layers)
+        return LMStates(last=output.last_hidden_state.float(), layers=layers)
 
     def step(self, token_ids: Tensor, *, mask: Tensor, position_ids: Tensor, cache: Any) -> Tensor:
         """Append tokens (B, S) to a cache, which grows, and return their states (B, S, H).
@@ -154,11 +160,12 @@ class MultimodalAdapter(nn.Module, ABC):
             past_key_values=cache,
             use_cache=True,
         )
-        return output.last_hidden_state
+        return output.last_hidden_state.float()
 
     def logits(self, states: Tensor) -> Tensor:
         """Return logits (..., V) of states (..., H)."""
-        return self.model.get_output_embeddings()(states)
+        head = self.model.get_output_embeddings()
+        return head(states.to(next(head.parameters()).dtype))
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass, layer by layer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModelForImageTextToText, InternVLConfig
 
 from vgtoolbox.models.mllm.adapter import ImageFeatures, MultimodalAdapter, torch_dtype
@@ -72,7 +72,7 @@ class InternVL(MultimodalAdapter):
         )
 
     @property
-    def language_model(self) -> nn.Module:
+    def language_model(self) -> Any:
         """The decoder stack."""
         return self.model.model.language_model
 
@@ -97,7 +97,8 @@ class InternVL(MultimodalAdapter):
             return_dict=True,
         )
         # Without a norm behind the tower, its last state is the projector's input.
-        return ImageFeatures(output.last_hidden_state[:, 1:], grid, output.pooler_output)
+        patches = output.last_hidden_state[:, 1:].float()
+        return ImageFeatures(patches, grid, output.pooler_output)
 
 
 def native_config(text: Mapping[str, Any], vision: Mapping[str, Any]) -> InternVLConfig:

@@ -162,6 +162,10 @@ class MLLM(nn.Module):
                 continue
             for module in self._parts(name):
                 module.requires_grad_(True)
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                # A step is too small to be seen in half precision; autocast computes in that.
+                parameter.data = parameter.data.float()
 
     def _parts(self, name: str) -> list[nn.Module]:
         """Return the modules that a name of `trainable` stands for."""
