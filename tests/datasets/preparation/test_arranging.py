@@ -62,7 +62,13 @@ def test_a_folder_of_any_name_will_do_where_it_is_the_only_one(twins, tmp_path):
     official.with_name("refs(final).p").rename(official)
     run("refzom", tmp_path / "mine", tmp_path / "data")
     assert BENCHMARKS["refzom"].missing_files(tmp_path / "data") == []
-    assert (tmp_path / "data" / "ref-zom" / official.name).is_file()
+    assert (tmp_path / "data" / "ref-zom" / "refs(final).p").is_file()
+
+
+def test_a_file_of_another_format_keeps_its_name(twins, tmp_path):
+    shutil.copytree(twins / "grefcoco-odd", tmp_path / "mine" / "grefcoco")
+    run("grefcoco", tmp_path / "mine", tmp_path / "data")
+    assert (tmp_path / "data" / "grefcoco" / "grefs(unc).p").is_file()
 
 
 def test_two_folders_that_may_be_meant_are_both_named(twins, tmp_path):

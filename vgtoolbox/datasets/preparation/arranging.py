@@ -45,8 +45,9 @@ def arrange(
 ) -> list[Arranged]:
     """Put what is missing of a benchmark under `root`, from what is in `source`.
 
-    Annotations are copied or unpacked. Archives of images are unpacked; a folder of images is
-    linked, where it stands. What is there is left alone, and nothing appears in part.
+    Annotations are copied or unpacked, under the names that the readers look for. Archives of
+    images are unpacked; a folder of images is linked, where it stands. What is there is left
+    alone, and nothing appears in part.
 
     Args:
         benchmark: What to look for.
@@ -107,7 +108,8 @@ def _candidates(bundle: Bundle, container: Container) -> Iterator[_Candidate]:
         for name, others in bundle.files.items():
             found = next((n for n in (name, *others) if n in files), None)
             if found is not None:
-                names[found] = files[found]
+                is_same_format = Path(found).suffix == Path(name).suffix
+                names[name if is_same_format else found] = files[found]
         if len(names) == len(bundle.files):
             yield _Candidate(container, names, folder.name or stem(container.path))
 

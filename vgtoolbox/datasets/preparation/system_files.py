@@ -228,7 +228,7 @@ def _dialogues(name: str, counts: Counts | None = None, *, part: str) -> Split:
         options={
             "split": name,
             "ann_file": f"{name}.json",
-            "masks": {**_REFER_MASKS, "paco_lvis": f"segllm/paco_lvis_v1_{part}.json"},
+            "masks": {**_REFER_MASKS, "paco_lvis": f"paco/paco_lvis_v1_{part}.json"},
         },
         counts=counts or Counts(),
         training=part == "train",
@@ -251,10 +251,19 @@ SEGLLM = Benchmark(
                     "mr_paco_val",
                 )
             },
-            origin=f"{_SEGLLM}; the masks of PACO: {_PACO}",
+            origin=_SEGLLM,
+        ),
+        Bundle(
+            folder="paco",
+            files={"paco_lvis_v1_train.json": (), "paco_lvis_v1_val.json": ()},
+            origin=_PACO,
+            labels=("annotations",),
         ),
     ),
-    images=(ImageFolder(folder="images/train2014", origin=COCO, archives=("train2014.zip",)),),
+    images=(
+        ImageFolder(folder="images/train2014", origin=COCO, archives=("train2014.zip",)),
+        ImageFolder(folder="images/train2017", origin=COCO, archives=("train2017.zip",)),
+    ),
     reader={"type": "SegLLMConversationDataset", "ann_root": "segllm", "image_root": "images"},
     # Dialogues and rounds of the published validation file, counted by others.
     splits=(

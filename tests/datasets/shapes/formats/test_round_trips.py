@@ -325,7 +325,7 @@ def dialogues(read):
     def build(name, part):
         masks = {
             "refcoco": "refcoco/instances.json",
-            "paco_lvis": f"segllm/paco_lvis_v1_{part}.json",
+            "paco_lvis": f"paco/paco_lvis_v1_{part}.json",
         }
         options = {"ann_root": "segllm", "ann_file": f"{name}.json", "image_root": ""}
         return records(read(SegLLMConversationDataset, split=part, masks=masks, **options))

@@ -72,9 +72,10 @@ class Dialogue:
 
 
 def write_segllm(folder: Path, tables: WorldTables) -> None:
-    """Write `segllm/mr_refcoco_*.json`, `mr_paco_*.json` and PACO's annotations."""
-    folder = folder / "segllm"
+    """Write `segllm/mr_refcoco_*.json`, `segllm/mr_paco_*.json` and PACO's annotations."""
+    folder, masks = folder / "segllm", folder / "paco"
     folder.mkdir(parents=True)
+    masks.mkdir()
     for split in ("train", "val"):
         rng = np.random.default_rng([tables.seed, len(split)])
         scenes = list(_scenes(split, tables))
@@ -83,7 +84,7 @@ def write_segllm(folder: Path, tables: WorldTables) -> None:
         parts = _part_annotations((i for i, _ in scenes), tables)
         rounds = (_hierarchical(i, texts, parts, tables) for i, texts in scenes)
         write_json(folder / f"mr_paco_{split}.json", _numbered(rounds, f"mr_paco_{split}"))
-        write_json(folder / f"paco_lvis_v1_{split}.json", _paco(scenes, parts, tables))
+        write_json(masks / f"paco_lvis_v1_{split}.json", _paco(scenes, parts, tables))
     rng = np.random.default_rng([tables.seed, 0])
     hard = (_with_cue(i, tables, rng) for i, _ in _scenes("train", tables))
     write_json(folder / "mr_refcoco_hard_train.json", _numbered(hard, "mr_refcoco_hard_train"))
