@@ -257,7 +257,6 @@ SEGLLM = Benchmark(
             folder="paco",
             files={"paco_lvis_v1_train.json": (), "paco_lvis_v1_val.json": ()},
             origin=_PACO,
-            labels=("annotations",),
         ),
     ),
     images=(
