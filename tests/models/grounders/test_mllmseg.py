@@ -10,7 +10,7 @@ from mmengine.optim import OptimWrapper
 
 from vgtoolbox.models.grounders import MLLMSegOutput
 from vgtoolbox.models.grounders.mllmseg import REJ, SEG
-from vgtoolbox.structures import decode_masks
+from vgtoolbox.structures import GroundingDataSample, decode_masks
 
 WORKER = Path(__file__).with_name("mllmseg_worker.py")
 PROTOCOLS = ("constrained", "generate", "teacher_forced")
@@ -153,8 +153,8 @@ def test_half_precision_language_model(build_mllmseg, make_conversations, lora):
 
 
 def test_a_photograph_has_no_true_answers(build_mllmseg, make_conversations):
-    inputs, samples = make_conversations((1,))
-    del samples[0].gt_instances
+    inputs, (sample,) = make_conversations((1,))
+    samples = [GroundingDataSample(metainfo=dict(sample.metainfo_items()))]
     with pytest.raises(ValueError, match="the sample has none; ask with model"):
         build_mllmseg(protocol="teacher_forced").predict(inputs, samples)
 
