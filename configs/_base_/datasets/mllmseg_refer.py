@@ -1,7 +1,7 @@
 # The mixture that MLLMSeg is trained on for RES: RefCLEF, RefCOCO, RefCOCO+ and RefCOCOg, each
-# drawn as often, then one of its images, then up to five of the image's expressions. Images are squeezed
-# to a square and compressed as JPEGs of random quality; masks keep their size. Tests show a model
-# all expressions of an image next to one another. Files as published:
+# drawn as often, then one of its images, then up to five of the image's expressions. Images are
+# squeezed to a square and compressed as JPEGs of random quality; masks keep their size. Tests show
+# a model all expressions of an image next to one another. Files as published:
 #     data/refer_seg/{refclef,refcoco,refcoco+,refcocog}/{refs(...).p, instances.json}
 #     data/refer_seg/images/mscoco/images/train2014, data/refer_seg/images/saiapr_tc-12
 train_pipeline = dict(

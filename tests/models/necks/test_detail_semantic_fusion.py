@@ -38,5 +38,7 @@ def test_a_grid_that_does_not_fit():
 
 
 def test_published_initial_weights():
-    offsets = [build(init=init).upsample.offset.weight.detach().std() for init in ("default", "xavier")]
+    offsets = [
+        build(init=init).upsample.offset.weight.detach().std() for init in ("default", "xavier")
+    ]
     assert float(offsets[0]) < 0.005 < float(offsets[1])
