@@ -1,4 +1,6 @@
 import warnings
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,8 +9,10 @@ from PIL import Image
 
 from vgtoolbox.checkpoint import CheckpointError, CheckpointMismatchError, load_checkpoint
 from vgtoolbox.engine import ConfigError, load_config
-from vgtoolbox.inference import GroundingInferencer
-from vgtoolbox.inference.inferencer import pair_up
+from vgtoolbox.evaluation import read_predictions
+from vgtoolbox.inference import GroundingInferencer, GroundingResult
+from vgtoolbox.inference.images import working_picture
+from vgtoolbox.inference.pairing import pair_up
 from vgtoolbox.registry import INFERENCERS
 from vgtoolbox.structures import decode_masks, merge_rles
 
@@ -159,6 +163,19 @@ class TestResults:
         for a, b in zip(two, single, strict=True):
             assert_same(a, b)
 
+    def test_eight_of_mixed_sizes_at_once(self, inferencer, released_checkpoint):
+        rng = np.random.default_rng(1)
+        sizes = rng.integers(8, 120, (8, 2))
+        photos = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+        texts = [f"{'very ' * n}red circle" for n in range(8)]
+        eight = GroundingInferencer(
+            None, released_checkpoint, device="cpu", batch_size=8, score_thr=LOW_THR
+        )
+        for a, b in zip(eight(photos, texts), inferencer(photos, texts), strict=True):
+            assert_same(a, b)
+            unit = np.array([a.size[1], a.size[0]] * 2)
+            np.testing.assert_allclose(a.boxes_xyxy / unit, b.boxes_xyxy / unit, atol=1e-4, rtol=0)
+
     def test_an_odd_rest_of_a_batch(self, released_checkpoint, images):
         two = GroundingInferencer(None, released_checkpoint, device="cpu", batch_size=2)
         assert [r.expression for r in two(images[0], EXPRESSIONS)] == EXPRESSIONS
@@ -236,3 +253,112 @@ def test_a_missing_image_is_named(inferencer):
 def test_batch_size(released_checkpoint, batch_size):
     with pytest.raises(ValueError, match="batch_size"):
         GroundingInferencer(checkpoint=released_checkpoint, batch_size=batch_size)
+
+
+class TestFolders:
+    @pytest.fixture
+    def folder(self, images, tmp_path):
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / f"{index}.png")
+        return tmp_path
+
+    def test_every_expression_of_every_image(self, inferencer, folder, images):
+        results = inferencer(folder, [["two dogs", "the red circle"]])
+        assert len(results) == 6
+        single = [inferencer(image, text)[0] for image in images for text in results_texts(results)]
+        for a, b in zip(results, single, strict=True):
+            assert_same(a, b)
+
+    def test_equal_names_in_other_folders_have_other_ids(self, inferencer, folder):
+        (folder / "below").mkdir()
+        (folder / "0.png").rename(folder / "below" / "1.png")
+        results = inferencer([folder / "1.png", folder / "below" / "1.png"], "two dogs")
+        assert results[0].id != results[1].id
+
+    def test_tensors_and_arrays_agree(self, inferencer, images):
+        tensor = torch.from_numpy(images[0]).permute(2, 0, 1)
+        assert inferencer(tensor, "two dogs") == inferencer(images[0], "two dogs")
+
+    def test_draws_from_where_results_say(self, inferencer, folder, images):
+        results = inferencer(folder, "two dogs")
+        drawn = inferencer.visualize(None, results)
+        assert all(
+            np.array_equal(a, b)
+            for a, b in zip(drawn, inferencer.visualize(images, results), strict=True)
+        )
+        with pytest.raises(ValueError, match="1 images for 3 results"):
+            inferencer.visualize([images[0]], results)
+
+
+def results_texts(results):
+    return list(dict.fromkeys(result.expression for result in results))
+
+
+class TestStream:
+    def test_goes_on_where_it_stopped(self, inferencer, images, tmp_path):
+        out = tmp_path / "predictions.jsonl"
+        request = (images, [EXPRESSIONS])
+        begun = inferencer.stream(*request, out_file=out)
+        first = [next(begun) for _ in range(4)]
+        begun.close()
+        out.write_text(out.read_text() + '{"id": "half a li')
+        rest = list(inferencer.stream(*request, out_file=out))
+        assert len(first) + len(rest) == 9
+        assert [GroundingResult.from_dict(r, score_thr=LOW_THR) for r in read_predictions(out)] == [
+            replace(result, points_xy=[]) for result in inferencer(*request)
+        ]
+        assert list(inferencer.stream(*request, out_file=out)) == []
+
+    def test_a_broken_image_does_not_stop_the_others(self, inferencer, images, tmp_path):
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / f"{index}.png")
+        (tmp_path / "1.png").write_text("no image")
+        failures, out = [], tmp_path / "out.jsonl"
+        noted = lambda *failure: failures.append(failure)  # noqa: E731
+        found = list(inferencer.stream(tmp_path, "dogs", out_file=out, on_error=noted))
+        assert [result.image[-5:] for result in found] == ["0.png", "2.png"]
+        ((name, expression, error),) = failures
+        assert (name[-5:], expression) == ("1.png", "dogs")
+        assert "it holds text" in str(error)
+        Image.fromarray(images[1]).save(tmp_path / "1.png")
+        (again,) = inferencer.stream(tmp_path, "dogs", out_file=out)
+        assert again.image.endswith("1.png")
+
+    def test_refuses_a_file_of_another_threshold(self, released_checkpoint, images, tmp_path):
+        out = tmp_path / "out.jsonl"
+        inferencer = GroundingInferencer(checkpoint=released_checkpoint, device="cpu")
+        list(inferencer.stream(images[0], "dogs", out_file=out))
+        inferencer.use_score_thr(0.5)
+        with pytest.raises(ValueError, match="begun with score_thr"):
+            list(inferencer.stream(images[0], "dogs", out_file=out))
+
+
+def test_a_huge_image_is_answered_in_its_own_pixels(inferencer, monkeypatch):
+    plain = np.full((100, 30, 3), 90, np.uint8)  # it looks the same at any size
+    whole = inferencer(plain, "two dogs")[0]
+    shrink = partial(working_picture, limit=1000)
+    monkeypatch.setattr("vgtoolbox.inference.inferencer.working_picture", shrink)
+    reduced = inferencer(plain, "two dogs")[0]
+    assert reduced.size == whole.size
+    assert all(mask["size"] == [100, 30] for mask in reduced.masks)
+    np.testing.assert_allclose(reduced.boxes_xyxy, whole.boxes_xyxy, atol=0.1)
+    assert inferencer.visualize(plain, [reduced])[0].ndim == 3
+
+
+def test_a_chat_notes_its_rounds(inferencer, images):
+    chat = inferencer.chat(images[0])
+    answers = [chat.ask("two dogs"), chat.ask("the red circle")]
+    assert chat.rounds == tuple(answers)
+    assert_same(answers[1], inferencer(images[0], "the red circle")[0])
+    assert chat.take_back() == answers[1]
+    assert chat.rounds == (answers[0],)
+
+
+def test_10_000_characters(inferencer, images):
+    assert len(inferencer(images[0], "red circle " * 909)[0].expression) == 9999
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
+def test_a_threshold_is_a_probability(released_checkpoint, threshold):
+    with pytest.raises(ValueError, match=r"0\.\.1"):
+        GroundingInferencer(checkpoint=released_checkpoint, device="cpu", score_thr=threshold)

@@ -1,7 +1,9 @@
 """Asking a model: the inferencer, and the schema of what it answers."""
 
+from vgtoolbox.inference.chat import GroundingChat
+from vgtoolbox.inference.exporters import coco_dataset
 from vgtoolbox.inference.inferencer import GroundingInferencer
 from vgtoolbox.inference.naming import safe_name
 from vgtoolbox.inference.schemas import GroundingResult
 
-__all__ = ["GroundingInferencer", "GroundingResult", "safe_name"]
+__all__ = ["GroundingChat", "GroundingInferencer", "GroundingResult", "coco_dataset", "safe_name"]

@@ -3,27 +3,53 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging import print_log
-from PIL import Image
 
 from vgtoolbox.engine.device import choose_device
-from vgtoolbox.inference.images import ImageLike, image_name, read_image
+from vgtoolbox.inference.chat import GroundingChat
+from vgtoolbox.inference.images import (
+    MAX_PIXELS,
+    PictureReader,
+    image_name,
+    read_image,
+    working_picture,
+)
 from vgtoolbox.inference.loading import ConfigLike, load_grounder
 from vgtoolbox.inference.naming import safe_name
-from vgtoolbox.inference.schemas import GroundingResult
+from vgtoolbox.inference.pairing import Expressions, Pair, chunks, pair_up
+from vgtoolbox.inference.prediction_log import PredictionLog, remaining_pairs
+from vgtoolbox.inference.schemas import PUBLISHED_SCORE_THR, GroundingResult
+from vgtoolbox.inference.sources import ImageLike, is_one_image, list_images
 from vgtoolbox.registry import INFERENCERS
 from vgtoolbox.structures import GroundingDataSample
 from vgtoolbox.visualization import prediction_panel
 from vgtoolbox.visualization.drawing import Picture
 
-Pair = tuple[ImageLike, str]
-_PUBLISHED_SCORE_THR = 0.7
+OnError = Callable[[str, str, Exception], None]
+
+
+@dataclass(frozen=True)
+class PreparedPair:
+    """A pair on its way into the model.
+
+    Attributes:
+        item: What the pipeline made of it: `inputs` and `data_samples`.
+        expression: As it was asked.
+        size: (H, W) of the original image, before it was made smaller for want of memory.
+    """
+
+    item: dict[str, Any]
+    expression: str
+    size: tuple[int, int]
 
 
 @INFERENCERS.register_module()
@@ -31,16 +57,19 @@ class GroundingInferencer:
     """A model ready to be asked: images and expressions in, results in original pixels out.
 
     Args:
-        config: A file, a config, or None for the one that a released checkpoint carries.
-        checkpoint: Ours or a published one; None leaves the weights random, with a warning.
+        config: The name of a model of the zoo, a file, a config, or None for the one that a
+            released checkpoint carries.
+        checkpoint: Ours or a published one; None takes the weights of the named model, or leaves
+            them random, with a warning.
         device: "auto" takes cuda, then mps, then cpu.
         batch_size: Pairs that the model reads at once.
         score_thr: Instances above it are targets, and none above it means no target; None keeps
             the model's own.
+        max_pixels: Images with more are refused.
         options: Overrides of the config, by dotted key.
 
     Example:
-        >>> inferencer = GroundingInferencer(checkpoint="InstanceVG-tiny-shapes.safetensors")
+        >>> inferencer = GroundingInferencer("InstanceVG-tiny-shapes")
         >>> result = inferencer("scene.jpg", "the red circle")[0]
     """
 
@@ -52,28 +81,34 @@ class GroundingInferencer:
         device: str = "auto",
         batch_size: int = 1,
         score_thr: float | None = None,
+        max_pixels: int = MAX_PIXELS,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
         self.device = choose_device(device)
         self.batch_size = batch_size
+        self.max_pixels = max_pixels
         loaded = load_grounder(config, checkpoint, options)
         self.config = loaded.config
         self.model = loaded.model.to(self.device)
-        self._pipeline, self._collate = loaded.pipeline, loaded.collate
-        self.score_thr = self._use_score_thr(score_thr)
+        self.pipeline, self.collate = loaded.pipeline, loaded.collate
+        self._named = {
+            "config": str(config) if isinstance(config, (str, Path)) else None,
+            "checkpoint": None if checkpoint is None else str(checkpoint),
+        }
+        self.score_thr = self.use_score_thr(score_thr)
         print_log(f"inference on device: {self.device}", logger="current", level=logging.INFO)
 
     def __call__(
-        self, images: ImageLike | Sequence[ImageLike], expressions: str | Sequence[str]
+        self, images: ImageLike | Iterable[ImageLike], expressions: Expressions
     ) -> list[GroundingResult]:
         """Find what each expression names.
 
         Args:
-            images: One or several: paths, PIL images, or uint8 RGB arrays (H, W, 3).
-            expressions: One or several. One image goes with all expressions and one expression
-                with all images; otherwise there are as many of one as of the other.
+            images: One or several: paths, folders, patterns, http(s) addresses, PIL images, uint8
+                RGB arrays (H, W, 3), tensors (3, H, W).
+            expressions: One, several, or several for each image; `pair_up` states the rule.
 
         Returns:
             One result a pair, in order.
@@ -82,99 +117,200 @@ class GroundingInferencer:
             ValueError: The numbers do not fit, an image is broken, or an expression is empty.
             FileNotFoundError: There is no such image.
         """
-        results: list[GroundingResult] = []
-        for pairs in _chunks(pair_up(images, expressions), self.batch_size):
-            items = self.preprocess(pairs, first=len(results))
-            results += self.postprocess(self.forward(items), [text for _, text in pairs])
-        return results
+        return list(self.stream(images, expressions))
 
-    def preprocess(self, pairs: Sequence[Pair], *, first: int = 0) -> list[dict[str, Any]]:
-        """Run the test pipeline on pairs of image and expression.
+    def stream(
+        self,
+        images: ImageLike | Iterable[ImageLike],
+        expressions: Expressions,
+        *,
+        out_file: str | os.PathLike[str] | None = None,
+        on_error: OnError | None = None,
+    ) -> Iterator[GroundingResult]:
+        """Find what expressions name, and give each result as soon as it is there.
 
         Args:
-            pairs: Of a batch.
-            first: Position of the first one in the call.
+            images: As in a call.
+            expressions: As in a call.
+            out_file: A `predictions.jsonl` that results are written to before they are given. What
+                it holds already is not done again, so that a run that was killed goes on.
+            on_error: Told image, expression and error of a pair that can not be read, in place of
+                an exception; the pair is not written, so that the next run tries it again.
+
+        Yields:
+            Results of what was not done yet, in order.
         """
-        pictures: dict[int, Picture] = {}  # an image that goes with several is read once
-        items = []
-        for position, (image, expression) in enumerate(pairs, start=first):
-            if id(image) not in pictures:
-                pictures[id(image)] = read_image(image)
-            name = image_name(image, position)
-            record = {
-                "image": pictures[id(image)],
-                "img_path": name,
-                "sample_idx": position,
-                "sample_id": f"{Path(name).stem}-{safe_name(expression)}",
-                "split": "",
-                "expressions": [expression],
-                "rng": np.random.default_rng(0),
-            }
-            items.append(self._pipeline(record))
-        return items
+        pairs = pair_up(images, expressions)
+        names = _names(pairs)
+        if out_file is None:
+            yield from self._answers(pairs, names, range(len(pairs)), on_error)
+            return
+        with PredictionLog(out_file, {**self._named, "score_thr": self.score_thr}) as log:
+            positions = remaining_pairs(pairs, names, log.done())
+            for results in self._batches(pairs, names, positions, on_error):
+                log.append([result.to_dict() for result in results])
+                yield from results
 
-    @torch.inference_mode()
-    def forward(self, items: list[dict[str, Any]]) -> list[GroundingDataSample]:
-        """Run the model on what `preprocess` gave, as one batch."""
-        return self.model.eval().test_step(self._collate(items))
+    def chat(self, image: ImageLike) -> GroundingChat:
+        """Begin a conversation about one image."""
+        return GroundingChat(self, image)
 
-    def postprocess(
-        self, samples: Sequence[GroundingDataSample], expressions: Sequence[str]
-    ) -> list[GroundingResult]:
-        """Turn samples with predictions into results, with the expressions as they were asked."""
+    def preprocess(
+        self,
+        pairs: Sequence[Pair],
+        *,
+        names: Sequence[str] | None = None,
+        rounds: Sequence[GroundingResult] = (),
+        read: Callable[[ImageLike], Picture] | None = None,
+    ) -> list[PreparedPair]:
+        """Decode the images of a batch and run the test pipeline on each pair.
+
+        Args:
+            pairs: Of image and expression.
+            names: Of the images; None makes them from paths and positions.
+            rounds: What was asked and answered about the image before.
+            read: Decodes an image; None decodes each that follows itself once.
+        """
+        names = _names(pairs) if names is None else names
+        read = PictureReader(self.max_pixels) if read is None else read
         return [
-            GroundingResult.from_data_sample(sample, expression=expression)
-            for sample, expression in zip(samples, expressions, strict=True)
+            self._prepare(read(image), expression, name, rounds)
+            for (image, expression), name in zip(pairs, names, strict=True)
         ]
 
+    @torch.inference_mode()
+    def forward(self, prepared: Sequence[PreparedPair]) -> list[GroundingDataSample]:
+        """Run the model on what `preprocess` gave, as one batch."""
+        return self.model.eval().test_step(self.collate([pair.item for pair in prepared]))
+
+    def postprocess(
+        self,
+        samples: Sequence[GroundingDataSample],
+        prepared: Sequence[PreparedPair],
+        *,
+        seconds: float = 0.0,
+    ) -> list[GroundingResult]:
+        """Turn samples with predictions into results in original pixels.
+
+        Args:
+            samples: That `forward` gave.
+            prepared: That it was given.
+            seconds: That it took, by pair.
+        """
+        return [
+            GroundingResult.from_data_sample(
+                sample, expression=pair.expression, score_thr=self.score_thr, seconds=seconds
+            ).resized(pair.size)
+            for sample, pair in zip(samples, prepared, strict=True)
+        ]
+
+    def answer(self, prepared: Sequence[PreparedPair]) -> list[GroundingResult]:
+        """Run the model and return its results: `forward`, then `postprocess`."""
+        if not prepared:
+            return []
+        started = time.perf_counter()
+        samples = self.forward(prepared)
+        seconds = (time.perf_counter() - started) / len(prepared)
+        return self.postprocess(samples, prepared, seconds=seconds)
+
     def visualize(
-        self, images: ImageLike | Sequence[ImageLike], results: Sequence[GroundingResult]
+        self,
+        images: ImageLike | Iterable[ImageLike] | None,
+        results: Sequence[GroundingResult],
     ) -> list[Picture]:
         """Draw results over their images.
 
         Args:
-            images: What the results were found in: one for all, or one each.
+            images: What the results were found in, one for all or one each; None reads them from
+                where the results say.
             results: Of a call.
 
         Returns:
-            uint8 RGB arrays, with a caption above and below; small images are enlarged.
+            uint8 RGB arrays, with a caption above and below. Small images are enlarged, huge ones
+            reduced.
         """
-        pairs = pair_up(images, [result.expression for result in results])
-        return [
-            prediction_panel(read_image(image), result.to_dict(), score_thr=self.score_thr)
-            for (image, _), result in zip(pairs, results, strict=True)
-        ]
+        if images is None:
+            chosen: list[Any] = [result.image for result in results]
+        else:
+            chosen = list_images(images) * (len(results) if is_one_image(images) else 1)
+        if len(chosen) != len(results):
+            raise ValueError(f"{len(chosen)} images for {len(results)} results to draw over them")
+        return [self._draw(image, result) for image, result in zip(chosen, results, strict=True)]
 
-    def _use_score_thr(self, score_thr: float | None) -> float:
-        """Hand a threshold to the model, or learn the one that it has."""
+    def use_score_thr(self, score_thr: float | None) -> float:
+        """Hand a threshold to the model, or learn the one that it has.
+
+        Raises:
+            ValueError: It is no probability, or the model has no threshold.
+        """
         postprocessor: Any = getattr(self.model, "postprocessor", None)
         if score_thr is None:
-            return getattr(postprocessor, "score_thr", _PUBLISHED_SCORE_THR)
+            return getattr(postprocessor, "score_thr", PUBLISHED_SCORE_THR)
+        if not 0 <= score_thr <= 1:
+            raise ValueError(f"score_thr is a probability in 0..1, got {score_thr}")
         if postprocessor is None or not hasattr(postprocessor, "score_thr"):
             raise ValueError(f"{type(self.model).__name__} has no score threshold to set")
-        postprocessor.score_thr = score_thr
+        postprocessor.score_thr = self.score_thr = score_thr
         return score_thr
 
+    def _answers(
+        self,
+        pairs: Sequence[Pair],
+        names: Sequence[str],
+        positions: Sequence[int],
+        on_error: OnError | None,
+    ) -> Iterator[GroundingResult]:
+        for results in self._batches(pairs, names, positions, on_error):
+            yield from results
 
-def pair_up(
-    images: ImageLike | Sequence[ImageLike], expressions: str | Sequence[str]
-) -> list[Pair]:
-    """Pair images with expressions: one with all, or as many of one as of the other."""
-    one_image = isinstance(images, (str, Path, Image.Image, np.ndarray))
-    left: list[Any] = [images] if one_image else list(images)  # type: ignore[arg-type]
-    right = [expressions] if isinstance(expressions, str) else list(expressions)
-    if one_image:
-        left *= len(right)
-    if isinstance(expressions, str):
-        right *= len(left)
-    if len(left) != len(right):
-        raise ValueError(
-            f"{len(left)} images and {len(right)} expressions do not pair up: give one image for "
-            "all expressions, one expression for all images, or as many of one as of the other"
-        )
-    return list(zip(left, right, strict=True))
+    def _batches(
+        self,
+        pairs: Sequence[Pair],
+        names: Sequence[str],
+        positions: Sequence[int],
+        on_error: OnError | None,
+    ) -> Iterator[list[GroundingResult]]:
+        """Answer the pairs at `positions`, a batch at a time."""
+        read = PictureReader(self.max_pixels)  # across batches, of which one image may fill several
+        for batch in chunks(positions, self.batch_size):
+            prepared = []
+            for position in batch:
+                try:
+                    pair, name = pairs[position], names[position]
+                    prepared += self.preprocess([pair], names=[name], read=read)
+                except (OSError, ValueError, TypeError) as error:
+                    if on_error is None:
+                        raise
+                    on_error(names[position], pairs[position][1], error)
+            yield self.answer(prepared)
+
+    def _prepare(
+        self, picture: Picture, expression: str, name: str, rounds: Sequence[GroundingResult]
+    ) -> PreparedPair:
+        record: dict[str, Any] = {
+            "image": working_picture(picture),
+            "img_path": name,
+            "sample_idx": 0,
+            "sample_id": safe_name(Path(name).stem, expression, unread=name),
+            "split": "",
+            "expressions": [expression],
+            "rounds": tuple(rounds),
+            "rng": np.random.default_rng(0),
+        }
+        item = self.pipeline(record)
+        return PreparedPair(item, expression, (picture.shape[0], picture.shape[1]))
+
+    def _draw(self, image: ImageLike, result: GroundingResult) -> Picture:
+        picture = working_picture(read_image(image, max_pixels=self.max_pixels))
+        shown = result.resized((picture.shape[0], picture.shape[1]))
+        return prediction_panel(picture, shown.to_dict(), score_thr=result.score_thr)
 
 
-def _chunks(pairs: Sequence[Pair], size: int) -> Iterator[Sequence[Pair]]:
-    for start in range(0, len(pairs), size):
-        yield pairs[start : start + size]
+def _names(pairs: Sequence[Pair]) -> list[str]:
+    """Name the images of pairs; those without a path by their position among the images."""
+    positions: dict[int, int] = {}
+    names = []
+    for image, _ in pairs:
+        position = positions.setdefault(id(image), len(positions))
+        names.append(image_name(image, position))
+    return names

@@ -12,13 +12,20 @@ _MAX_BYTES = 120
 _HASH_LENGTH = 8
 
 
-def safe_name(*parts: str) -> str:
+def safe_name(*parts: str, unread: str = "") -> str:
     """Return a name for a file that any file system takes, different for different parts.
 
     Letters and digits of any script stay, the rest becomes "-"; long text is cut. A short hash of
     the whole tells apart what looks the same after that.
+
+    Args:
+        parts: What the name shows.
+        unread: What it only differs by, as the folder of a file.
     """
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_HASH_LENGTH]
+    told_apart = (*parts, unread) if unread else parts
+    digest = hashlib.sha256("\0".join(told_apart).encode(errors="surrogatepass")).hexdigest()[
+        :_HASH_LENGTH
+    ]
     normal = (unicodedata.normalize("NFC", part).lower() for part in parts)
     words = [re.sub(r"[\W_]+", "-", part).strip("-") for part in normal]
     readable = "-".join(word for word in words if word)

@@ -124,6 +124,18 @@ def draw_box(
     return np.array(canvas)
 
 
+def draw_point(
+    image: Picture, point_xy: NDArray[np.floating], color: Color, *, radius: int
+) -> Picture:
+    """Draw a point as a disc with a white seam; one outside the picture stands at its edge."""
+    limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
+    x, y = np.clip(np.rint(point_xy), 0, limit).astype(int).tolist()
+    drawn = image.copy()
+    cv2.circle(drawn, (x, y), radius + 1, WHITE, cv2.FILLED, cv2.LINE_AA)
+    cv2.circle(drawn, (x, y), radius, color, cv2.FILLED, cv2.LINE_AA)
+    return drawn
+
+
 def label_size(text: str, style: Style) -> tuple[int, int]:
     """Return width and height of a label in pixels."""
     font = load_font(style.font, style.font_file)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from mmengine.structures import InstanceData
@@ -18,6 +18,7 @@ from vgtoolbox.visualization.drawing import (
     check_picture,
     draw_box,
     draw_label,
+    draw_point,
     fill_masks,
     label_size,
     occupy,
@@ -27,6 +28,9 @@ from vgtoolbox.visualization.drawing import (
     resize_picture,
 )
 from vgtoolbox.visualization.palette import REMAINDER, Color, instance_color
+
+Layer = Literal["masks", "boxes", "points", "labels"]
+LAYERS: tuple[Layer, ...] = get_args(Layer)
 
 # Below this many pixels a side, lines and labels would hide what they point at.
 MIN_SIDE = 320
@@ -44,12 +48,14 @@ class Overlay:
         labels: N short texts, or none.
         merged_mask: (H, W) bool, the one mask of all targets; None where there is none. Its part
             that no instance covers is drawn in a colour of its own.
+        points_xy: (N, 2), where instances grew from; None where that is not known.
     """
 
     boxes_xyxy: NDArray[np.float64]
     masks: DenseMask
     labels: tuple[str, ...] = ()
     merged_mask: DenseMask | None = None
+    points_xy: NDArray[np.float64] | None = None
 
     @classmethod
     def of_targets(cls, targets: InstanceData, size: tuple[int, int]) -> Overlay:
@@ -63,7 +69,8 @@ class Overlay:
         """Build from a record of `predictions.jsonl`; nothing is drawn where it says no target.
 
         Args:
-            record: Has `size`, `boxes_xyxy`, `scores`, `masks`, `merged_mask` and `no_target`.
+            record: Has `size`, `boxes_xyxy`, `scores`, `masks`, `merged_mask` and `no_target`, and
+                may have `points_xy`.
             score_thr: Instances above it are drawn.
         """
         size = (int(record["size"][0]), int(record["size"][1]))
@@ -73,11 +80,13 @@ class Overlay:
         rles: Sequence[RLE] = record["masks"]
         merged: RLE | None = record["merged_mask"]
         boxes = np.asarray([record["boxes_xyxy"][i] for i in kept], np.float64)
+        points = record.get("points_xy") or None
         return cls(
             boxes_xyxy=boxes.reshape(-1, 4),
             masks=decode_masks([rles[i] for i in kept] if rles else [], size).numpy(),
             labels=tuple(f"{record['scores'][i]:.2f}" for i in kept),
             merged_mask=None if merged is None else decode_masks([merged], size)[0].numpy(),
+            points_xy=points and np.asarray([points[i] for i in kept], np.float64).reshape(-1, 2),
         )
 
     @classmethod
@@ -95,6 +104,7 @@ class Overlay:
             boxes_xyxy=self.boxes_xyxy * factor,
             masks=np.stack(masks) if masks else np.zeros((0, *target), bool),
             merged_mask=merged,
+            points_xy=None if self.points_xy is None else self.points_xy * factor[:2],
         )
 
     @property
@@ -118,8 +128,9 @@ def draw_overlay(
     size: tuple[int, int] | None = None,
     alpha: float = 0.4,
     font_file: str | None = None,
+    layers: Collection[Layer] = LAYERS,
 ) -> Picture:
-    """Draw masks, then boxes, then labels, so that nothing hides a label.
+    """Draw masks, then boxes, points and labels, so that nothing hides a label.
 
     Args:
         image: uint8 RGB (H, W, 3).
@@ -127,6 +138,7 @@ def draw_overlay(
         size: The (H, W) of the result; None enlarges small pictures and keeps others.
         alpha: How much the masks cover, 0 to 1.
         font_file: See `text.load_font`.
+        layers: What of it is drawn.
     """
     check_picture(image)
     source = (image.shape[0], image.shape[1])
@@ -139,10 +151,16 @@ def draw_overlay(
     overlay = overlay.resized(source, target)
     style = Style.for_size(target, font_file)
     colors = [instance_color(i) for i in range(len(overlay.boxes_xyxy))]
-    drawn = _draw_masks(resize_picture(image, target), overlay, colors, style, alpha)
-    for box, color in zip(overlay.boxes_xyxy, colors, strict=True):
-        drawn = draw_box(drawn, box, color, width=style.line)
-    return _draw_labels(drawn, overlay, colors, style)
+    drawn = resize_picture(image, target)
+    if "masks" in layers:
+        drawn = _draw_masks(drawn, overlay, colors, style, alpha)
+    if "boxes" in layers:
+        for box, color in zip(overlay.boxes_xyxy, colors, strict=True):
+            drawn = draw_box(drawn, box, color, width=style.line)
+    if "points" in layers and overlay.points_xy is not None:
+        for point, color in zip(overlay.points_xy, colors, strict=True):
+            drawn = draw_point(drawn, point, color, radius=2 * style.line)
+    return _draw_labels(drawn, overlay, colors, style) if "labels" in layers else drawn
 
 
 def _draw_masks(

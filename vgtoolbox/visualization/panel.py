@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from vgtoolbox.visualization.drawing import Picture, Style, caption_bar, stack
-from vgtoolbox.visualization.overlay import Overlay, draw_overlay
+from vgtoolbox.visualization.overlay import LAYERS, Layer, Overlay, draw_overlay
 from vgtoolbox.visualization.palette import GREY, INCORRECT, PAPER, WHITE
 
 
@@ -17,6 +17,7 @@ def prediction_panel(
     score_thr: float,
     alpha: float = 0.4,
     font_file: str | None = None,
+    layers: Collection[Layer] = LAYERS,
 ) -> Picture:
     """Draw one line of `predictions.jsonl` over its picture, and say in words what it says.
 
@@ -26,9 +27,10 @@ def prediction_panel(
         score_thr: Instances above it are drawn.
         alpha: How much the masks cover, 0 to 1.
         font_file: See `text.load_font`.
+        layers: What is drawn over the picture.
     """
     overlay = Overlay.of_prediction(record, score_thr=score_thr)
-    drawn = draw_overlay(image, overlay, alpha=alpha, font_file=font_file)
+    drawn = draw_overlay(image, overlay, alpha=alpha, font_file=font_file, layers=layers)
     style = Style.for_size((drawn.shape[0], drawn.shape[1]), font_file)
     title = caption_bar(drawn.shape[1], quoted(record["expression"]), style)
     text = f"{count_targets(overlay, record['no_target'])} · existence {record['existence']:.2f}"
