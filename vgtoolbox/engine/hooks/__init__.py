@@ -3,6 +3,7 @@
 from vgtoolbox.engine.hooks.checkpoint import ResumableCheckpointHook, find_last_checkpoint
 from vgtoolbox.engine.hooks.determinism import DatasetEpochHook, SeedHook
 from vgtoolbox.engine.hooks.loss_guard import NonFiniteLossHook
+from vgtoolbox.engine.hooks.pictures import ValidationPicturesHook
 from vgtoolbox.engine.hooks.pretrained import PretrainedWeightsHook
 from vgtoolbox.engine.hooks.progress import ProgressBarHook
 
@@ -13,5 +14,6 @@ __all__ = [
     "ProgressBarHook",
     "ResumableCheckpointHook",
     "SeedHook",
+    "ValidationPicturesHook",
     "find_last_checkpoint",
 ]
