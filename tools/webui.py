@@ -50,7 +50,7 @@ def chosen_models(arguments: argparse.Namespace) -> dict[str, Callable[[], Groun
     if config or checkpoint:
         name = arguments.model or Path(checkpoint or config).stem
         return {name: partial(make, config, checkpoint)}
-    present = {}
+    present: dict[str, Callable[[], GroundingInferencer]] = {}
     for model in read_zoo().values():
         try:
             model.find_weights()

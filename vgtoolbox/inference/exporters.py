@@ -136,8 +136,15 @@ def labelstudio_task(result: GroundingResult) -> dict[str, Any]:
                 "rle": labelstudio_rle(mask),
                 "brushlabels": [_CATEGORY],
             }
-            named["id"] += "-mask"
-            regions.append({**named, "type": "brushlabels", "from_name": "mask", "value": brush})
+            regions.append(
+                {
+                    **scored,
+                    "id": f"{name}-mask",
+                    "type": "brushlabels",
+                    "from_name": "mask",
+                    "value": brush,
+                }
+            )
     prediction = {"model_version": "vgtoolbox", "score": result.existence, "result": regions}
     return {
         "data": {"image": result.image, "expression": result.expression},

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,13 +143,16 @@ class GroundingInferencer:
         """
         pairs = pair_up(images, expressions)
         names = _names(pairs)
-        if out_file is None:
-            yield from self._answers(pairs, names, range(len(pairs)), on_error)
-            return
-        with PredictionLog(out_file, {**self._named, "score_thr": self.score_thr}) as log:
-            positions = remaining_pairs(pairs, names, log.done())
+        positions: Sequence[int] = range(len(pairs))
+        with ExitStack() as stack:
+            log = None
+            if out_file is not None:
+                made_by = {**self._named, "score_thr": self.score_thr}
+                log = stack.enter_context(PredictionLog(out_file, made_by))
+                positions = remaining_pairs(pairs, names, log.done())
             for results in self._batches(pairs, names, positions, on_error):
-                log.append([result.to_dict() for result in results])
+                if log is not None:
+                    log.append([result.to_dict() for result in results])
                 yield from results
 
     def chat(self, image: ImageLike) -> GroundingChat:
@@ -252,16 +256,6 @@ class GroundingInferencer:
             raise ValueError(f"{type(self.model).__name__} has no score threshold to set")
         postprocessor.score_thr = self.score_thr = score_thr
         return score_thr
-
-    def _answers(
-        self,
-        pairs: Sequence[Pair],
-        names: Sequence[str],
-        positions: Sequence[int],
-        on_error: OnError | None,
-    ) -> Iterator[GroundingResult]:
-        for results in self._batches(pairs, names, positions, on_error):
-            yield from results
 
     def _batches(
         self,

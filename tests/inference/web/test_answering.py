@@ -84,6 +84,7 @@ def test_an_unknown_model(responder, photo):
         ask(responder, photo, model="other")
 
 
+@pytest.mark.slow
 def test_many_at_once_get_their_own_answers_and_old_files_go(responder, photo):
     def own(index):
         return index, ask(responder, photo, f"{'very ' * (index % 5)}red circle", score_thr=0.01)

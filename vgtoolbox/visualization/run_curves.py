@@ -1,0 +1,134 @@
+"""The curves of training runs: read from what the Runner logged, summed up, drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+from vgtoolbox.visualization.palette import INSTANCE_COLORS
+
+_LOG = "vis_data/scalars.json"
+_POSITIONS = frozenset({"epoch", "iter", "step"})
+_SMALLER_IS_BETTER = ("loss", "time", "memory", "grad_norm", "lr")
+
+
+@dataclass
+class Curve:
+    """A number over the steps of a run.
+
+    Attributes:
+        steps: Iterations in training, epochs in validation; ascending.
+        values: As many.
+    """
+
+    steps: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    def best(self, *, smallest: bool) -> tuple[int, float]:
+        """Return step and value of the smallest or the greatest; the first of several."""
+        choose = min if smallest else max
+        return choose(
+            zip(self.steps, self.values, strict=True),
+            key=lambda point: (point[1], point[0] if smallest else -point[0]),
+        )
+
+
+def read_curves(work_dir: Path) -> dict[str, Curve]:
+    """Read all numbers of a run; where it was resumed, the later part replaces the earlier one.
+
+    Args:
+        work_dir: Of the run, or the folder of one of its starts.
+
+    Raises:
+        FileNotFoundError: It holds no log.
+        ValueError: A line of a log is broken; only the last one of each may be, by a kill.
+    """
+    logs = sorted(work_dir.glob(f"*/{_LOG}")) or sorted(work_dir.glob(_LOG))
+    if not logs:
+        raise FileNotFoundError(
+            f"{work_dir} holds no <start>/{_LOG}; expected the work dir of a training run"
+        )
+    points: dict[str, dict[int, float]] = {}
+    for log in logs:
+        began: dict[str, int] = {}
+        for row in _rows(log):
+            step = int(row["step"])
+            for name, value in row.items():
+                if name in _POSITIONS or not isinstance(value, int | float):
+                    continue
+                known = points.setdefault(name, {})
+                if began.setdefault(name, step) == step:
+                    points[name] = {s: v for s, v in known.items() if s < step}
+                points[name][step] = float(value)
+    return {
+        name: Curve(sorted(at), [at[step] for step in sorted(at)]) for name, at in points.items()
+    }
+
+
+def choose_names(curves: Mapping[str, Curve], patterns: Sequence[str]) -> list[str]:
+    """Return the names that patterns such as `loss*` match, in the order of the patterns.
+
+    Raises:
+        ValueError: A pattern matches none.
+    """
+    chosen: list[str] = []
+    for pattern in patterns:
+        found = [name for name in curves if fnmatch(name, pattern)]
+        if not found:
+            raise ValueError(f"nothing was logged as {pattern!r}; there are {', '.join(curves)}")
+        chosen += [name for name in found if name not in chosen]
+    return chosen
+
+
+def smaller_is_better(name: str) -> bool:
+    """Tell a loss or a cost from a metric, by its name."""
+    return any(word in name for word in _SMALLER_IS_BETTER)
+
+
+def draw_curves(runs: Mapping[str, Mapping[str, Curve]], names: Sequence[str], path: Path) -> None:
+    """Draw one plot a name, with a line for each run, into a PNG, SVG or PDF.
+
+    Args:
+        runs: Curves by the name of the run.
+        names: Of curves; a run that lacks one has no line there.
+        path: Of the file.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(4.5 * columns, 3.2 * rows), layout="constrained")
+    for plot, name in zip(figure.subplots(rows, columns, squeeze=False).flat, names, strict=False):
+        for index, (run, curves) in enumerate(runs.items()):
+            if name in curves:
+                color = [c / 255 for c in INSTANCE_COLORS[index % len(INSTANCE_COLORS)]]
+                curve = curves[name]
+                marker = "o" if len(curve.steps) < 20 else ""
+                plot.plot(curve.steps, curve.values, color=color, label=run, marker=marker)
+        plot.set_title(name)
+        plot.grid(alpha=0.3)
+    for plot in figure.axes[len(names) :]:
+        plot.remove()
+    if len(runs) > 1:
+        figure.axes[0].legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def _rows(log: Path) -> list[dict[str, float]]:
+    """Parse the lines of a log, but for a torso at its end."""
+    lines = log.read_text(encoding="utf-8").splitlines()
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            if number == len(lines):
+                break
+            raise ValueError(f"{log}, line {number} is not JSON: {error}") from error
+        if isinstance(row, dict) and "step" in row:
+            rows.append(row)
+    return rows
