@@ -127,8 +127,17 @@ def labelstudio_task(result: GroundingResult) -> dict[str, Any]:
             "rotation": 0,
             "rectanglelabels": [_CATEGORY],
         }
-        named = {"id": f"{result.id}-{index}", "score": result.scores[index], **common}
-        regions.append({**named, "type": "rectanglelabels", "from_name": "box", "value": rectangle})
+        name = f"{result.id}-{index}"
+        scored = {**common, "score": result.scores[index]}
+        regions.append(
+            {
+                **scored,
+                "id": name,
+                "type": "rectanglelabels",
+                "from_name": "box",
+                "value": rectangle,
+            }
+        )
         if result.masks:
             mask = decode_masks([result.masks[index]], result.size)[0].numpy()
             brush = {
