@@ -4,7 +4,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from vgtoolbox.structures import decode_masks, empty_rle, encode_masks
-from vgtoolbox.visualization.overlay import MIN_SIDE, Overlay, display_size, draw_overlay
+from vgtoolbox.visualization.overlay import LAYERS, MIN_SIDE, Overlay, display_size, draw_overlay
 from vgtoolbox.visualization.palette import REMAINDER, instance_color
 
 SIZE = (400, 500)
@@ -118,3 +118,27 @@ def test_a_picture_in_another_frame_is_an_error(make_record):
     overlay = Overlay.of_prediction(make_record(), score_thr=0.7)
     with pytest.raises(ValueError, match="same frame"):
         draw_overlay(np.zeros((32, 32, 3), np.uint8), overlay)
+
+
+class TestLayers:
+    def test_points_of_targets_only(self, make_record):
+        record = make_record(points_xy=[[100.0, 150.0], [375.0, 300.0]], scores=[0.9, 0.1])
+        overlay = Overlay.of_prediction(record, score_thr=0.7)
+        assert overlay.points_xy.tolist() == [[100, 150]]
+        assert overlay.resized((400, 500), (200, 250)).points_xy.tolist() == [[50, 75]]
+
+    def test_a_record_without_points_has_none(self, make_record):
+        assert Overlay.of_prediction(make_record(), score_thr=0.7).points_xy is None
+        assert Overlay.of_prediction(make_record(points_xy=[]), score_thr=0.7).points_xy is None
+
+    def test_each_draws_its_own_and_none_draws_nothing(self, image, make_record):
+        record = make_record(points_xy=[[100.0, 150.0], [375.0, 300.0]])
+        overlay = Overlay.of_prediction(record, score_thr=0.7)
+        drawn = {layer: draw_overlay(image, overlay, layers=[layer]) for layer in LAYERS}
+        assert np.array_equal(draw_overlay(image, overlay, layers=[]), image)
+        assert all((picture != image).any() for picture in drawn.values())
+        changed = (drawn["points"] != image).any(-1)
+        assert changed[150, 100]
+        assert changed.sum() < 500
+        assert (drawn["boxes"] != image).any(-1)[100, 60:140].any()
+        assert not (drawn["boxes"] != image).any(-1)[150, 100]

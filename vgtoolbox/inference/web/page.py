@@ -17,6 +17,7 @@ TITLE = "vgtoolbox: find what words name"
 LOOPBACK = "127.0.0.1"
 _ATTENTION = "attention map"
 _QUEUE_LENGTH = 64
+_BUTTONS = ["download", "fullscreen"]  # by default there is one that shares
 # Seconds between cleanings of gradio's own copies of uploads, and how old these may become.
 _CACHE = (600, 3600)
 
@@ -89,7 +90,14 @@ def _ask_tab(
                 gr.Examples([list(example) for example in examples], [image, text])
         with gr.Column(scale=2):
             verdict = gr.Markdown(elem_id="verdict")
-            gallery = gr.Gallery(label="found", columns=2, format="png", elem_id="found")
+            gallery = gr.Gallery(
+                label="found",
+                columns=2,
+                format="png",
+                object_fit="contain",
+                buttons=_BUTTONS,
+                elem_id="found",
+            )
             table = gr.Dataframe(headers=COLUMNS, label="targets", interactive=False)
             with gr.Row():
                 png = gr.DownloadButton("PNG", elem_id="download-png")
@@ -122,7 +130,12 @@ def _data_tab(gr: Any, responder: Responder, model: Any) -> None:
         index = gr.Number(0, label="sample", precision=0, minimum=0, elem_id="sample")
         show = gr.Button("Show", elem_id="show")
     words = gr.Markdown(elem_id="sample-words")
-    picture = gr.Image(label="ground truth | prediction", format="png", elem_id="sample-picture")
+    picture = gr.Image(
+        label="ground truth | prediction",
+        format="png",
+        buttons=_BUTTONS,
+        elem_id="sample-picture",
+    )
     browsers: dict[str, SplitBrowser] = {}
 
     def browse(name: str, split_name: str, position: float) -> Any:
