@@ -6,6 +6,7 @@ import torch
 from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from vgtoolbox.engine import build_runner
 from vgtoolbox.engine.hooks import ValidationPicturesHook
@@ -45,7 +46,9 @@ def runner(tmp_path):
         save_dir=str(tmp_path / "vis"),
     )
     model = SimpleNamespace(postprocessor=SimpleNamespace(score_thr=0.5))
-    return SimpleNamespace(visualizer=visualizer, model=model, epoch=2, val_dataloader=[None] * 10)
+    return SimpleNamespace(
+        visualizer=visualizer, model=model, epoch=2, val_dataloader=DataLoader(range(10))
+    )
 
 
 def pictures(tmp_path):
@@ -59,6 +62,21 @@ def test_as_many_as_asked_spread_over_the_split(runner, sample, tmp_path):
         hook.after_val_iter(runner, index, outputs=[sample])
     assert [path.name for path in pictures(tmp_path)] == [
         f"val-sample-{index}_2.png" for index in (0, 4, 9)
+    ]
+
+
+def test_batches_and_their_rest(runner, sample, tmp_path):
+    runner.val_dataloader = DataLoader(range(10), batch_size=4)
+    hook = ValidationPicturesHook(3)
+    for index, length in enumerate((4, 4, 2)):
+        batch = [sample.clone() for _ in range(length)]
+        for offset, each in enumerate(batch):
+            each.set_metainfo({"sample_id": f"sample-{4 * index + offset}"})
+        hook.after_val_iter(runner, index, outputs=batch)
+    assert [path.name[:12] for path in pictures(tmp_path)] == [
+        "val-sample-0",
+        "val-sample-4",
+        "val-sample-9",
     ]
 
 

@@ -27,8 +27,8 @@ _GAP = 8
 class ValidationPicturesHook(Hook):
     """Hand pictures to the Runner's visualizer: ground truth beside prediction.
 
-    The samples are the first ones of batches that lie evenly over the split, the same in every
-    epoch. With several processes they are those of the main one.
+    The samples lie evenly over the split, the same in every epoch. With several processes they are
+    of the main one's part.
 
     Args:
         num: Pictures an epoch.
@@ -63,17 +63,20 @@ class ValidationPicturesHook(Hook):
         data_batch: Any = None,
         outputs: Sequence[GroundingDataSample] | None = None,
     ) -> None:
-        """Draw the first sample of a chosen batch."""
+        """Draw the chosen samples of a batch."""
         if not outputs or not is_main_process() or runner.epoch % self.interval:
             return
-        if batch_idx not in self._chosen(len(runner.val_dataloader)):
-            return
-        sample = outputs[0]
-        name = re.sub(r"[^\w-]+", "-", str(sample.sample_id))
-        runner.visualizer.add_image(f"val-{name}", self._draw(runner, sample), runner.epoch)
+        loader = runner.val_dataloader
+        chosen = self._chosen(len(loader.sampler))
+        first = batch_idx * (loader.batch_size or len(outputs))
+        for position, sample in enumerate(outputs, start=first):
+            if position in chosen:
+                name = re.sub(r"[^\w-]+", "-", str(sample.sample_id))
+                picture = self._draw(runner, sample)
+                runner.visualizer.add_image(f"val-{name}", picture, runner.epoch)
 
-    def _chosen(self, batches: int) -> frozenset[int]:
-        return frozenset(np.linspace(0, batches - 1, min(self.num, batches)).astype(int).tolist())
+    def _chosen(self, samples: int) -> frozenset[int]:
+        return frozenset(np.linspace(0, samples - 1, min(self.num, samples)).astype(int).tolist())
 
     def _draw(self, runner: Runner, sample: GroundingDataSample) -> Picture:
         postprocessor: Any = getattr(runner.model, "postprocessor", None)
