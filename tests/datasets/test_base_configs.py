@@ -61,7 +61,8 @@ def test_a_leaf_changes_one_step_of_a_pipeline(name, tmp_path):
         "train_dataloader = dict(dataset=dict(pipeline=dict(resize=dict(size=48))))\n"
     )
     base, config = Config.fromfile(CONFIGS / f"{name}.py"), Config.fromfile(leaf)
-    assert config.train_dataloader.dataset.pipeline.resize == {"type": "Resize", "size": 48}
+    step = base.train_dataloader.dataset.pipeline.resize
+    assert config.train_dataloader.dataset.pipeline.resize == {**step, "size": 48}
     assert list(config.train_dataloader.dataset.pipeline) == list(
         base.train_dataloader.dataset.pipeline
     )

@@ -29,13 +29,14 @@ def loader(official_tree, pipeline):
     }
 
 
-def test_the_plain_way_differs_in_three_options(loader):
+def test_the_plain_way_differs_in_its_options(loader):
     plain = make_plain(loader)
     assert plain["sampler"]["type"] == "DefaultSampler"
     steps = plain["dataset"]["pipeline"]
     assert steps["load"]["cache_mb"] == 0
     assert steps["targets"]["dense"] is True
-    for name in ("choose", "clean", "resize", "tokenize", "pack"):
+    assert steps["resize"]["cache_mb"] == 0
+    for name in ("choose", "clean", "tokenize", "pack"):
         assert steps[name] == loader["dataset"]["pipeline"][name]
     assert loader["dataset"]["pipeline"]["load"]["cache_mb"] == 1
 

@@ -50,7 +50,7 @@ def make_plain(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the same loader in random order, each sample decoding its image and whole masks."""
     pipeline = {name: dict(step) for name, step in config["dataset"]["pipeline"].items()}
     for step in pipeline.values():
-        if step["type"] == "LoadImage":
+        if step["type"] in ("LoadImage", "Resize"):
             step["cache_mb"] = 0
         if step["type"] == "LoadTargets":
             step["dense"] = True

@@ -83,3 +83,20 @@ def test_a_broken_file_is_not_remembered(tmp_path):
 def test_the_bound_is_checked():
     with pytest.raises(ValueError, match="cache_mb must be 0 or more"):
         LoadImage(cache_mb=-1)
+
+
+def test_a_resized_image_is_kept_until_a_step_changes_it(tmp_path):
+    path = tmp_path / "photo.png"
+    noise = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    load, resize = LoadImage(cache_mb=1), Resize(16, cache_mb=1)
+    first, again = (resize(load({"img_path": str(path)}))["image"] for _ in range(2))
+    assert first.data_ptr() == again.data_ptr()
+
+    changed = load({"img_path": str(path)})
+    changed["image"] = changed["image"] // 2
+    darker = resize(changed)["image"]
+    assert darker.float().mean() < 0.6 * first.float().mean()
+    plain = Resize(16)(LoadImage()({"img_path": str(path)}))["image"]
+    for kept in (first, resize(load({"img_path": str(path)}))["image"]):
+        assert (kept == plain).all()

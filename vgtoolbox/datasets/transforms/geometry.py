@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as tvf
 
+from vgtoolbox.datasets.transforms.image_cache import ImageCache
 from vgtoolbox.datasets.transforms.resampling import (
     NEAREST_AS_OPENCV,
     Interpolation,
@@ -48,6 +50,8 @@ class Resize:
         interpolation: "bilinear" or "bicubic", of the image.
         keep_ratio: Fit the image into `size` and pad below and right, instead of stretching it.
         pad_value: Grey level of that padding, 0..255.
+        cache_mb: Keep the images resized last, as `LoadImage` does the decoded ones. An image that
+            a step between the two has changed is never kept.
     """
 
     def __init__(
@@ -58,8 +62,12 @@ class Resize:
         interpolation: Interpolation = "bilinear",
         keep_ratio: bool = False,
         pad_value: int = 0,
+        cache_mb: float = 0,
     ) -> None:
         check_resampling(backend, interpolation)
+        if cache_mb < 0:
+            raise ValueError(f"cache_mb must be 0 or more, got {cache_mb}")
+        self._cache = ImageCache(int(cache_mb * 1e6))
         self.size = _pair(size)
         self.backend = backend
         self.interpolation = interpolation
@@ -73,7 +81,13 @@ class Resize:
         what the image takes of the input, padding left out.
         """
         content = self._content_size(*image_size(results))
-        resize_sample(results, content, backend=self.backend, interpolation=self.interpolation)
+        resize_sample(
+            results,
+            content,
+            backend=self.backend,
+            interpolation=self.interpolation,
+            cache=self._cache,
+        )
         pad_sample(results, self.size, self.pad_value)
         return results
 
@@ -193,23 +207,45 @@ def resize_sample(
     *,
     backend: ResizeBackend,
     interpolation: Interpolation = "bilinear",
+    cache: ImageCache | None = None,
 ) -> None:
-    """Resize image, boxes and masks to `size` (H, W), and note the way back."""
+    """Resize image, boxes and masks to `size` (H, W), and note the way back.
+
+    Args:
+        results: The sample.
+        size: (H, W); with a `cache`, the same whenever the same image comes.
+        backend: See `Resize`.
+        interpolation: "bilinear" or "bicubic", of the image.
+        cache: Keeps the resized image for other samples of the same file.
+    """
     height, width = image_size(results)
     factor = (size[1] / width, size[0] / height)
     if "rles" in results and backend in NEAREST_AS_OPENCV:
         masks = decode_masks_resized(results.pop("rles"), (height, width), size)
         results["masks"] = tv_tensors.Mask(masks)
     decode_targets(results)
-    results["image"] = tv_tensors.Image(
-        resize_image(results["image"], size, backend=backend, interpolation=interpolation)
-    )
+    image = results["image"].as_subclass(torch.Tensor)
+
+    def resized() -> np.ndarray:
+        return resize_image(image, size, backend=backend, interpolation=interpolation).numpy()
+
+    if cache is not None and _is_as_decoded(results):
+        pixels = cache.get(str(results["img_path"]), resized)
+    else:
+        pixels = resized()
+    results["image"] = tv_tensors.Image(torch.from_numpy(pixels))
     if "boxes" in results:
         set_boxes(results, plain_boxes(results) * torch.tensor(factor * 2), size)
     if "masks" in results and results["masks"].shape[-2:] != size:
         results["masks"] = tv_tensors.Mask(resize_target_masks(results["masks"], size, backend))
     note_scaling(results, factor)
     results["img_shape"] = size
+
+
+def _is_as_decoded(results: Results) -> bool:
+    """Tell whether the image still is the memory that `LoadImage` decoded into."""
+    decoded = results.get("decoded")
+    return decoded is not None and results["image"].data_ptr() == decoded.ctypes.data
 
 
 def pad_sample(results: Results, size: tuple[int, int], value: int) -> None:

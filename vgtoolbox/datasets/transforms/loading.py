@@ -57,6 +57,7 @@ class LoadImage:
             pixels = results["image"]
         else:
             pixels = self._cache.get(str(results["img_path"]), lambda: _read_rgb(results))
+            results["decoded"] = pixels  # by which a later step sees that the image is untouched
         height, width = pixels.shape[:2]
         expected = (results.get("height", height), results.get("width", width))
         if expected != (height, width):
