@@ -6,32 +6,12 @@
 # Published (gIoU / cIoU / N-acc, protocol "gsva"): val 75.1/71.6/73.2, testA 77.0/76.9/72.4, testB
 # 69.7/68.5/65.5. Hardware of the paper: 4 GPUs, 20 000 steps of 32 images. Ours: not trained.
 _base_ = [
-    "../_base_/models/mllmseg_internvl2_5_8b.py",
+    "../_base_/models/mllmseg_internvl2_5_8b_lora.py",
     "../_base_/datasets/mllmseg_grefer.py",
     "../_base_/schedules/mllmseg_50k.py",
     "../_base_/runtime/mllm.py",
 ]
 
-model = dict(
-    mllm=dict(
-        lora=dict(
-            targets=[
-                "q_proj",
-                "k_proj",
-                "v_proj",
-                "o_proj",
-                "gate_proj",
-                "up_proj",
-                "down_proj",
-            ],
-            rank=64,
-            alpha=128,
-            dropout=0.05,
-        ),
-        trainable=["embeddings", "final_norm"],
-        gradient_checkpointing=True,
-    ),
-)
 train_cfg = dict(max_iters=40000, val_interval=4000)
 param_scheduler = [
     dict(type="LinearLR", start_factor=1e-6, by_epoch=False, begin=0, end=1200),

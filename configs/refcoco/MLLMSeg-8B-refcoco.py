@@ -8,33 +8,10 @@
 # val/test 79.9/80.8; REC Acc@0.5 93.5/95.0/90.3, 89.4/92.3/85.2, 91.1/91.3. Hardware of the paper:
 # 4 GPUs. Ours: not trained; the layout and the outputs are checked against recorded ones.
 _base_ = [
-    "../_base_/models/mllmseg_internvl2_5_8b.py",
+    "../_base_/models/mllmseg_internvl2_5_8b_lora.py",
     "../_base_/datasets/mllmseg_refer.py",
     "../_base_/schedules/mllmseg_50k.py",
     "../_base_/runtime/mllm.py",
 ]
 
-# Whole embeddings are trained, as published for the 8B; "new_rows" trains those of [SEG] and [REJ]
-# alone, at a fraction of the memory. (The published 1B and 4B freeze them by mistake, and can't
-# learn [REJ].)
-model = dict(
-    mllm=dict(
-        pretrained="pretrain_weights/InternVL2_5-8B",
-        lora=dict(
-            targets=[
-                "q_proj",
-                "k_proj",
-                "v_proj",
-                "o_proj",
-                "gate_proj",
-                "up_proj",
-                "down_proj",
-            ],
-            rank=64,
-            alpha=128,
-            dropout=0.05,
-        ),
-        trainable=["embeddings", "final_norm"],
-        gradient_checkpointing=True,
-    ),
-)
+model = dict(mllm=dict(pretrained="pretrain_weights/InternVL2_5-8B"))

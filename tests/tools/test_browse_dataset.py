@@ -1,8 +1,7 @@
 """tools/analysis/browse_dataset.py on the two images of the official tree."""
 
+import functools
 import json
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,17 +59,8 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def browse(monkeypatch, capsys):
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", [str(word) for word in ("browse_dataset", *words)])
-        code = 0
-        try:
-            runpy.run_path(str(SCRIPT), run_name="__main__")
-        except SystemExit as exit_:
-            code = exit_.code
-        return code, *capsys.readouterr()
-
-    return run
+def browse(run_script):
+    return functools.partial(run_script, SCRIPT)
 
 
 @pytest.mark.parametrize("split", ["train", "other"])

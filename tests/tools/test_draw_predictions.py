@@ -1,8 +1,7 @@
 """tools/draw_predictions.py on a gRefCOCO-type split of two images."""
 
+import functools
 import json
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,17 +66,8 @@ def predictions(tmp_path):
 
 
 @pytest.fixture
-def draw(monkeypatch, capsys):
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", [str(word) for word in ("draw_predictions", *words)])
-        code = 0
-        try:
-            runpy.run_path(str(SCRIPT), run_name="__main__")
-        except SystemExit as exit_:
-            code = exit_.code
-        return code, *capsys.readouterr()
-
-    return run
+def draw(run_script):
+    return functools.partial(run_script, SCRIPT)
 
 
 def test_draws_beside_the_predictions_by_default(draw, config, predictions):
