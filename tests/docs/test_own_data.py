@@ -31,7 +31,7 @@ def test_from_photographs_to_answers(tmp_path):
     assert "splits" in json.loads((mine / "report" / "metrics.json").read_text())
     assert len(list((mine / "found").glob("*.png"))) == 2
     assert len(json.loads((mine / "all" / "coco.json").read_text())["images"]) == 20
-    assert len(list((mine / "work").rglob("val-*.png"))) == 8  # four an epoch
+    assert len(list((mine / "run").rglob("val-*.png"))) == 8  # four an epoch
 
 
 def run(commands, folder):
