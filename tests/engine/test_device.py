@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -23,3 +28,39 @@ def test_a_device_that_is_not_there_is_refused():
 def test_a_process_alone_starts_no_group():
     with process_group(torch.device("cpu")):
         assert not torch.distributed.is_initialized()
+
+
+TRAINS_IN_A_GROUP = """
+import atexit
+from pathlib import Path
+
+@atexit.register
+def report():
+    print(*sorted({path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}))
+
+import torch
+from vgtoolbox.engine.device import process_group
+
+with process_group(torch.device("cpu")):
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(1, 1))
+    model(torch.ones(1, 1)).sum().backward()
+    model.in_a_cycle = [model]
+    report()
+del model
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's list of threads")
+def test_no_thread_of_the_group_is_left_when_python_ends():
+    group = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+    group |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINS_IN_A_GROUP],
+        env={**os.environ, **group},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    during, at_the_end = done.stdout.splitlines()
+    assert "gloo" in during
+    assert "gloo" not in at_the_end

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +58,10 @@ def process_group(device: torch.device) -> Iterator[None]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    # DDP holds the group in reference cycles, and the group its threads. One that asks for the
+    # interpreter's lock while the interpreter is being torn down aborts the process ("terminate
+    # called without an active exception"): the threads have to end before that.
+    atexit.register(gc.collect)
     torch_distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
