@@ -40,6 +40,11 @@ model = dict(
                 initializer_range=0.06,
                 layer_scale_init_value=1.0,
             ),
+            # As configs/shapes/InstanceVG-tiny-shapes.py, and why: words, places and edges can be
+            # told apart from the first step on.
+            embed_init_std=0.5,
+            sine_position_scale=2.0,
+            cosine_patch_scale=4.0,
         ),
         tokenizer=dict(
             type="SentencePieceChatTokenizer",

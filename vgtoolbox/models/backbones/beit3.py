@@ -13,7 +13,8 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vgtoolbox.models.layers import Multiway, cosine_patch_basis, sine_position_encoding
+from vgtoolbox.models.layers import Multiway
+from vgtoolbox.models.layers.initialization import write_cosine_patches, write_sine_positions
 from vgtoolbox.registry import MODELS
 
 # fairseq counts positions from 2 (0 and 1 stand for padding); the published tables hold those rows.
@@ -100,9 +101,11 @@ class BEiT3(nn.Module):
         self.norm = Multiway(lambda: nn.LayerNorm(embed_dim))
         self._init_weights(init_std, embed_init_std)
         if sine_position_scale is not None:
-            self._init_sine_positions(sine_position_scale)
+            # The row of CLS, before those of the patches, keeps its noise.
+            patches = self.vision_positions.weight[POSITION_OFFSET + 1 :]
+            write_sine_positions(patches, self.grid, sine_position_scale)
         if cosine_patch_scale is not None:
-            self._init_cosine_patches(cosine_patch_scale)
+            write_cosine_patches(self.patch_embed.weight, cosine_patch_scale)
 
     def forward(
         self, images: Tensor, token_ids: Tensor, text_padding_mask: Tensor
@@ -136,20 +139,6 @@ class BEiT3(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=init_std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-
-    @torch.no_grad()
-    def _init_sine_positions(self, scale: float) -> None:
-        """Write sines into the rows of the patches; the CLS row keeps its noise."""
-        # With DETR's temperature most channels would be constant on a small grid.
-        sines = sine_position_encoding(self.grid, self.embed_dim, temperature=20.0)
-        self.vision_positions.weight[POSITION_OFFSET + 1 :].copy_(scale * sines)
-
-    @torch.no_grad()
-    def _init_cosine_patches(self, scale: float) -> None:
-        """Write cosine filters; channels beyond their number keep their noise."""
-        weight = self.patch_embed.weight  # (C, 3, P, P)
-        basis = cosine_patch_basis(weight.shape[-1], len(weight))
-        weight[: len(basis)].copy_(scale * basis)
 
     def _embed_vision(self, images: Tensor) -> Tensor:
         patches = self.patch_embed(images)

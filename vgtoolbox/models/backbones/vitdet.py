@@ -16,11 +16,10 @@ from torch.nn import functional as F
 
 from vgtoolbox.models.layers import (
     DecomposedRelativePosition,
-    cosine_patch_basis,
     join_windows,
-    sine_position_encoding,
     split_windows,
 )
+from vgtoolbox.models.layers.initialization import write_cosine_patches, write_sine_positions
 from vgtoolbox.registry import MODELS
 
 NORM_EPS = 1e-6
@@ -88,15 +87,11 @@ class ViTDet(nn.Module):
             for i in range(depth)
         )
         self._draw_weights(init_std)
-        with torch.no_grad():
-            if sine_position_scale is not None:
-                # With DETR's temperature most channels would be constant on a small grid.
-                grid = (position_side, position_side)
-                sines = sine_position_encoding(grid, embed_dim, temperature=20.0)
-                self.position_embed[0, 1:] = sine_position_scale * sines
-            if cosine_patch_scale is not None:
-                basis = cosine_patch_basis(patch_size, embed_dim)
-                self.patch_embed.weight[: len(basis)] = cosine_patch_scale * basis
+        if sine_position_scale is not None:
+            grid = (position_side, position_side)
+            write_sine_positions(self.position_embed[0, 1:], grid, sine_position_scale)
+        if cosine_patch_scale is not None:
+            write_cosine_patches(self.patch_embed.weight, cosine_patch_scale)
 
     def forward(
         self,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, InternVLConfig
 
+from vgtoolbox.models.layers.initialization import write_cosine_patches, write_sine_positions
 from vgtoolbox.models.mllm.adapter import ImageFeatures, MultimodalAdapter, torch_dtype
 from vgtoolbox.registry import MODELS
 
@@ -55,6 +57,12 @@ class InternVL(MultimodalAdapter):
         dtype: Of the weights: "float32", "bfloat16", "float16".
         attention: "sdpa", "eager" or another of transformers' implementations. Shared prefixes need
             one that takes a mask.
+        embed_init_std: Of the token table, for training from random weights: words that are faint
+            beside what the first block adds are hard to tell apart. None leaves the table.
+        sine_position_scale: Likewise, of sines in the vision tower's position table, which is 0
+            otherwise: a model without pretraining then knows which patches are neighbours.
+        cosine_patch_scale: Likewise, of cosine filters in its patch embedding: edges are then seen
+            as clearly as colours.
     """
 
     def __init__(
@@ -64,12 +72,24 @@ class InternVL(MultimodalAdapter):
         vision_config: Mapping[str, Any],
         dtype: str = "float32",
         attention: str = "sdpa",
+        embed_init_std: float | None = None,
+        sine_position_scale: float | None = None,
+        cosine_patch_scale: float | None = None,
     ) -> None:
         super().__init__()
         config = native_config(text_config, vision_config)
         self.model = AutoModelForImageTextToText.from_config(
             config, attn_implementation=attention, dtype=torch_dtype(dtype)
         )
+        embeddings = self.model.model.vision_tower.embeddings
+        if embed_init_std is not None:
+            torch.nn.init.normal_(self.model.get_input_embeddings().weight, std=embed_init_std)
+        if sine_position_scale is not None:
+            grid = embeddings.patch_embeddings.patch_shape
+            write_sine_positions(embeddings.position_embeddings[0, 1:], grid, sine_position_scale)
+        if cosine_patch_scale is not None:
+            weight = embeddings.patch_embeddings.projection.weight
+            write_cosine_patches(weight, cosine_patch_scale)
 
     @property
     def language_model(self) -> Any:
