@@ -11,19 +11,17 @@ Without --config and --checkpoint: the tiny InstanceVG that was trained on gener
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from pathlib import Path
 
-from PIL import Image
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from vgtoolbox.engine import parse_options
 from vgtoolbox.engine.errors import USER_ERRORS
-from vgtoolbox.inference import GroundingInferencer, GroundingResult, safe_name
+from vgtoolbox.inference import GroundingInferencer, GroundingResult, save_result
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY_CHECKPOINT = ROOT / "pretrain_weights" / "InstanceVG-tiny-shapes.safetensors"
@@ -43,17 +41,6 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V")
     return parser.parse_args(words)
-
-
-def save(result: GroundingResult, picture: Image.Image, folder: Path) -> tuple[Path, Path]:
-    """Write the picture and the JSON of one result, and return where."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = safe_name(Path(result.image).stem, result.expression)
-    image_file, json_file = folder / f"{stem}.png", folder / f"{stem}.json"
-    picture.save(image_file)
-    line = json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False)
-    json_file.write_text(line + "\n", encoding="utf-8")
-    return image_file, json_file
 
 
 def print_result(console: Console, result: GroundingResult, score_thr: float) -> None:
@@ -92,7 +79,7 @@ def main(words: list[str] | None = None) -> None:
     pictures = inferencer.visualize(arguments.img, results)
     for result, picture in zip(results, pictures, strict=True):
         print_result(console, result, inferencer.score_thr)
-        for path in save(result, Image.fromarray(picture), Path(arguments.output_dir)):
+        for path in save_result(result, picture, arguments.output_dir):
             console.print(str(path), soft_wrap=True)
 
 

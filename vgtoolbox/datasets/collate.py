@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import default_collate, get_worker_info
+from torch.utils.data import default_collate
 
-from vgtoolbox.datasets.batch_transfer import SamplesInTransit
+from vgtoolbox.datasets.batch_transfer import ready_to_send
 from vgtoolbox.registry import FUNCTIONS
 
 
@@ -24,18 +25,22 @@ def grounding_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
         `{"inputs": {"images": (B, 3, H, W) uint8, "token_ids": (B, T), "text_padding_mask": (B, T)
         bool}, "data_samples": list of B samples}`.
     """
-    # default_collate, in a worker process, stacks straight into shared memory.
+    images = _stack(_pad_to_largest([item["inputs"]["image"] for item in batch]))
     inputs = {
-        key: default_collate([item["inputs"][key] for item in batch])
+        key: _stack([item["inputs"][key] for item in batch])
         for key in batch[0]["inputs"]
         if key != "image"
     }
-    images = default_collate(_pad_to_largest([item["inputs"]["image"] for item in batch]))
     samples = [item["data_samples"] for item in batch]
-    return {
-        "inputs": {"images": images, **inputs},
-        "data_samples": SamplesInTransit(samples) if get_worker_info() else samples,
-    }
+    return ready_to_send({"inputs": {"images": images, **inputs}, "data_samples": samples})
+
+
+def _stack(tensors: list[Tensor]) -> Tensor:
+    """Stack tensors of one shape."""
+    if tensors[0].ndim == 1:  # tokens, which travel with the samples
+        return torch.stack(tensors)
+    # default_collate, in a worker process, stacks straight into shared memory.
+    return default_collate(tensors)
 
 
 def _pad_to_largest(images: list[Tensor]) -> list[Tensor]:

@@ -4,6 +4,14 @@ from vgtoolbox.inference.chat import GroundingChat
 from vgtoolbox.inference.exporters import coco_dataset
 from vgtoolbox.inference.inferencer import GroundingInferencer
 from vgtoolbox.inference.naming import safe_name
+from vgtoolbox.inference.saving import save_result
 from vgtoolbox.inference.schemas import GroundingResult
 
-__all__ = ["GroundingChat", "GroundingInferencer", "GroundingResult", "coco_dataset", "safe_name"]
+__all__ = [
+    "GroundingChat",
+    "GroundingInferencer",
+    "GroundingResult",
+    "coco_dataset",
+    "safe_name",
+    "save_result",
+]

@@ -58,7 +58,7 @@ def accelerate(
     if mode in ("fused", "cudagraph"):
         _fuse(model, device, dtype)
     if dtype != torch.float32:
-        _store_matrices(model, dtype)
+        store_matrices(model, dtype)
     forward = _with_autocast(lambda inputs: model(inputs, mode="tensor"), device, dtype)
     if mode == "compile":
         options: dict[str, Any] = {"freezing": True} if device.type == "cpu" else {}
@@ -183,7 +183,7 @@ def _fuse(model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
     print_log(message, logger="current", level=logging.DEBUG)
 
 
-def _store_matrices(model: nn.Module, dtype: torch.dtype) -> None:
+def store_matrices(model: nn.Module, dtype: torch.dtype) -> None:
     """Keep what autocast would cast in every pass in that precision from the start."""
     for module in model.modules():
         if type(module) in (nn.Linear, nn.Conv2d, nn.ConvTranspose2d):

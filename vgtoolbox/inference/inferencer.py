@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,21 @@ from vgtoolbox.inference.chat import GroundingChat
 from vgtoolbox.inference.images import (
     MAX_PIXELS,
     PictureReader,
-    image_name,
     read_image,
     working_picture,
 )
 from vgtoolbox.inference.loading import ConfigLike, load_grounder
 from vgtoolbox.inference.naming import safe_name
-from vgtoolbox.inference.pairing import Expressions, Pair, chunks, pair_up
-from vgtoolbox.inference.prediction_log import PredictionLog, remaining_pairs
-from vgtoolbox.inference.schemas import PUBLISHED_SCORE_THR, GroundingResult
+from vgtoolbox.inference.pairing import Expressions, Pair, pair_up
+from vgtoolbox.inference.precision import Arithmetic, Precision
+from vgtoolbox.inference.saving import save_result
+from vgtoolbox.inference.schemas import PUBLISHED_SCORE_THR, GroundingResult, Task
 from vgtoolbox.inference.sources import ImageLike, is_one_image, list_images
+from vgtoolbox.inference.streaming import OnError, image_names, stream_answers
 from vgtoolbox.registry import INFERENCERS
 from vgtoolbox.structures import GroundingDataSample
 from vgtoolbox.visualization import prediction_panel
 from vgtoolbox.visualization.drawing import Picture
-
-OnError = Callable[[str, str, Exception], None]
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,8 @@ class GroundingInferencer:
         checkpoint: Ours or a published one; None takes the weights of the named model, or leaves
             them random, with a warning.
         device: "auto" takes cuda, then mps, then cpu.
+        dtype: "auto" leaves the weights as they are; "float32", or "bfloat16" or "float16" for
+            half the memory, and on most accelerators half the time.
         batch_size: Pairs that the model reads at once.
         score_thr: Instances above it are targets, and none above it means no target; None keeps
             the model's own.
@@ -80,6 +80,7 @@ class GroundingInferencer:
         checkpoint: str | Path | None = None,
         *,
         device: str = "auto",
+        dtype: Precision = "auto",
         batch_size: int = 1,
         score_thr: float | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -92,9 +93,10 @@ class GroundingInferencer:
         self.max_pixels = max_pixels
         loaded = load_grounder(config, checkpoint, options)
         self.config = loaded.config
-        self.model = loaded.model.to(self.device)
+        self._arithmetic = Arithmetic(dtype)
+        self.model = self._arithmetic.prepare(loaded.model).to(self.device)
         self.pipeline, self.collate = loaded.pipeline, loaded.collate
-        self._named = {
+        self._made_by = {
             "config": str(config) if isinstance(config, (str, Path)) else None,
             "checkpoint": None if checkpoint is None else str(checkpoint),
         }
@@ -102,7 +104,14 @@ class GroundingInferencer:
         print_log(f"inference on device: {self.device}", logger="current", level=logging.INFO)
 
     def __call__(
-        self, images: ImageLike | Iterable[ImageLike], expressions: Expressions
+        self,
+        images: ImageLike | Iterable[ImageLike],
+        expressions: Expressions,
+        *,
+        tasks: Task = "auto",
+        topk: int | None = None,
+        score_thr: float | None = None,
+        out_dir: str | Path | None = None,
     ) -> list[GroundingResult]:
         """Find what each expression names.
 
@@ -110,6 +119,10 @@ class GroundingInferencer:
             images: One or several: paths, folders, patterns, http(s) addresses, PIL images, uint8
                 RGB arrays (H, W, 3), tensors (3, H, W).
             expressions: One, several, or several for each image; `pair_up` states the rule.
+            tasks: "auto", "box", "mask" or "both"; see `GroundingResult.reduced`.
+            topk: At most so many candidates a result, those of the highest scores.
+            score_thr: For this call; None keeps that of the inferencer.
+            out_dir: Write a PNG and a JSON of each result into this folder.
 
         Returns:
             One result a pair, in order.
@@ -118,13 +131,27 @@ class GroundingInferencer:
             ValueError: The numbers do not fit, an image is broken, or an expression is empty.
             FileNotFoundError: There is no such image.
         """
-        return list(self.stream(images, expressions))
+        usual = self.score_thr
+        if score_thr is not None:
+            self.use_score_thr(score_thr)
+        try:
+            pairs = pair_up(images, expressions)
+            results = list(stream_answers(self, pairs, tasks=tasks, topk=topk))
+        finally:
+            if score_thr is not None:
+                self.use_score_thr(usual)
+        if out_dir is not None:
+            for (image, _), result in zip(pairs, results, strict=True):
+                save_result(result, *self.visualize([image], [result]), out_dir)
+        return results
 
     def stream(
         self,
         images: ImageLike | Iterable[ImageLike],
         expressions: Expressions,
         *,
+        tasks: Task = "auto",
+        topk: int | None = None,
         out_file: str | os.PathLike[str] | None = None,
         on_error: OnError | None = None,
     ) -> Iterator[GroundingResult]:
@@ -133,6 +160,8 @@ class GroundingInferencer:
         Args:
             images: As in a call.
             expressions: As in a call.
+            tasks: As in a call.
+            topk: As in a call.
             out_file: A `predictions.jsonl` that results are written to before they are given. What
                 it holds already is not done again, so that a run that was killed goes on.
             on_error: Told image, expression and error of a pair that can not be read, in place of
@@ -142,18 +171,14 @@ class GroundingInferencer:
             Results of what was not done yet, in order.
         """
         pairs = pair_up(images, expressions)
-        names = _names(pairs)
-        positions: Sequence[int] = range(len(pairs))
-        with ExitStack() as stack:
-            log = None
-            if out_file is not None:
-                made_by = {**self._named, "score_thr": self.score_thr}
-                log = stack.enter_context(PredictionLog(out_file, made_by))
-                positions = remaining_pairs(pairs, names, log.done())
-            for results in self._batches(pairs, names, positions, on_error):
-                if log is not None:
-                    log.append([result.to_dict() for result in results])
-                yield from results
+        return stream_answers(
+            self, pairs, tasks=tasks, topk=topk, out_file=out_file, on_error=on_error
+        )
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """What its answers depend on, as plain values."""
+        return {**self._made_by, "score_thr": self.score_thr}
 
     def chat(self, image: ImageLike) -> GroundingChat:
         """Begin a conversation about one image."""
@@ -175,17 +200,19 @@ class GroundingInferencer:
             rounds: What was asked and answered about the image before.
             read: Decodes an image; None decodes each that follows itself once.
         """
-        names = _names(pairs) if names is None else names
+        names = image_names(pairs) if names is None else names
         read = PictureReader(self.max_pixels) if read is None else read
         return [
-            self._prepare(read(image), expression, name, rounds)
+            _prepare(self.pipeline, read(image), (name, expression), rounds)
             for (image, expression), name in zip(pairs, names, strict=True)
         ]
 
     @torch.inference_mode()
     def forward(self, prepared: Sequence[PreparedPair]) -> list[GroundingDataSample]:
         """Run the model on what `preprocess` gave, as one batch."""
-        return self.model.eval().test_step(self.collate([pair.item for pair in prepared]))
+        batch = self.collate([pair.item for pair in prepared])
+        with self._arithmetic.context(self.device):
+            return self.model.eval().test_step(batch)
 
     def postprocess(
         self,
@@ -239,7 +266,12 @@ class GroundingInferencer:
             chosen = list_images(images) * (len(results) if is_one_image(images) else 1)
         if len(chosen) != len(results):
             raise ValueError(f"{len(chosen)} images for {len(results)} results to draw over them")
-        return [self._draw(image, result) for image, result in zip(chosen, results, strict=True)]
+        pictures = []
+        for image, result in zip(chosen, results, strict=True):
+            picture = working_picture(read_image(image, max_pixels=self.max_pixels))
+            shown = result.resized((picture.shape[0], picture.shape[1])).to_dict()
+            pictures.append(prediction_panel(picture, shown, score_thr=result.score_thr))
+        return pictures
 
     def use_score_thr(self, score_thr: float | None) -> float:
         """Hand a threshold to the model, or learn the one that it has.
@@ -257,54 +289,23 @@ class GroundingInferencer:
         postprocessor.score_thr = self.score_thr = score_thr
         return score_thr
 
-    def _batches(
-        self,
-        pairs: Sequence[Pair],
-        names: Sequence[str],
-        positions: Sequence[int],
-        on_error: OnError | None,
-    ) -> Iterator[list[GroundingResult]]:
-        """Answer the pairs at `positions`, a batch at a time."""
-        read = PictureReader(self.max_pixels)  # across batches, of which one image may fill several
-        for batch in chunks(positions, self.batch_size):
-            prepared = []
-            for position in batch:
-                try:
-                    pair, name = pairs[position], names[position]
-                    prepared += self.preprocess([pair], names=[name], read=read)
-                except (OSError, ValueError, TypeError) as error:
-                    if on_error is None:
-                        raise
-                    on_error(names[position], pairs[position][1], error)
-            yield self.answer(prepared)
 
-    def _prepare(
-        self, picture: Picture, expression: str, name: str, rounds: Sequence[GroundingResult]
-    ) -> PreparedPair:
-        record: dict[str, Any] = {
-            "image": working_picture(picture),
-            "img_path": name,
-            "sample_idx": 0,
-            "sample_id": safe_name(Path(name).stem, expression, unread=name),
-            "split": "",
-            "expressions": [expression],
-            "rounds": tuple(rounds),
-            "rng": np.random.default_rng(0),
-        }
-        item = self.pipeline(record)
-        return PreparedPair(item, expression, (picture.shape[0], picture.shape[1]))
-
-    def _draw(self, image: ImageLike, result: GroundingResult) -> Picture:
-        picture = working_picture(read_image(image, max_pixels=self.max_pixels))
-        shown = result.resized((picture.shape[0], picture.shape[1]))
-        return prediction_panel(picture, shown.to_dict(), score_thr=result.score_thr)
-
-
-def _names(pairs: Sequence[Pair]) -> list[str]:
-    """Name the images of pairs; those without a path by their position among the images."""
-    positions: dict[int, int] = {}
-    names = []
-    for image, _ in pairs:
-        position = positions.setdefault(id(image), len(positions))
-        names.append(image_name(image, position))
-    return names
+def _prepare(
+    pipeline: Callable[[dict[str, Any]], Any],
+    picture: Picture,
+    pair: tuple[str, str],
+    rounds: Sequence[GroundingResult],
+) -> PreparedPair:
+    """Run a pipeline on a picture and the (name, expression) that belong to it."""
+    name, expression = pair
+    record: dict[str, Any] = {
+        "image": working_picture(picture),
+        "img_path": name,
+        "sample_idx": 0,
+        "sample_id": safe_name(Path(name).stem, expression, unread=name),
+        "split": "",
+        "expressions": [expression],
+        "rounds": tuple(rounds),
+        "rng": np.random.default_rng(0),
+    }
+    return PreparedPair(pipeline(record), expression, (picture.shape[0], picture.shape[1]))

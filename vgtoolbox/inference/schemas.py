@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -19,12 +19,14 @@ from vgtoolbox.structures import (
     decode_masks,
     decode_masks_resized,
     encode_masks,
+    rle_boxes_xyxy,
 )
 
 if TYPE_CHECKING:
     from supervision import Detections
 
 PUBLISHED_SCORE_THR = 0.7
+Task = Literal["auto", "box", "mask", "both"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,42 @@ class GroundingResult:
     def to_labelstudio(self) -> dict[str, Any]:
         """Return a task of Label Studio with the targets as a prediction that people correct."""
         return exporters.labelstudio_task(self)
+
+    def reduced(self, *, tasks: Task = "auto", topk: int | None = None) -> GroundingResult:
+        """Return what is asked for alone.
+
+        Args:
+            tasks: "box" leaves the masks out; "mask" takes boxes for the extents of masks; "both"
+                wants both; "auto" is what the model gives.
+            topk: At most so many candidates, those of the highest scores, in their order. The
+                merged mask stays: it is the model's word on all targets.
+
+        Raises:
+            ValueError: Masks are asked for, and the model predicts none; or no such task.
+        """
+        if tasks not in get_args(Task):
+            raise ValueError(f"tasks must be one of {', '.join(get_args(Task))}, got {tasks!r}")
+        if topk is not None and topk < 1:
+            raise ValueError(f"topk must be 1 or more, got {topk}")
+        if tasks in ("mask", "both") and self.merged_mask is None and not self.masks:
+            raise ValueError(f"tasks={tasks!r} asks for masks, but this model predicts boxes only")
+        result = self if topk is None else self._best(topk)
+        if tasks == "box":
+            return replace(result, masks=[], merged_mask=None)
+        if tasks == "mask" and result.masks:
+            return replace(result, boxes_xyxy=rle_boxes_xyxy(result.masks).tolist())
+        return result
+
+    def _best(self, count: int) -> GroundingResult:
+        ranked = sorted(range(len(self.scores)), key=lambda index: -self.scores[index])
+        kept = sorted(ranked[:count])
+        return replace(
+            self,
+            boxes_xyxy=[self.boxes_xyxy[index] for index in kept],
+            scores=[self.scores[index] for index in kept],
+            masks=[self.masks[index] for index in kept] if self.masks else [],
+            points_xy=[self.points_xy[index] for index in kept] if self.points_xy else [],
+        )
 
     def resized(self, size: tuple[int, int]) -> GroundingResult:
         """Return the same for the image at another size (H, W)."""

@@ -227,7 +227,8 @@ def resize_sample(
     image = results["image"].as_subclass(torch.Tensor)
 
     def resized() -> np.ndarray:
-        return resize_image(image, size, backend=backend, interpolation=interpolation).numpy()
+        new = resize_image(image, size, backend=backend, interpolation=interpolation)
+        return new.contiguous().numpy()  # plane by plane once, not again for each sample
 
     if cache is not None and _is_as_decoded(results):
         pixels = cache.get(str(results["img_path"]), resized)

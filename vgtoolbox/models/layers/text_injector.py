@@ -50,13 +50,28 @@ class TextInjector(nn.Module):
         Returns:
             (B, h, w, C).
         """
+        attended, _ = self._attend(patches, text, text_padding_mask, need_weights=False)
+        return attended.view_as(patches)
+
+    def attention_weights(self, patches: Tensor, text: Tensor, text_padding_mask: Tensor) -> Tensor:
+        """Return how much each patch attends to each word; arguments as in `forward`.
+
+        Returns:
+            (B, T, h, w), the mean over heads; over T they sum to 1.
+        """
+        _, weights = self._attend(patches, text, text_padding_mask, need_weights=True)
+        return weights.transpose(1, 2).unflatten(2, (patches.shape[1], patches.shape[2]))
+
+    def _attend(
+        self, patches: Tensor, text: Tensor, text_padding_mask: Tensor, *, need_weights: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the attention gives, (B, h * w, C), and its weights (B, h * w, T)."""
         text = self.norm(text)
         text = text + self.up(F.relu(self.down(text)))
-        attended, _ = self.attention(
+        return self.attention(
             patches.flatten(1, 2),
             text,
             text,
             key_padding_mask=text_padding_mask if self.mask_padding else None,
-            need_weights=False,
+            need_weights=need_weights,
         )
-        return attended.view_as(patches)
