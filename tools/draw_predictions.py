@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from mmengine.structures import InstanceData
 from PIL import Image
 
 from vgtoolbox.datasets import GroundingDataset
@@ -75,13 +72,7 @@ def sheet_entries(
             f"sample {min(missing)!r} of the predictions is not in the {dataset.split!r} split of "
             f"{dataset.ann_dir}; name the split that they are of by --split"
         )
-    return [_entry(dataset[positions[record["id"]]], record) for record in records]
-
-
-def _entry(sample: Mapping[str, Any], record: PredictionRecord) -> SheetEntry:
-    image = sample["image"].as_subclass(torch.Tensor).permute(1, 2, 0).contiguous().numpy()
-    targets = InstanceData(boxes_xyxy=sample["boxes_ori"], masks=sample["rles_ori"])
-    return SheetEntry(image=image, targets=targets, record=record)
+    return [SheetEntry.of_sample(dataset[positions[record["id"]]], record) for record in records]
 
 
 def main(words: list[str] | None = None) -> None:

@@ -19,18 +19,6 @@ from vgtoolbox.structures import decode_masks, merge_rles
 LOW_THR = 0.01  # random weights are sure of nothing
 
 
-@pytest.fixture(scope="module")
-def inferencer(released_checkpoint):
-    return GroundingInferencer(None, released_checkpoint, device="cpu", score_thr=LOW_THR)
-
-
-@pytest.fixture
-def images():
-    rng = np.random.default_rng(0)
-    sizes = [(48, 64), (100, 30), (32, 32)]
-    return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
-
-
 EXPRESSIONS = ["the red circle", "two dogs", "a large blue square on the left"]
 
 

@@ -66,3 +66,34 @@ def test_zero_instances(sample):
     result = GroundingResult.from_data_sample(sample)
     assert (result.boxes_xyxy, result.scores, result.masks) == ([], [], [])
     assert result.targets(0.0) == []
+
+
+class TestReduced:
+    def test_the_best_candidates_in_their_order(self, sample):
+        result = GroundingResult.from_data_sample(sample)
+        best = result.reduced(topk=2)
+        assert best.scores == result.scores[:2]
+        assert (best.masks, best.boxes_xyxy) == (result.masks[:2], result.boxes_xyxy[:2])
+        assert result.reduced(topk=1).scores == [result.scores[1]]
+        assert result.reduced(topk=9) == result
+        assert best.merged_mask == result.merged_mask
+
+    def test_boxes_or_masks_alone(self, sample):
+        result = GroundingResult.from_data_sample(sample)
+        assert result.reduced() == result.reduced(tasks="both") == result
+        boxes = result.reduced(tasks="box")
+        assert (boxes.masks, boxes.merged_mask) == ([], None)
+        assert boxes.boxes_xyxy == result.boxes_xyxy
+        masks = result.reduced(tasks="mask")
+        assert masks.boxes_xyxy[:2] == [[0, 0, 8, 2], [0, 4, 8, 6]]
+        assert masks.boxes_xyxy[2] == [0, 0, 0, 0]  # an empty mask has no extent
+
+    def test_what_is_not_there_can_not_be_asked_for(self, sample):
+        result = GroundingResult.from_data_sample(sample).reduced(tasks="box")
+        for tasks in ("mask", "both"):
+            with pytest.raises(ValueError, match="predicts boxes only"):
+                result.reduced(tasks=tasks)
+        with pytest.raises(ValueError, match="tasks must be one of auto, box, mask, both"):
+            result.reduced(tasks="boxes")
+        with pytest.raises(ValueError, match="topk must be 1 or more"):
+            result.reduced(topk=0)

@@ -6,6 +6,7 @@ import ast
 import inspect
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """
     if not Path(path).is_file():
         raise FileNotFoundError(_explain_missing(Path(path)))
-    cfg = Config.fromfile(str(path))
+    cfg = _read_file(path)
     for key in [key for key in cfg if key.startswith("_")]:
         cfg.pop(key)
     for key in cfg:
@@ -80,6 +81,29 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
             )
     for key, value in (options or {}).items():
         override(cfg, key, value)
+    return cfg
+
+
+def _read_file(path: str | Path) -> Config:
+    """Read a file with its bases, and import what it names.
+
+    Raises:
+        ConfigError: A module of `custom_imports` is not found; one that fails by itself says why.
+    """
+    cfg = Config.fromfile(str(path), import_custom_modules=False)
+    wanted = cfg.get("custom_imports", {})
+    names = wanted.get("imports", [])
+    for name in [names] if isinstance(names, str) else names:
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            if wanted.get("allow_failed_imports", False):
+                continue
+            raise ConfigError(
+                f"{path}: custom_imports names {name!r}, which can not be imported ({error}). "
+                "Python looks in the installed packages and in PYTHONPATH; for a folder beside the "
+                "configs: export PYTHONPATH=."
+            ) from error
     return cfg
 
 

@@ -1,5 +1,6 @@
 """Asking a model: the inferencer, and the schema of what it answers."""
 
+from vgtoolbox.inference.attention import attention_maps
 from vgtoolbox.inference.chat import GroundingChat
 from vgtoolbox.inference.exporters import coco_dataset
 from vgtoolbox.inference.inferencer import GroundingInferencer
@@ -11,6 +12,7 @@ __all__ = [
     "GroundingChat",
     "GroundingInferencer",
     "GroundingResult",
+    "attention_maps",
     "coco_dataset",
     "safe_name",
     "save_result",

@@ -93,8 +93,8 @@ class GroundingInferencer:
         self.max_pixels = max_pixels
         loaded = load_grounder(config, checkpoint, options)
         self.config = loaded.config
-        self._arithmetic = Arithmetic(dtype)
-        self.model = self._arithmetic.prepare(loaded.model).to(self.device)
+        self.arithmetic = Arithmetic(dtype)
+        self.model = self.arithmetic.prepare(loaded.model).to(self.device)
         self.pipeline, self.collate = loaded.pipeline, loaded.collate
         self._made_by = {
             "config": str(config) if isinstance(config, (str, Path)) else None,
@@ -142,7 +142,7 @@ class GroundingInferencer:
                 self.use_score_thr(usual)
         if out_dir is not None:
             for (image, _), result in zip(pairs, results, strict=True):
-                save_result(result, *self.visualize([image], [result]), out_dir)
+                save_result(result, self.visualize([image], [result])[0], out_dir)
         return results
 
     def stream(
@@ -211,7 +211,7 @@ class GroundingInferencer:
     def forward(self, prepared: Sequence[PreparedPair]) -> list[GroundingDataSample]:
         """Run the model on what `preprocess` gave, as one batch."""
         batch = self.collate([pair.item for pair in prepared])
-        with self._arithmetic.context(self.device):
+        with self.arithmetic.context(self.device):
             return self.model.eval().test_step(batch)
 
     def postprocess(

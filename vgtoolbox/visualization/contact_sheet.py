@@ -36,6 +36,18 @@ class SheetEntry:
     targets: InstanceData
     record: Mapping[str, Any]
 
+    @classmethod
+    def of_sample(cls, sample: Mapping[str, Any], record: Mapping[str, Any]) -> SheetEntry:
+        """Build from a sample as `LoadImage` and `LoadTargets` leave it.
+
+        Args:
+            sample: Has `image` (3, H, W) uint8, `boxes_ori` and `rles_ori`.
+            record: The line of `predictions.jsonl`.
+        """
+        image = sample["image"].as_subclass(torch.Tensor).permute(1, 2, 0).contiguous().numpy()
+        targets = InstanceData(boxes_xyxy=sample["boxes_ori"], masks=sample["rles_ori"])
+        return cls(image=image, targets=targets, record=record)
+
     @property
     def no_target(self) -> bool:
         """Whether the expression names nothing in the image."""

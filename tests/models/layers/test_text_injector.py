@@ -50,3 +50,14 @@ def test_the_patches_are_the_queries_as_they_are(inputs):
     adapted = adapted + injector.up(injector.down(adapted).clamp(min=0))
     expected, _ = injector.attention(patches.flatten(1, 2), adapted, adapted)
     torch.testing.assert_close(injector(patches, text, padding).flatten(1, 2), expected)
+
+
+@pytest.mark.parametrize("mask_padding", [False, True])
+def test_attention_weights_are_shares_of_the_words(inputs, mask_padding):
+    patches, text, padding = inputs
+    weights = _build(mask_padding=mask_padding).attention_weights(patches, text, padding)
+    assert weights.shape == (2, 5, 3, 4)
+    torch.testing.assert_close(weights.sum(1), torch.ones(2, 3, 4))
+    hidden = weights[1, 2:]  # the padding of the second expression
+    assert bool((hidden == 0).all()) == mask_padding
+    assert bool((hidden > 0).all()) != mask_padding

@@ -1,0 +1,39 @@
+"""docs/configs.md: every command prints what the page says it prints."""
+
+import re
+import runpy
+import shlex
+
+import pytest
+
+from vgtoolbox.engine.errors import USER_ERRORS
+
+_COMMAND = re.compile(r"^\$ python (tools/\S+) (.*)\n((?:(?!\$ ).*\n?)*)", re.MULTILINE)
+
+
+@pytest.fixture
+def printed(capsys):
+    """Return a function that runs a tool in this process and gives what it prints."""
+
+    def run(script, words):
+        try:
+            runpy.run_path(script)["main"](words)
+        except USER_ERRORS as error:
+            return f"error: {error}\n"
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_every_command_prints_what_the_page_says(blocks_of, write_files, printed):
+    blocks = blocks_of("configs.md")
+    assert len(write_files(blocks)) == 2
+    commands = [
+        match.groups()
+        for language, text in blocks
+        if language == "console"
+        for match in _COMMAND.finditer(text)
+    ]
+    assert len(commands) == sum(text.count("$ ") for kind, text in blocks if kind == "console")
+    for script, words, expected in commands:
+        assert printed(script, shlex.split(words)) == expected, words
