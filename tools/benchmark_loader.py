@@ -51,11 +51,9 @@ def use_generated_data(loader: dict[str, Any], root: Path, images: int) -> int:
 
 def measure(loader: dict[str, Any], workers: int, repeats: int) -> dict[str, Any]:
     """Return medians over the repeats: of each step, and of the whole loader."""
-    whole = throughput.num_samples(throughput.build_loader(loader, workers=0))
-    samples = whole - whole % loader["batch_size"]
     # Each pass begins with an empty cache, as a worker does.
     steps = [
-        throughput.time_steps(throughput.build_loader(loader, workers=0), samples)
+        throughput.time_steps(throughput.build_loader(loader, workers=0), workers=workers)
         for _ in range(repeats)
     ]
     passes = [
@@ -66,7 +64,7 @@ def measure(loader: dict[str, Any], workers: int, repeats: int) -> dict[str, Any
         "steps_ms": {name: statistics.median(step[name] for step in steps) for name in steps[0]},
         "samples_per_second": statistics.median(one.samples_per_second for one in passes),
         "cpu_ms": statistics.median(one.cpu_ms for one in passes),
-        "samples": samples,
+        "samples": throughput.num_samples(throughput.build_loader(loader, workers=0)),
     }
 
 

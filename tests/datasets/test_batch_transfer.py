@@ -1,11 +1,11 @@
-import pickle
+from multiprocessing.reduction import ForkingPickler
 
 import pytest
 import torch
 from mmengine.structures import InstanceData
 from torch.utils.data import DataLoader
 
-from vgtoolbox.datasets.batch_transfer import SamplesInTransit, pack_samples
+from vgtoolbox.datasets.batch_transfer import BatchInTransit, pack
 from vgtoolbox.datasets.collate import grounding_collate
 from vgtoolbox.structures import GroundingDataSample, empty_rle
 
@@ -37,17 +37,26 @@ def _assert_same(one, other):
 
 
 @pytest.mark.parametrize("counts", [[], [0], [1], [3, 0, 2, 1]])
-def test_samples_arrive_as_they_were(counts):
-    samples = [_sample(count) for count in counts]
-    arrived = pickle.loads(pickle.dumps(SamplesInTransit(samples)))
-    assert type(arrived) is list
-    for one, other in zip(arrived, samples, strict=True):
+def test_a_batch_arrives_as_it_was(counts):
+    batch = {
+        "inputs": {"images": torch.rand(2, 3).share_memory_(), "token_ids": torch.arange(7)},
+        "data_samples": [_sample(count) for count in counts],
+    }
+    arrived = ForkingPickler.loads(ForkingPickler.dumps(BatchInTransit(batch)))
+    assert type(arrived) is dict
+    for key, tensor in batch["inputs"].items():
+        assert arrived["inputs"][key].equal(tensor)
+        assert arrived["inputs"][key].dtype == tensor.dtype
+    for one, other in zip(arrived["data_samples"], batch["data_samples"], strict=True):
         _assert_same(one, other)
 
 
-def test_all_tensors_travel_in_one_piece():
-    skeleton, packed = pack_samples([_sample(3, side=50), _sample(2, side=50)])
+def test_all_tensors_travel_in_one_piece_but_shared_ones():
+    image = torch.zeros(9, dtype=torch.uint8).share_memory_()
+    skeleton, packed, shared = pack([_sample(3, side=50), image, _sample(2, side=50)])
     assert packed.numel() >= 5 * 50 * 52
+    assert packed.is_shared()
+    assert [tensor.data_ptr() for tensor in shared] == [image.data_ptr()]
     assert len(skeleton) < 3000
 
 
@@ -57,14 +66,19 @@ class Samples:
 
     def __getitem__(self, index):
         image = torch.full((3, 2, 2), index, dtype=torch.uint8)
-        return {"inputs": {"image": image}, "data_samples": _sample(index % 3)}
+        inputs = {"image": image, "token_ids": torch.arange(3) + index}
+        return {"inputs": inputs, "data_samples": _sample(index % 3)}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_loader_gives_plain_lists(workers):
+def test_a_loader_gives_plain_values(workers):
     loader = DataLoader(Samples(), 3, collate_fn=grounding_collate, num_workers=workers)
     batches = list(loader)
+    assert [type(batch) for batch in batches] == [dict, dict]
     assert [type(batch["data_samples"]) for batch in batches] == [list, list]
     for number, batch in enumerate(batches):
+        first = torch.arange(3)[:, None] + 3 * number
+        assert batch["inputs"]["token_ids"].equal(first + torch.arange(3))
+        assert batch["inputs"]["images"].equal(first[..., None, None].byte().expand(3, 3, 2, 2))
         for position, sample in enumerate(batch["data_samples"]):
             _assert_same(sample, _sample((3 * number + position) % 3))

@@ -2,7 +2,11 @@ from itertools import pairwise
 
 import pytest
 
-from vgtoolbox.datasets.image_order import ImageWindowSampler
+from vgtoolbox.datasets.image_order import (
+    ImageLaneBatchSampler,
+    ImageWindowSampler,
+    image_numbers,
+)
 from vgtoolbox.registry import DATA_SAMPLERS
 
 
@@ -91,3 +95,71 @@ def test_it_is_built_from_the_registry():
 def test_the_window_is_checked():
     with pytest.raises(ValueError, match="window must be 1 image or more"):
         ImageWindowSampler(RECORDS, window=0)
+
+
+def _lanes(batches, lanes):
+    """The images of each lane, as long as batches keep to their lane."""
+    seen = [set() for _ in range(lanes)]
+    for number, batch in enumerate(batches):
+        seen[number % lanes] |= set(_images(batch))
+    return seen
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize(("size", "lanes"), [(4, 1), (4, 3), (7, 2), (200, 4)])
+def test_batches_hold_every_sample_once(size, lanes, shuffle):
+    sampler = ImageWindowSampler(RECORDS, shuffle=shuffle, window=10, seed=0)
+    batches = list(ImageLaneBatchSampler(sampler, size, lanes=lanes))
+    assert len(batches) == len(ImageLaneBatchSampler(sampler, size, lanes=lanes))
+    assert {len(batch) for batch in batches[:-1]} <= {size}
+    assert sorted(index for batch in batches for index in batch) == list(range(len(RECORDS)))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_an_image_keeps_to_one_worker(workers):
+    sampler = ImageWindowSampler(RECORDS, window=12, seed=0)
+    batches = list(ImageLaneBatchSampler(sampler, 3, lanes=4))
+    seen = _lanes(batches[:-8], workers)  # the last ones are mixed
+    assert sum(map(len, seen)) == len(set().union(*seen))
+    assert all(len(images) >= 30 // workers - 4 for images in seen)
+
+
+def test_batches_of_lanes_follow_the_epoch():
+    sampler = ImageWindowSampler(RECORDS, window=10, seed=0)
+    batches = ImageLaneBatchSampler(sampler, 4, lanes=2)
+    first = list(batches)
+    assert list(batches) == first
+    sampler.set_epoch(1)
+    assert list(batches) != first
+
+
+def test_the_samples_of_an_image_are_spread_over_its_window():
+    sampler = ImageWindowSampler(RECORDS, window=30, seed=0)
+    images = _images(sampler)
+    for image in range(30):
+        count = 1 + image % 7
+        places = sorted(place for place, other in enumerate(images) if other == image)
+        for number, place in enumerate(places):
+            # One in each part of the window, as far as chance fills the parts evenly.
+            assert abs(place / len(images) - (number + 0.5) / count) < 0.5 / count + 0.1
+
+
+def test_ranks_have_images_of_their_own(monkeypatch):
+    shares = []
+    for rank in range(2):
+        monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda rank=rank: (rank, 2))
+        shares.append(_images(ImageWindowSampler(RECORDS, window=4, seed=0)))
+    # What makes the shares equally long is moved from one to the other, at the end.
+    both = set(shares[0][:-9]) & set(shares[1][:-9])
+    assert not both
+
+
+def test_images_are_numbered_as_they_come():
+    assert image_numbers(RECORDS).tolist() == [
+        list(dict.fromkeys(RECORDS.images)).index(image) for image in RECORDS.images
+    ]
+
+
+def test_the_lanes_are_checked():
+    with pytest.raises(ValueError, match="lanes must be 1 or more"):
+        ImageLaneBatchSampler(ImageWindowSampler(RECORDS, seed=0), 4, lanes=0)

@@ -17,6 +17,7 @@ def loader(official_tree, pipeline):
     return {
         "batch_size": 2,
         "sampler": {"type": "ImageWindowSampler", "window": 2, "seed": 0},
+        "batch_sampler": {"type": "ImageLaneBatchSampler", "lanes": 2},
         "collate_fn": {"type": "vgtoolbox.grounding_collate"},
         "dataset": {
             "type": "GRefCOCODataset",
@@ -32,6 +33,7 @@ def loader(official_tree, pipeline):
 def test_the_plain_way_differs_in_its_options(loader):
     plain = make_plain(loader)
     assert plain["sampler"]["type"] == "DefaultSampler"
+    assert "batch_sampler" not in plain
     steps = plain["dataset"]["pipeline"]
     assert steps["load"]["cache_mb"] == 0
     assert steps["targets"]["dense"] is True
@@ -51,7 +53,7 @@ def test_both_ways_give_the_same_samples(loader):
 
 
 def test_every_step_is_timed(loader):
-    times = time_steps(build_loader(loader, workers=0), 4)
+    times = time_steps(build_loader(loader, workers=0), workers=2)
     steps = [step["type"] for step in loader["dataset"]["pipeline"].values()]
     numbered = [f"{number}. {name}" for number, name in enumerate(steps, start=1)]
     assert list(times) == [READ_RECORD, *numbered, COLLATE]

@@ -14,7 +14,7 @@ from vgtoolbox.datasets.image_batches import (
     MixtureSampler,
     conversation_collate,
 )
-from vgtoolbox.datasets.image_order import ImageWindowSampler
+from vgtoolbox.datasets.image_order import ImageLaneBatchSampler, ImageWindowSampler
 from vgtoolbox.datasets.instancevg_json import InstanceVGJsonDataset
 from vgtoolbox.datasets.json_lines import JSONLinesDataset
 from vgtoolbox.datasets.mixtures import ConcatGroundingDataset
@@ -55,6 +55,7 @@ __all__ = [
     "GroundingDataset",
     "HuggingFaceChatTokenizer",
     "ImageBatchSampler",
+    "ImageLaneBatchSampler",
     "ImageWindowSampler",
     "InstanceVGJsonDataset",
     "JSONLinesDataset",

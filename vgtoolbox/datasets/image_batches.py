@@ -11,7 +11,9 @@ from mmengine.dataset import ConcatDataset
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
+from vgtoolbox.datasets.batch_transfer import ready_to_send
 from vgtoolbox.datasets.collate import grounding_collate
+from vgtoolbox.datasets.image_order import image_numbers
 from vgtoolbox.registry import DATA_SAMPLERS, FUNCTIONS
 
 
@@ -26,10 +28,9 @@ def conversation_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
     stacked = grounding_collate(batch)
     counts = torch.tensor([len(item["data_samples"]) for item in batch])
     image_index = torch.repeat_interleave(torch.arange(len(batch)), counts)
-    return {
-        "inputs": {**stacked["inputs"], "image_index": image_index},
-        "data_samples": [sample for item in batch for sample in item["data_samples"]],
-    }
+    samples = [sample for item in batch for sample in item["data_samples"]]
+    inputs = {**stacked["inputs"], "image_index": image_index}
+    return ready_to_send({"inputs": inputs, "data_samples": samples})
 
 
 @DATA_SAMPLERS.register_module()
@@ -47,12 +48,12 @@ class ImageBatchSampler(Sampler[list[int]]):
     def __init__(self, sampler: Any, batch_size: int) -> None:
         self.sampler = sampler
         self.batch_size = batch_size
-        images: dict[str, list[int]] = {}
-        dataset = sampler.dataset
-        for index in range(len(dataset)):
-            images.setdefault(dataset.get_data_info(index)["img_path"], []).append(index)
+        numbers = image_numbers(sampler.dataset)
         rank, world_size = get_dist_info()
-        self._images = list(images.values())[rank::world_size]
+        by_image = np.split(
+            np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers))[:-1]
+        )
+        self._images = [image.tolist() for image in by_image[rank::world_size]]
 
     def __iter__(self) -> Iterator[list[int]]:
         for start in range(0, len(self._images), self.batch_size):

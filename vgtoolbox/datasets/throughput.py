@@ -6,11 +6,12 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import cv2
 import numpy as np
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
 from vgtoolbox.datasets.pipeline_trace import step_name
 from vgtoolbox.registry import DATA_SAMPLERS, DATASETS, FUNCTIONS
@@ -36,10 +37,13 @@ class Throughput:
 def build_loader(config: Mapping[str, Any], *, workers: int) -> DataLoader:
     """Build a config's dataloader, with as many worker processes as are asked for."""
     dataset = DATASETS.build(dict(config["dataset"]))
+    sampler = DATA_SAMPLERS.build({**config["sampler"], "dataset": dataset})
+    batches = config.get("batch_sampler", {"type": BatchSampler, "drop_last": False})
     return DataLoader(
         dataset,
-        batch_size=config["batch_size"],
-        sampler=DATA_SAMPLERS.build({**config["sampler"], "dataset": dataset}),
+        batch_sampler=DATA_SAMPLERS.build(
+            {**batches, "sampler": sampler, "batch_size": config["batch_size"]}
+        ),
         collate_fn=FUNCTIONS.get(config["collate_fn"]["type"]),
         num_workers=workers,
         worker_init_fn=_use_one_thread,
@@ -55,18 +59,18 @@ def make_plain(config: Mapping[str, Any]) -> dict[str, Any]:
         if step["type"] == "LoadTargets":
             step["dense"] = True
     return {
-        **config,
+        **{key: value for key, value in config.items() if key != "batch_sampler"},
         "sampler": {"type": "DefaultSampler", "shuffle": True, "seed": 0},
         "dataset": {**config["dataset"], "pipeline": pipeline},
     }
 
 
-def time_steps(loader: DataLoader, count: int) -> dict[str, float]:
+def time_steps(loader: DataLoader, *, workers: int = 1) -> dict[str, float]:
     """Return the processor milliseconds a sample that each step takes, in this process.
 
     Args:
         loader: Its samples are read in its order.
-        count: So many samples, in whole batches.
+        workers: Only the batches that the first of so many workers would get are read.
     """
     dataset: Any = loader.dataset
     steps = dataset.pipeline.transforms
@@ -74,18 +78,17 @@ def time_steps(loader: DataLoader, count: int) -> dict[str, float]:
     numbered = [f"{number}. {step_name(step)}" for number, step in enumerate(steps, start=1)]
     names = [READ_RECORD, *numbered, COLLATE]
     seconds = np.zeros(len(names))
-    batch: list[Any] = []
-    order = iter(loader.sampler)
-    for _ in range(count):
-        index = next(order)
-        results, seconds[0] = _timed(dataset.get_data_info, index, spent=seconds[0])
-        results["rng"] = np.random.default_rng(index)
-        for number, step in enumerate(steps, start=1):
-            results, seconds[number] = _timed(step, results, spent=seconds[number])
-        batch.append(results)
-        if len(batch) == loader.batch_size:
-            _, seconds[-1] = _timed(loader.collate_fn, batch, spent=seconds[-1])
-            batch = []
+    count = 0
+    for indices in islice(_batch_sampler(loader), None, None, max(1, workers)):
+        batch: list[Any] = []
+        for index in indices:
+            results, seconds[0] = _timed(dataset.get_data_info, index, spent=seconds[0])
+            results["rng"] = np.random.default_rng(index)
+            for number, step in enumerate(steps, start=1):
+                results, seconds[number] = _timed(step, results, spent=seconds[number])
+            batch.append(results)
+        _, seconds[-1] = _timed(loader.collate_fn, batch, spent=seconds[-1])
+        count += len(indices)
     return dict(zip(names, (1000 * seconds / count).tolist(), strict=True))
 
 
@@ -105,8 +108,12 @@ def measure_loader(loader: DataLoader) -> Throughput:
 
 def num_samples(loader: DataLoader) -> int:
     """Return how many samples a pass through a loader reads."""
-    sampler: Any = loader.sampler
-    return len(sampler)
+    return len(_batch_sampler(loader).sampler)
+
+
+def _batch_sampler(loader: DataLoader) -> Any:
+    """Return what cuts the batches; `loader.sampler` is none where a config has its own."""
+    return loader.batch_sampler
 
 
 def _timed(call: Callable[..., Any], argument: Any, *, spent: float) -> tuple[Any, float]:

@@ -30,9 +30,11 @@ train_dataloader = dict(
     batch_size=16,
     num_workers=4,
     persistent_workers=True,
-    # Shuffled within 128 images at a time, which the cache of `load` holds: an image is decoded
-    # once for its expressions. dict(type="DefaultSampler", shuffle=True) shuffles without bounds.
-    sampler=dict(type="ImageWindowSampler", window=128),
+    # Shuffled within 256 images at a time, which the caches of the workers hold together: an image
+    # is decoded once for its expressions. Without bounds: batch_sampler=None and
+    # sampler=dict(type="DefaultSampler", shuffle=True).
+    sampler=dict(type="ImageWindowSampler", window=256),
+    batch_sampler=dict(type="ImageLaneBatchSampler", lanes=4),
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
     dataset=dict(grefcoco, split="train", group_by="ref", pipeline=train_pipeline),
 )
