@@ -10,6 +10,8 @@ default_hooks = dict(
     loss_guard=dict(type="NonFiniteLossHook"),
     logger=dict(type="LoggerHook", interval=50),
     progress=dict(type="ProgressBarHook"),
+    # Ground truth beside prediction, in the work dir and TensorBoard; num=0 draws none.
+    pictures=dict(type="ValidationPicturesHook", num=4),
     checkpoint=dict(type="ResumableCheckpointHook", interval=1, max_keep_ckpts=1),
 )
 custom_hooks = []

@@ -100,9 +100,26 @@ def test_only_every_few_epochs_and_only_of_predictions(runner, sample, tmp_path)
     assert pictures(tmp_path) == []
 
 
-@pytest.mark.parametrize("changes", [{"num": 0}, {"interval": 0}, {"side": 0}])
+def test_none_at_all(runner, sample, tmp_path):
+    ValidationPicturesHook(0).after_val_iter(runner, 0, outputs=[sample])
+    assert pictures(tmp_path) == []
+
+
+def test_what_can_not_be_drawn_is_a_warning(runner, sample, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        "vgtoolbox.engine.hooks.pictures.print_log", lambda message, **_: said.append(message)
+    )
+    sample.set_metainfo({"img_path": str(tmp_path / "nowhere.png")})
+    ValidationPicturesHook(1).after_val_iter(runner, 0, outputs=[sample])
+    assert "no picture of the validation sample 1/2 ü" in said[0]
+    assert "nowhere.png" in said[0]
+    assert pictures(tmp_path) == []
+
+
+@pytest.mark.parametrize("changes", [{"num": -1}, {"interval": 0}, {"side": 0}])
 def test_numbers(changes):
-    with pytest.raises(ValueError, match="must be 1 or more"):
+    with pytest.raises(ValueError, match="must be 0 or more, interval and side 1 or more"):
         ValidationPicturesHook(**changes)
 
 
@@ -110,4 +127,5 @@ def test_is_known_to_configs(toy_config):
     runner = build_runner(
         prepared(toy_config(custom_hooks=[{"type": "ValidationPicturesHook", "num": 2}]))
     )
-    assert any(isinstance(hook, ValidationPicturesHook) for hook in runner.hooks)
+    found = [hook for hook in runner.hooks if isinstance(hook, ValidationPicturesHook)]
+    assert [hook.num for hook in found] == [4, 2]  # by default, and the one that was asked for

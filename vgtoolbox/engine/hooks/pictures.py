@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from vgtoolbox.datasets import LoadImage
@@ -28,10 +30,10 @@ class ValidationPicturesHook(Hook):
     """Hand pictures to the Runner's visualizer: ground truth beside prediction.
 
     The samples lie evenly over the split, the same in every epoch. With several processes they are
-    of the main one's part.
+    of the main one's part. A picture that can not be drawn is a warning, not the end of a training.
 
     Args:
-        num: Pictures an epoch.
+        num: Pictures an epoch; 0 draws none.
         interval: Epochs between them.
         score_thr: Instances above it are drawn; None takes the model's own.
         side: Width of each of the two pictures, in pixels, at most.
@@ -41,15 +43,15 @@ class ValidationPicturesHook(Hook):
 
     def __init__(
         self,
-        num: int = 8,
+        num: int = 4,
         *,
         interval: int = 1,
         score_thr: float | None = None,
         side: int = 640,
     ) -> None:
-        if min(num, interval, side) < 1:
+        if num < 0 or min(interval, side) < 1:
             raise ValueError(
-                f"num, interval and side must be 1 or more, got {num}, {interval}, {side}"
+                f"num must be 0 or more, interval and side 1 or more, got {num}, {interval}, {side}"
             )
         self.num = num
         self.interval = interval
@@ -71,12 +73,20 @@ class ValidationPicturesHook(Hook):
         first = batch_idx * (loader.batch_size or len(outputs))
         for position, sample in enumerate(outputs, start=first):
             if position in chosen:
-                name = re.sub(r"[^\w-]+", "-", str(sample.sample_id))
-                picture = self._draw(runner, sample)
-                runner.visualizer.add_image(f"val-{name}", picture, runner.epoch)
+                self._add(runner, sample)
 
     def _chosen(self, samples: int) -> frozenset[int]:
         return frozenset(np.linspace(0, samples - 1, min(self.num, samples)).astype(int).tolist())
+
+    def _add(self, runner: Runner, sample: GroundingDataSample) -> None:
+        name = re.sub(r"[^\w-]+", "-", str(sample.sample_id))
+        try:
+            picture = self._draw(runner, sample)
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            message = f"no picture of the validation sample {sample.sample_id}: {error}"
+            print_log(message, logger="current", level=logging.WARNING)
+            return
+        runner.visualizer.add_image(f"val-{name}", picture, runner.epoch)
 
     def _draw(self, runner: Runner, sample: GroundingDataSample) -> Picture:
         postprocessor: Any = getattr(runner.model, "postprocessor", None)
