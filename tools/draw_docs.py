@@ -10,10 +10,8 @@ The world is read from data/shapes: python tools/prepare_data.py shapes --out da
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,25 +20,30 @@ from vgtoolbox.engine.errors import USER_ERRORS
 from vgtoolbox.inference import GroundingInferencer
 from vgtoolbox.inference.web import Responder
 from vgtoolbox.inference.web.page import build_page, launch_page
+from vgtoolbox.inference.web.photographs import (
+    Browsing,
+    Question,
+    find_browser,
+    photograph_page,
+)
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
-from vgtoolbox.visualization.drawing import side_by_side
+from vgtoolbox.visualization.drawing import Picture, side_by_side
 from vgtoolbox.zoo import ROOT
 
 MODEL = "InstanceVG-tiny-shapes"
 SCENE = ROOT / "data" / "shapes" / "images" / "COCO_train2014_000000006306.jpg"
 EXPRESSIONS = ("every circle", "the biggest shape", "the blue cross", "the green triangle")
 SPLIT = "grefs_test"
-SAMPLES, COLUMNS = 16, 4
+SAMPLES, COLUMNS, SAMPLE = 16, 4, 7
 # The picture as it lies on disk, with targets in its frame: no resizing, no tokens.
 PIPELINE = [{"type": name} for name in ("LoadImage", "ChooseExpression", "LoadTargets")]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def draw_demo(ground: GroundingInferencer, file: Path) -> None:
     """Draw one scene beside itself, once for each expression."""
     results = ground(SCENE, EXPRESSIONS)
-    Image.fromarray(side_by_side(ground.visualize(SCENE, results), gap=8)).save(file)
+    _save(side_by_side(ground.visualize(SCENE, results), gap=8), file)
 
 
 def draw_sheet(ground: GroundingInferencer, file: Path) -> None:
@@ -51,45 +54,30 @@ def draw_sheet(ground: GroundingInferencer, file: Path) -> None:
     for sample in (dataset[int(index)] for index in chosen):
         (result,) = ground(sample["img_path"], sample["expression"])
         entries.append(SheetEntry.of_sample(sample, result.to_dict()))
-    sheet = draw_contact_sheet(entries, columns=COLUMNS, score_thr=ground.score_thr)
-    Image.fromarray(sheet).save(file)
+    sheet = draw_contact_sheet(entries, columns=COLUMNS, side=192, score_thr=ground.score_thr)
+    _save(sheet, file)
 
 
-def photograph_page(ground: GroundingInferencer, folder: Path, browser: str) -> None:
-    """Ask the page in a browser, with and without attention, and look through the split."""
-    from playwright.sync_api import sync_playwright
+def _save(picture: Picture, file: Path) -> None:
+    # 256 colours, which nobody tells from all of them here, take a third of the space.
+    Image.fromarray(picture).quantize(256).save(file, optimize=True)
 
+
+def draw_page(ground: GroundingInferencer, folder: Path, browser: str) -> None:
+    """Photograph the page: an answer, where the model looked, a sample of the split."""
     responder = Responder({MODEL: lambda: ground})
     page = build_page(responder)
     address = launch_page(page, port=None, max_file_bytes=2**20, block=False)
+    wanted: dict[Path, Question | Browsing] = {
+        folder / "webui.png": Question(SCENE, EXPRESSIONS),
+        folder / "webui-attention.png": Question(SCENE, EXPRESSIONS, layer="attention map"),
+        folder / "webui-data.png": Browsing(SAMPLE),
+    }
     try:
-        with sync_playwright() as driver:
-            chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-            tab = chromium.new_page(viewport={"width": 1280, "height": 900})
-            tab.set_default_timeout(120_000)
-            tab.goto(address)
-            tab.set_input_files("#picture input[type=file]", SCENE)
-            tab.fill("#expressions textarea", "\n".join(EXPRESSIONS))
-            _ask(tab, "#find", folder / "webui.png")
-            tab.get_by_label("attention map").check()
-            _ask(tab, "#find", folder / "webui-attention.png")
-            tab.get_by_role("tab", name="Data set").click()
-            tab.locator("#sample input").fill("7")
-            _ask(tab, "#show", folder / "webui-data.png")
-            chromium.close()
+        photograph_page(address, browser, wanted)
     finally:
         page.close()
         responder.close()
-
-
-def _ask(tab: Any, button: str, file: Path) -> None:
-    """Press a button, wait until the answer stands, and photograph the page."""
-    with tab.expect_response(lambda response: "/queue/data" in response.url) as answered:
-        tab.click(button)
-    answered.value.finished()
-    tab.wait_for_load_state("networkidle")
-    tab.wait_for_timeout(1000)  # pictures fade in
-    tab.screenshot(path=file, full_page=True)
 
 
 def main(words: list[str] | None = None) -> None:
@@ -98,7 +86,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images", metavar="D")
     parser.add_argument("--without-page", action="store_true", help="nothing that needs a browser")
     arguments = parser.parse_args(words)
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = find_browser()
     if browser is None and not arguments.without_page:
         raise FileNotFoundError("no Chromium is installed; add --without-page, or install it")
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -106,7 +94,7 @@ def main(words: list[str] | None = None) -> None:
     draw_demo(ground, arguments.out / "demo.png")
     draw_sheet(ground, arguments.out / "predictions.png")
     if browser and not arguments.without_page:
-        photograph_page(ground, arguments.out, browser)
+        draw_page(ground, arguments.out, browser)
     print(*sorted(arguments.out.glob("*.png")), sep="\n")
 
 

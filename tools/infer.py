@@ -3,7 +3,8 @@
     python tools/infer.py --images F_OR_FOLDER ... --expressions "the red circle" ["another" ...]
                           [--model NAME | --config CONFIG --checkpoint CKPT] [--out D]
                           [--formats coco labelstudio] [--pictures] [--batch-size 8]
-                          [--score-thr S] [--device auto] [--cfg-options k=v ...]
+                          [--score-thr S] [--topk K] [--tasks box] [--dtype bfloat16]
+                          [--device auto] [--cfg-options k=v ...]
 
 Writes D/predictions.jsonl line by line; run again, it does what is not in there yet. Images that
 can not be read are named at the end, and the exit code is then 1.
@@ -12,20 +13,18 @@ can not be read are named at the end, and the exit code is then 1.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from vgtoolbox.atomic_file import atomic_file
 from vgtoolbox.engine import parse_options
 from vgtoolbox.engine.errors import USER_ERRORS
 from vgtoolbox.evaluation import read_predictions
-from vgtoolbox.inference import GroundingInferencer, GroundingResult, coco_dataset
+from vgtoolbox.inference import GroundingInferencer, GroundingResult, save_formats
+from vgtoolbox.inference.saving import FORMATS
 
 TINY_MODEL = "InstanceVG-tiny-shapes"
 
@@ -47,11 +46,16 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--checkpoint", metavar="CKPT")
     parser.add_argument("--out", type=Path, default=Path("work_dirs/infer"), metavar="D")
     parser.add_argument(
-        "--formats", nargs="+", default=[], choices=["coco", "labelstudio"], help="written besides"
+        "--formats", nargs="+", default=[], choices=list(FORMATS), help="written besides"
     )
     parser.add_argument("--pictures", action="store_true", help="draw each result as a PNG")
     parser.add_argument("--batch-size", type=int, default=1, metavar="B")
     parser.add_argument("--score-thr", type=float, metavar="S", help="default: the model's own")
+    parser.add_argument("--topk", type=int, metavar="K", help="candidates a result, the best ones")
+    parser.add_argument("--tasks", default="auto", choices=["auto", "box", "mask", "both"])
+    parser.add_argument(
+        "--dtype", default="auto", choices=["auto", "float32", "bfloat16", "float16"]
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V")
     return parser.parse_args(words)
@@ -66,21 +70,11 @@ def load(arguments: argparse.Namespace) -> GroundingInferencer:
         config,
         arguments.checkpoint,
         device=arguments.device,
+        dtype=arguments.dtype,
         batch_size=arguments.batch_size,
         score_thr=arguments.score_thr,
         options=parse_options(arguments.cfg_options),
     )
-
-
-def write_formats(out: Path, formats: Sequence[str], results: Sequence[GroundingResult]) -> None:
-    """Write all results in formats of other tools."""
-    makers = {
-        "coco": lambda: coco_dataset(results),
-        "labelstudio": lambda: [result.to_labelstudio() for result in results],
-    }
-    for name in formats:
-        with atomic_file(out / f"{name}.json") as file:
-            file.write(json.dumps(makers[name](), ensure_ascii=False).encode())
 
 
 def main(words: list[str] | None = None) -> int:
@@ -93,6 +87,8 @@ def main(words: list[str] | None = None) -> int:
     stream = inferencer.stream(
         arguments.images,
         [arguments.expressions],
+        tasks=arguments.tasks,
+        topk=arguments.topk,
         out_file=log,
         on_error=lambda image, _, error: failures.append(str(error) or image),
     )
@@ -105,7 +101,7 @@ def main(words: list[str] | None = None) -> int:
     if arguments.formats:
         records = read_predictions(log)
         results = [GroundingResult.from_dict(r, score_thr=inferencer.score_thr) for r in records]
-        write_formats(arguments.out, arguments.formats, results)
+        save_formats(results, arguments.out, arguments.formats)
     print(f"{log}: {count} answered now")
     for failure in dict.fromkeys(failures):
         print(f"not answered: {failure}", file=sys.stderr)

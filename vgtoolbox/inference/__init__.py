@@ -5,7 +5,7 @@ from vgtoolbox.inference.chat import GroundingChat
 from vgtoolbox.inference.exporters import coco_dataset
 from vgtoolbox.inference.inferencer import GroundingInferencer
 from vgtoolbox.inference.naming import safe_name
-from vgtoolbox.inference.saving import save_result
+from vgtoolbox.inference.saving import save_formats, save_result
 from vgtoolbox.inference.schemas import GroundingResult
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "attention_maps",
     "coco_dataset",
     "safe_name",
+    "save_formats",
     "save_result",
 ]

@@ -1,14 +1,36 @@
-"""One result as two files: a picture to look at and a line to read."""
+"""Results as files: a picture to look at, a line to read, the formats of other tools."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from PIL import Image
 
+from vgtoolbox.atomic_file import atomic_file
+from vgtoolbox.inference.exporters import coco_dataset
 from vgtoolbox.inference.schemas import GroundingResult
 from vgtoolbox.visualization.drawing import Picture
+
+FORMATS: Mapping[str, Callable[[Sequence[GroundingResult]], Any]] = MappingProxyType(
+    {
+        "coco": coco_dataset,
+        "labelstudio": lambda results: [result.to_labelstudio() for result in results],
+    }
+)
+"""What makes the content of `<name>.json` of results."""
+
+
+def save_formats(
+    results: Sequence[GroundingResult], folder: str | Path, formats: Iterable[str]
+) -> None:
+    """Write all results as `<format>.json` into a folder, in formats out of `FORMATS`."""
+    for name in formats:
+        with atomic_file(Path(folder) / f"{name}.json") as file:
+            file.write(json.dumps(FORMATS[name](results), ensure_ascii=False).encode())
 
 
 def save_result(result: GroundingResult, picture: Picture, folder: str | Path) -> tuple[Path, Path]:

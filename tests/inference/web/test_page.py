@@ -1,18 +1,15 @@
 """The page in a real browser: upload, type, find, look, download."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from vgtoolbox.inference.web.page import build_page, find_examples, launch_page
+from vgtoolbox.inference.web.photographs import Question, find_browser, photograph_page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-# Where pictures of the page are kept, for the documentation; nowhere by default.
-SCREENSHOTS = os.environ.get("VGTOOLBOX_SCREENSHOTS")
+CHROMIUM = find_browser()
 
 
 def test_examples_are_the_first_images(photo, tmp_path):
@@ -63,8 +60,6 @@ def test_upload_find_and_download(tab, photo, tmp_path):
     ask(tab, photo, "two dogs\nthe red circle")
     tab.get_by_text("existence").first.wait_for()
     tab.wait_for_selector("#found img")
-    if SCREENSHOTS:
-        tab.screenshot(path=Path(SCREENSHOTS) / "webui.png", full_page=True)
     for kind in ("png", "json"):
         with tab.expect_download() as waiting:
             tab.click(f"#download-{kind}")
@@ -85,3 +80,18 @@ def test_a_bad_file_is_answered_with_a_message(tab, tmp_path, photo):
 @pytest.mark.slow
 def test_the_page_listens_on_this_machine_alone(address):
     assert address.startswith("http://127.0.0.1:")
+
+
+@pytest.mark.slow
+def test_photographs_of_the_page(address, photo, tmp_path):
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    wanted = {
+        tmp_path / "plain.png": Question(photo, ["two dogs"]),
+        tmp_path / "heat.png": Question(photo, ["two dogs"], layer="attention map"),
+    }
+    photograph_page(address, CHROMIUM, wanted)
+    plain, heat = (Image.open(file).convert("RGB") for file in wanted)
+    assert plain.size == heat.size
+    assert plain.tobytes() != heat.tobytes()
