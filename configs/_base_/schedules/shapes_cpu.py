@@ -1,12 +1,12 @@
 # AdamW with a short linear warm-up and a cosine to zero, both counted in iterations, so that the
 # number of epochs can change freely.
-train_cfg = dict(by_epoch=True, max_epochs=3, val_interval=1)
+train_cfg = dict(by_epoch=True, max_epochs=2, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="MergedGroupsConstructor",
-    optimizer=dict(type="AdamW", lr=1e-3, betas=(0.9, 0.98), weight_decay=1e-4, fused=True),
+    optimizer=dict(type="AdamW", lr=7e-4, betas=(0.9, 0.98), weight_decay=1e-4, fused=True),
     clip_grad=dict(max_norm=1.0),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
 )
