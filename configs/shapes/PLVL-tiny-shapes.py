@@ -13,7 +13,7 @@ _base_ = [
 ]
 
 # The published initial weights are for a pretrained model of width 768.
-words = dict(vocab_size=514, embed_dim=96, max_positions=64, init_std=0.1)
+words = dict(vocab_size=514, embed_dim=96, max_positions=64, init_std=0.1, embed_init_std=1.0)
 patches = dict(embed_dim=96, patch_size=8, position_side=8, relative_side=8, init_std=0.06)
 model = dict(
     channels=192,
