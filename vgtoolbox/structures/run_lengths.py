@@ -62,7 +62,7 @@ def decode_runs_resized(
     """
     height, new_height = size[0], new_size[0]
     rows = nearest_sources(size[0], new_size[0])
-    columns, repeats = np.unique(nearest_sources(size[1], new_size[1]), return_inverse=True)
+    columns, repeats = _distinct_sources(size[1], new_size[1])
     column, row = np.divmod(np.cumsum(runs), height)
     ends = np.searchsorted(columns, column) * new_height
     is_sampled = columns[np.minimum(ends // new_height, len(columns) - 1)] == column
@@ -84,3 +84,11 @@ def nearest_sources(length: int, new_length: int) -> NDArray[np.int64]:
     positions = np.arange(length, dtype=np.float32)[None]
     sources = cv2.resize(positions, (new_length, 1), interpolation=cv2.INTER_NEAREST)
     return sources.reshape(-1).astype(np.int64)
+
+
+@lru_cache(maxsize=1024)
+def _distinct_sources(length: int, new_length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pixels that are sampled at all, and which of them each of `new_length` is."""
+    sources = nearest_sources(length, new_length)
+    distinct, position = np.unique(sources, return_inverse=True)
+    return distinct, position

@@ -10,7 +10,7 @@ train_pipeline = dict(
     choose=dict(type="ChooseExpression"),  # first: in R-RefCOCO it decides which targets there are
     targets=dict(type="LoadTargets", keep_original=False, dense=False),
     clean=dict(type="CleanExpression"),
-    resize=dict(type="Resize", size=image_size, cache_mb=60),
+    resize=dict(type="Resize", size=image_size, cache_mb=120),
     tokenize=dict(type="TokenizeExpression", tokenizer=tokenizer, max_tokens=max_tokens),
     pack=dict(type="PackGroundingInputs"),
 )

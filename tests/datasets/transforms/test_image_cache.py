@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from vgtoolbox.datasets.transforms import LoadImage, Resize
 from vgtoolbox.datasets.transforms.image_cache import ImageCache
+from vgtoolbox.structures import encode_masks, resize_masks
 
 
 def _pixels(value, side=10):
@@ -100,3 +102,21 @@ def test_a_resized_image_is_kept_until_a_step_changes_it(tmp_path):
     plain = Resize(16)(LoadImage()({"img_path": str(path)}))["image"]
     for kept in (first, resize(load({"img_path": str(path)}))["image"]):
         assert (kept == plain).all()
+
+
+def test_a_mask_that_is_kept_is_the_mask_of_its_object(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.zeros((40, 30, 3), np.uint8)).save(path)
+    masks = torch.rand(3, 40, 30, generator=torch.Generator().manual_seed(0)) > 0.5
+    load, resize = LoadImage(cache_mb=1), Resize(16, cache_mb=1)
+
+    def resized(*objects):
+        sample = load({"img_path": str(path)})
+        return resize({**sample, "rles": encode_masks(masks[list(objects)])})["masks"]
+
+    expected = resize_masks(masks, (16, 16))
+    for objects in ([0], [1, 0], [2, 1, 0], [0], []):
+        assert resized(*objects).equal(expected[objects])
+    other = {**load({"img_path": str(path)}), "rles": encode_masks(masks[:1, :30, :30])}
+    with pytest.raises(ValueError, match="the image is 40 x 30"):
+        resize(other)

@@ -35,7 +35,7 @@ from vgtoolbox.datasets.transforms.sample import (
 )
 from vgtoolbox.datasets.transforms.text import swap_left_and_right, swap_side_letters
 from vgtoolbox.registry import TRANSFORMS
-from vgtoolbox.structures import decode_masks_resized
+from vgtoolbox.structures import RLE, decode_masks_resized
 
 
 @TRANSFORMS.register_module()
@@ -50,8 +50,8 @@ class Resize:
         interpolation: "bilinear" or "bicubic", of the image.
         keep_ratio: Fit the image into `size` and pad below and right, instead of stretching it.
         pad_value: Grey level of that padding, 0..255.
-        cache_mb: Keep the images resized last, as `LoadImage` does the decoded ones. An image that
-            a step between the two has changed is never kept.
+        cache_mb: Keep the images resized last, as `LoadImage` does the decoded ones, and the masks
+            that were run lengths. An image that a step between the two has changed is never kept.
     """
 
     def __init__(
@@ -216,12 +216,12 @@ def resize_sample(
         size: (H, W); with a `cache`, the same whenever the same image comes.
         backend: See `Resize`.
         interpolation: "bilinear" or "bicubic", of the image.
-        cache: Keeps the resized image for other samples of the same file.
+        cache: Keeps the resized image, and masks, for other samples of the same file.
     """
     height, width = image_size(results)
     factor = (size[1] / width, size[0] / height)
     if "rles" in results and backend in NEAREST_AS_OPENCV:
-        masks = decode_masks_resized(results.pop("rles"), (height, width), size)
+        masks = _decode_resized(results.pop("rles"), (height, width), size, cache)
         results["masks"] = tv_tensors.Mask(masks)
     decode_targets(results)
     image = results["image"].as_subclass(torch.Tensor)
@@ -241,6 +241,22 @@ def resize_sample(
         results["masks"] = tv_tensors.Mask(resize_target_masks(results["masks"], size, backend))
     note_scaling(results, factor)
     results["img_shape"] = size
+
+
+def _decode_resized(
+    rles: Sequence[RLE], size: tuple[int, int], new_size: tuple[int, int], cache: ImageCache | None
+) -> torch.Tensor:
+    """Decode masks of `size` at `new_size`, (N, *new_size) bool, those in `cache` once."""
+    if cache is None or not rles:
+        return decode_masks_resized(rles, size, new_size)
+    planes = [
+        cache.get(
+            f"{size} {rle['size']} {rle['counts']}",
+            lambda rle=rle: decode_masks_resized([rle], size, new_size)[0].byte().numpy(),
+        )
+        for rle in rles
+    ]
+    return torch.from_numpy(np.stack(planes)).view(torch.bool)
 
 
 def _is_as_decoded(results: Results) -> bool:

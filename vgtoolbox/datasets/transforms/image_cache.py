@@ -1,4 +1,4 @@
-"""Decoded images that are asked for again soon."""
+"""Decoded images and masks that are asked for again soon."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Pixels = NDArray[np.uint8]
 
 
 class ImageCache:
-    """The images used last, by name, bounded in bytes; each worker process fills its own.
+    """The images or masks used last, by name, bounded in bytes; each worker process has its own.
 
     What is handed out is shared: nobody may write into it.
 
