@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -249,13 +250,12 @@ def _decode_resized(
     """Decode masks of `size` at `new_size`, (N, *new_size) bool, those in `cache` once."""
     if cache is None or not rles:
         return decode_masks_resized(rles, size, new_size)
-    planes = [
-        cache.get(
-            f"{size} {rle['size']} {rle['counts']}",
-            lambda rle=rle: decode_masks_resized([rle], size, new_size)[0].byte().numpy(),
-        )
-        for rle in rles
-    ]
+
+    def decoded(rle: RLE) -> np.ndarray:
+        return decode_masks_resized([rle], size, new_size)[0].byte().numpy()
+
+    names = [f"{size} {rle['size']} {rle['counts']}" for rle in rles]
+    planes = [cache.get(name, partial(decoded, rle)) for name, rle in zip(names, rles, strict=True)]
     return torch.from_numpy(np.stack(planes)).view(torch.bool)
 
 
