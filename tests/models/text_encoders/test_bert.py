@@ -55,15 +55,6 @@ def test_pretrained_weights_come_with_init_weights(folder, tokens):
     assert not torch.allclose(drawn, expected)
 
 
-def test_tables_may_start_larger_than_other_weights():
-    sizes = {**SIZES, "vocab_size": 400, "max_positions": 400}
-    bert = BertTextEncoder(**sizes, init_std=0.1, embed_init_std=1.0).bert
-    tables = bert.embeddings
-    for table in (tables.word_embeddings, tables.position_embeddings):
-        assert table.weight.std().item() == pytest.approx(1.0, rel=0.1)
-    assert bert.encoder.layer[0].output.dense.weight.std().item() == pytest.approx(0.1, rel=0.4)
-
-
 def test_fewer_layers_are_the_first_ones(folder, tokens):
     encoder = BertTextEncoder(**{**SIZES, "num_layers": 1}, pretrained=str(folder)).eval()
     encoder.init_weights()

@@ -23,9 +23,6 @@ class BertTextEncoder(nn.Module):
         max_positions: Rows of the position table.
         dropout: Of states and attention weights.
         init_std: Of all weights that are drawn.
-        embed_init_std: Of the token and position tables, if another. Without pretraining, Adam
-            moves words of one kind together, by far more than a small table told them apart: after
-            80 000 samples a model from 0.1 still reads "red" and "blue" as one word.
         pretrained: A name on the Hugging Face hub, or a folder with `config.json` and weights, read
             by `init_weights`, with which every training begins. `PretrainedWeightsHook` reads a
             single file, and leaves it alone where the training resumes.
@@ -42,7 +39,6 @@ class BertTextEncoder(nn.Module):
         max_positions: int = 512,
         dropout: float = 0.1,
         init_std: float = 0.02,
-        embed_init_std: float | None = None,
         pretrained: str | None = None,
     ) -> None:
         super().__init__()
@@ -61,10 +57,6 @@ class BertTextEncoder(nn.Module):
         self.max_positions = max_positions
         self.pretrained = pretrained
         self.bert = BertModel(config, add_pooling_layer=False)
-        if embed_init_std is not None:
-            tables = self.bert.embeddings
-            for table in (tables.word_embeddings, tables.position_embeddings):
-                nn.init.normal_(table.weight, std=embed_init_std)
 
     def forward(self, token_ids: Tensor, text_padding_mask: Tensor) -> Tensor:
         """Return the states (B, T, C) of tokens (B, T); padding (B, T) bool, True = padding."""
