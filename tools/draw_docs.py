@@ -75,6 +75,8 @@ def draw_page(ground: GroundingInferencer, folder: Path, browser: str) -> None:
     }
     try:
         photograph_page(address, browser, wanted)
+        for file in wanted:
+            _save(np.asarray(Image.open(file).convert("RGB")), file)
     finally:
         page.close()
         responder.close()

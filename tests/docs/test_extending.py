@@ -107,7 +107,8 @@ def load_part(module, name):
 @pytest.mark.timeout(900)
 def test_the_page_as_it_stands(examples, blocks_of, checkout, run_commands):
     for language, text in blocks_of(PAGE):
-        if language == "bash":
+        is_there = "prepare_data.py shapes" in text  # the world, in small
+        if language == "bash" and not is_there:
             run_commands(text)
     mine = checkout / "mine"
     assert len(list((mine / "found").glob("*.png"))) == 1

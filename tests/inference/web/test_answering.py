@@ -37,6 +37,15 @@ def test_no_target_is_said_plainly(responder, photo):
     assert answer.rows == []
 
 
+def test_without_a_threshold_it_is_the_models_own(responder, photo):
+    ask(responder, photo, score_thr=0.9)
+    assert ask(responder, photo, score_thr=None).rows == ask(responder, photo, score_thr=0.7).rows
+    assert responder.inferencer("miniature").score_thr == 0.7
+    ask(responder, photo, score_thr=0.2)
+    ask(responder, photo, score_thr=None)
+    assert responder.inferencer("miniature").score_thr == 0.7
+
+
 def test_layers_and_attention_change_the_picture(responder, photo):
     drawn = [ask(responder, photo, layers=[layer]).pictures[0][0] for layer in LAYERS]
     drawn += [ask(responder, photo, layers=[]).pictures[0][0]]
@@ -101,3 +110,11 @@ def test_close_removes_all_files(responder, photo):
     answer = ask(other, photo)
     other.close()
     assert not answer.image_file.exists()
+
+
+def test_a_model_without_a_threshold(responder, photo, monkeypatch):
+    inferencer = responder.inferencer("miniature")
+    assert ask(responder, photo, score_thr=None).pictures
+    monkeypatch.setattr(inferencer.model, "postprocessor", None)
+    with pytest.raises(PageError, match="has no score threshold to set"):
+        ask(responder, photo, score_thr=0.4)

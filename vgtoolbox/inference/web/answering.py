@@ -80,6 +80,7 @@ class Responder:
         self.limits = limits or Limits()
         self._lock = threading.Lock()
         self._loaded: tuple[str, GroundingInferencer] | None = None
+        self._usual_thr = 0.0  # of the loaded model, whatever visitors set
         self._folder = Path(tempfile.mkdtemp(prefix="vgtoolbox-web-"))
         self._kept: deque[Path] = deque()
 
@@ -89,7 +90,7 @@ class Responder:
         text: str,
         *,
         model: str,
-        score_thr: float,
+        score_thr: float | None,
         layers: Collection[Layer],
         attention: bool = False,
     ) -> Answer:
@@ -99,7 +100,7 @@ class Responder:
             image_file: What was uploaded.
             text: Expressions, one a line.
             model: One of `models`.
-            score_thr: Instances above it are targets.
+            score_thr: Instances above it are targets; None takes the model's own.
             layers: What is drawn.
             attention: Show where the model looked, in place of the bare picture.
 
@@ -110,8 +111,10 @@ class Responder:
         path = self._check_file(image_file)
         with self._lock:
             inferencer = self._load(model)
-            inferencer.use_score_thr(score_thr)
+            wanted_thr = self._usual_thr if score_thr is None else score_thr
             try:
+                if wanted_thr != inferencer.score_thr:  # a model may have none to set
+                    inferencer.use_score_thr(wanted_thr)
                 picture = read_image(path, max_pixels=self.limits.pixels)
                 pairs = [(picture, expression) for expression in expressions]
                 prepared = inferencer.preprocess(pairs, names=[path.name] * len(pairs))
@@ -142,6 +145,7 @@ class Responder:
                 raise PageError(f"no model {name!r}; there are {', '.join(self.models)}")
             self._loaded = None  # two models at once may be more than the device holds
             self._loaded = (name, self.models[name]())
+            self._usual_thr = self._loaded[1].score_thr
         return self._loaded[1]
 
     def _read_expressions(self, text: str) -> list[str]:

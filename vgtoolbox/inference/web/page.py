@@ -81,7 +81,8 @@ def _ask_tab(
             # A file, not gradio's Image, which would decode it before any limit is looked at.
             image = gr.File(label="picture", elem_id="picture")
             text = gr.Textbox(label="expressions, one a line", lines=3, elem_id="expressions")
-            score_thr = gr.Slider(0, 1, value=0.6, step=0.01, label="score threshold")
+            label = "score threshold (0: the model's own)"
+            score_thr = gr.Slider(0, 1, value=0, step=0.01, label=label)
             layers = gr.CheckboxGroup(
                 [*LAYERS, _ATTENTION], value=list(LAYERS), label="show", elem_id="layers"
             )
@@ -108,7 +109,7 @@ def _ask_tab(
             file,
             words,
             model=name,
-            score_thr=limit,
+            score_thr=limit or None,
             layers=[layer for layer in LAYERS if layer in shown],
             attention=_ATTENTION in shown,
         )
