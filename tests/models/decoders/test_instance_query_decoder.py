@@ -38,6 +38,16 @@ def test_residual_reference_stays_inside_and_starts_at_the_point(case):
     torch.testing.assert_close(decoder(content, inside, levels).references, inside)
 
 
+def test_references_of_the_content_know_no_points(case):
+    content, points, levels = case
+    decoder = InstanceQueryDecoder(**SMALL, reference="content").eval()
+    decoded = decoder(content, points, levels)
+    assert ((decoded.references > 0) & (decoded.references < 1)).all()
+    elsewhere = decoder(content, points.flip(1), levels)
+    torch.testing.assert_close(elsewhere.states, decoded.states)
+    assert not torch.equal(decoder(content.flip(2), points, levels).references, decoded.references)
+
+
 def test_order_of_queries_does_not_matter(case):
     content, points, levels = case
     decoder = InstanceQueryDecoder(**SMALL).eval()
@@ -60,5 +70,5 @@ def test_where_a_query_stands_decides_what_it_sees(case):
 
 
 def test_unknown_reference():
-    with pytest.raises(ValueError, match="reference must be 'sum' or 'residual', got 'product'"):
+    with pytest.raises(ValueError, match=r"reference must be one of .*, got 'product'"):
         InstanceQueryDecoder(**SMALL, reference="product")

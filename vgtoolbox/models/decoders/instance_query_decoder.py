@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from vgtoolbox.models.layers import (
 )
 from vgtoolbox.registry import MODELS
 
-ReferenceMode = Literal["sum", "residual"]
+ReferenceMode = Literal["sum", "residual", "content"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class InstanceQueryDecoder(nn.Module):
         dropout: In every layer.
         reference: How a point and what its query predicts make the initial reference: "sum" adds
             point and sigmoid(shift), in 0..2 and unclamped, which published weights depend on;
-            "residual" is sigmoid(logit(point) + shift), always inside the image.
+            "residual" is sigmoid(logit(point) + shift), always inside the image. "content" leaves
+            the point out: sigmoid(shift of the query's content), as in Deformable DETR; it tells
+            what prior points are worth.
     """
 
     def __init__(
@@ -63,8 +65,9 @@ class InstanceQueryDecoder(nn.Module):
         reference: ReferenceMode = "sum",
     ) -> None:
         super().__init__()
-        if reference not in ("sum", "residual"):
-            raise ValueError(f"reference must be 'sum' or 'residual', got {reference!r}")
+        if reference not in get_args(ReferenceMode):
+            modes = get_args(ReferenceMode)
+            raise ValueError(f"reference must be one of {modes}, got {reference!r}")
         self.reference = reference
         self.position_embed = nn.Linear(2, channels)
         self.reference_shift = nn.Linear(channels, 2)
@@ -91,18 +94,23 @@ class InstanceQueryDecoder(nn.Module):
             points: (B, Q, 2), x and y in 0..1.
             levels: Pyramid, each (B, C, h_i, w_i).
         """
-        position = self.position_embed(points)
-        references = self._initial_references(points, self.reference_shift(position))
+        position, references = self._place(content, points)
         states, x = [], content
         for layer in self.layers:
             x = layer(x, position, references, levels)
             states.append(x)
         return DecodedQueries(states=torch.stack(states), references=references)
 
-    def _initial_references(self, points: Tensor, shift: Tensor) -> Tensor:
+    def _place(self, content: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the queries' embedded positions (B, Q, C), and their references (B, Q, 2)."""
+        if self.reference == "content":
+            references = self.reference_shift(content).sigmoid()
+            return self.position_embed(references), references
+        position = self.position_embed(points)
+        shift = self.reference_shift(position)
         if self.reference == "sum":
-            return points + shift.sigmoid()
-        return (inverse_sigmoid(points) + shift).sigmoid()
+            return position, points + shift.sigmoid()
+        return position, (inverse_sigmoid(points) + shift).sigmoid()
 
 
 class DeformableDecoderLayer(nn.Module):
