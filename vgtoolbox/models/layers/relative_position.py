@@ -32,6 +32,8 @@ class DecomposedRelativePosition(nn.Module):
         query = query.unflatten(2, grid)
         by_row = torch.einsum("bnyxd,ykd->bnyxk", query, _offsets(self.rows, height))
         by_column = torch.einsum("bnyxd,xkd->bnyxk", query, _offsets(self.columns, width))
+        # einsum leaves them row and column first, and their sum, which is side times as large, too.
+        by_row, by_column = by_row.contiguous(), by_column.contiguous()
         bias = by_row[..., :, None] + by_column[..., None, :]  # (B, heads, h, w, h, w)
         return bias.flatten(4).flatten(2, 3)
 
