@@ -120,7 +120,7 @@ class InstancePostprocessor:
         if semantic is None:
             raise ValueError(
                 f"merged_mask={self.merged_mask!r} needs a semantic mask, which this model does "
-                "not predict; set merged_mask to one of {_OF_INSTANCES}"
+                f"not predict; set merged_mask to one of {_OF_INSTANCES}"
             )
         return torch.cat([instances, semantic], 1)
 
