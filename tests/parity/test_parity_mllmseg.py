@@ -195,7 +195,7 @@ def test_round_trip_gives_back_the_published_state_dict(tsv, tokenizer_file):
     model = build(name, tokenizer_file, lora_rank=8 if has_lora(published) else 0)
     report = load_state_dict_strict(model, published, source=tsv.stem)
     assert report.complete
-    back = mllmseg.to_published(model.state_dict(), head_dim=16)
+    back = mllmseg.to_published(model.state_dict(), model)
     assert set(back) == set(published)
     assert all(torch.equal(back[key], published[key]) for key in back)
 

@@ -37,7 +37,7 @@ def config(tmp_path):
     base = MODELS.build({**cfg.model, "mllm": {**cfg.model.mllm, "lora": None}})
     folder = tmp_path / "InternVL"
     folder.mkdir()
-    published = internvl.to_published(base.state_dict(), head_dim=32)
+    published = internvl.to_published(base.state_dict(), base)
     save_file(
         {key: v.contiguous().clone() for key, v in published.items()}, folder / "model.safetensors"
     )

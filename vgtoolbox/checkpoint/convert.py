@@ -71,7 +71,7 @@ def convert_state_dict(
         )
     if model is not None:
         match_state_dict(model, state, source=source)
-    return Conversion(target.to_published(state), target.name, to_published=True)
+    return Conversion(target.to_published(state, model), target.name, to_published=True)
 
 
 def convert_checkpoint(

@@ -15,7 +15,6 @@ from vgtoolbox.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[3]
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-HEAD_DIM = 8
 
 
 def build(family="internlm2", *, lora=False, seed=0, **mllm):
@@ -49,13 +48,17 @@ def build(family="internlm2", *, lora=False, seed=0, **mllm):
     return model
 
 
+def published_of(model):
+    return mllmseg.to_published(model.state_dict(), model)
+
+
 def published_lora(model):
     """The published code has one LoRA for q, k and v, so theirs read alike."""
     for layer in model.mllm.adapter.language_model.layers:
         attention = layer.self_attn
         for other in (attention.k_proj, attention.v_proj):
             other.lora_A.default.weight.data.copy_(attention.q_proj.lora_A.default.weight)
-    return mllmseg.to_published(model.state_dict(), head_dim=HEAD_DIM)
+    return published_of(model)
 
 
 def equal(a, b):
@@ -65,7 +68,7 @@ def equal(a, b):
 @pytest.mark.parametrize("family", ["internlm2", "qwen2"])
 def test_round_trip(family):
     model = build(family)
-    published = mllmseg.to_published(model.state_dict(), head_dim=HEAD_DIM)
+    published = published_of(model)
     assert recognise(published.keys()) is mllmseg.LAYOUT
     assert any("wqkv" in key for key in published) == (family == "internlm2")
     other = build(family, seed=1)
@@ -102,7 +105,7 @@ def test_lora_apart_and_merged():
 
 def test_lora_that_does_not_fit_the_published_form():
     with pytest.raises(ValueError, match="was trained apart and does not fit into one; merge it"):
-        mllmseg.to_published(build(lora=True).state_dict(), head_dim=HEAD_DIM)
+        published_of(build(lora=True))
 
 
 def write(folder, state, *, shards, form):
@@ -134,7 +137,7 @@ def write(folder, state, *, shards, form):
 @pytest.mark.parametrize("shards", [1, 3])
 def test_folders(tmp_path, form, shards):
     model = build()
-    state = mllmseg.to_published(model.state_dict(), head_dim=HEAD_DIM)
+    state = published_of(model)
     folder = write(tmp_path / "published", state, shards=shards, form=form)
     content = load_checkpoint(folder)["state_dict"]
     assert isinstance(content, ShardedState)
@@ -148,11 +151,7 @@ def test_folders(tmp_path, form, shards):
 @pytest.mark.parametrize("has_lora", [False, True])
 def test_folders_into_either_form(tmp_path, wrapped, has_lora):
     model = build(lora=has_lora)
-    state = (
-        published_lora(model)
-        if has_lora
-        else mllmseg.to_published(model.state_dict(), head_dim=HEAD_DIM)
-    )
+    state = published_lora(model) if has_lora else published_of(model)
     folder = write(tmp_path / "published", state, shards=2, form="safetensors")
     streamed, whole = build(lora=wrapped, seed=1), build(lora=wrapped, seed=1)
     for other in (streamed, whole):
@@ -165,7 +164,7 @@ def test_folders_into_either_form(tmp_path, wrapped, has_lora):
 
 
 def test_a_folder_that_does_not_fit_leaves_the_model_alone(tmp_path):
-    state = mllmseg.to_published(build().state_dict(), head_dim=HEAD_DIM)
+    state = published_of(build())
     del state["res_decoder.conv2.bias"]
     folder = write(tmp_path / "published", state, shards=2, form="safetensors")
     other = build(seed=1)
@@ -178,7 +177,7 @@ def test_a_folder_that_does_not_fit_leaves_the_model_alone(tmp_path):
 def test_broken_folders(tmp_path):
     with pytest.raises(FileNotFoundError, match="is a folder without weights"):
         load_checkpoint(tmp_path)
-    state = mllmseg.to_published(build().state_dict(), head_dim=HEAD_DIM)
+    state = published_of(build())
     folder = write(tmp_path / "published", state, shards=3, form="safetensors")
     (folder / "model-00002-of-00003.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="lacks model-00002-of-00003"):
@@ -187,7 +186,7 @@ def test_broken_folders(tmp_path):
 
 def test_training_begins_with_a_published_internvl(tmp_path):
     source = build()
-    state = internvl.to_published(source.state_dict(), head_dim=HEAD_DIM)
+    state = internvl.to_published(source.state_dict(), source)
     assert recognise(state.keys()) is internvl.LAYOUT
     for key in ("language_model.model.tok_embeddings.weight", "language_model.output.weight"):
         state[key] = state[key][:-2]  # without [SEG] and [REJ]
@@ -222,8 +221,14 @@ def test_checkpoints_of_ours_in_either_form():
 
 
 def test_unknown_keys_and_no_model():
-    state = mllmseg.to_published(build().state_dict(), head_dim=HEAD_DIM)
+    state = published_of(build())
     with pytest.raises(ValueError, match="does not show in the shapes"):
         mllmseg.to_ours(state, None)
+    with pytest.raises(ValueError, match=r"of width 32 is not a published one.*--config"):
+        mllmseg.to_published(build().state_dict())
+    qwen2 = build("qwen2")
+    assert equal(mllmseg.to_published(qwen2.state_dict()), published_of(qwen2))
+    with pytest.raises(ValueError, match=r"neck\.bias has no counterpart in the published MLLMSeg"):
+        mllmseg.to_published({**qwen2.state_dict(), "neck.bias": torch.zeros(1)})
     with pytest.raises(ValueError, match=r"res_decoder\.extra is no key of the published MLLMSeg"):
         mllmseg.to_ours({**state, "res_decoder.extra": torch.zeros(1)}, build())

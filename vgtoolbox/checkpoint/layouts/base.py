@@ -21,7 +21,8 @@ class Layout:
             where a layout can do it by names and shapes alone.
         matches_ours: Whether a state dict of ours with these keys is of the model that the code
             base publishes; None where nothing is written back.
-        to_published: Undoes `to_ours`, tensors aside that are stored and never read.
+        to_published: Undoes `to_ours`, tensors aside that are stored and never read; without a
+            model, where a layout can do it by names and shapes alone.
         convert: `to_ours` of a single tensor for a model, where each stands by itself, so that a
             large checkpoint can be read bit by bit; LoRA is left apart.
         lora_scaling: alpha / r of its LoRA.
@@ -31,6 +32,6 @@ class Layout:
     matches: Callable[[Collection[str]], bool]
     to_ours: Callable[[StateDict, nn.Module | None], StateDict]
     matches_ours: Callable[[Collection[str]], bool] | None = None
-    to_published: Callable[[StateDict], StateDict] | None = None
+    to_published: Callable[[StateDict, nn.Module | None], StateDict] | None = None
     convert: Callable[[str, Tensor, nn.Module], StateDict] | None = None
     lora_scaling: float = 1.0

@@ -95,7 +95,7 @@ def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
     return ours if encoder is model else {_PART + key: value for key, value in ours.items()}
 
 
-def to_published(state: StateDict) -> StateDict:
+def to_published(state: StateDict, model: nn.Module | None = None) -> StateDict:
     """Rename the state dict of one of our `BEiT3` to the published layout.
 
     Raises:

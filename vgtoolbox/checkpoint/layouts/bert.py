@@ -52,7 +52,7 @@ def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
     return ours
 
 
-def to_published(state: StateDict) -> StateDict:
+def to_published(state: StateDict, model: nn.Module | None = None) -> StateDict:
     """Return the state dict of a `BertTextEncoder`, whose names are the published ones."""
     return dict(state)
 

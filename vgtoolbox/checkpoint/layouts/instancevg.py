@@ -136,11 +136,12 @@ def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
     return fuse_qkv(ours)
 
 
-def to_published(state: StateDict) -> StateDict:
+def to_published(state: StateDict, model: nn.Module | None = None) -> StateDict:
     """Rename one of our state dicts to the published layout, the heads' copies included.
 
     Args:
         state: Keys of an `InstanceVG` model.
+        model: Not needed.
 
     Returns:
         Tensors that share no memory with each other, as safetensors wants them.

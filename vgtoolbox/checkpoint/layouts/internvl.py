@@ -20,8 +20,7 @@ from vgtoolbox.checkpoint.rename import RenameTable
 
 NAME = "OpenGVLab's InternVL"
 PREFIX = "mllm.adapter.model."
-PUBLISHED_HEAD_DIM = 128
-"""Of every published InternLM2; smaller ones say theirs."""
+_PUBLISHED_HEAD_DIM, _PUBLISHED_WIDTHS = 128, (2048, 4096)  # of the published InternLM2
 
 _VIT, _OURS = "vision_model.encoder.layers.{i}.", "model.vision_tower.encoder.layer.{i}."
 _LLM, _TEXT = "language_model.model.layers.{i}.", "model.language_model.layers.{i}."
@@ -62,10 +61,10 @@ QWEN2_ROWS = [
     ("language_model.lm_head.{rest}", "lm_head.{rest}"),
 ]
 _WRAPPED = "language_model.base_model.model."
-_TO_OURS = RenameTable([*VISION_ROWS, *INTERNLM2_ROWS, *QWEN2_ROWS])
+_TO_OURS = RenameTable([*VISION_ROWS, *INTERNLM2_ROWS, *QWEN2_ROWS], name=NAME)
 _TO_PUBLISHED = {
-    "internlm2": RenameTable([*VISION_ROWS, *INTERNLM2_ROWS]),
-    "qwen2": RenameTable([*VISION_ROWS, *QWEN2_ROWS]),
+    "internlm2": RenameTable([*VISION_ROWS, *INTERNLM2_ROWS], name=NAME),
+    "qwen2": RenameTable([*VISION_ROWS, *QWEN2_ROWS], name=NAME),
 }
 _SPLIT = re.compile(r"(.*\.)(q|k|v)_proj\.(.*)")
 
@@ -159,27 +158,44 @@ def to_ours(state: StateDict, model: nn.Module | None) -> StateDict:
     return ours
 
 
-def to_published(state: Mapping[str, Tensor], *, head_dim: int = PUBLISHED_HEAD_DIM) -> StateDict:
+def to_published(state: Mapping[str, Tensor], model: nn.Module | None = None) -> StateDict:
     """Rename and fuse our entries below `mllm.adapter.model.`; others are left out.
 
     A language model with biases on q, k, v is Qwen2, one without InternLM2.
 
+    Args:
+        state: Of a model on InternVL.
+        model: It; None does where the language model is Qwen2, or as wide as a published InternLM2.
+
     Raises:
-        ValueError: LoRA of q, k and v differs where the published layout has one for the three.
+        ValueError: LoRA of q, k and v differs where the published layout has one for the three, or
+            the model is needed.
     """
     ours = {key[len(PREFIX) :]: value for key, value in state.items() if key.startswith(PREFIX)}
     is_qwen = any(re.search(r"language_model.*self_attn\.q_proj\..*bias", key) for key in ours)
+    head_dim = 0 if is_qwen else _head_dim(ours, model)
     table = _TO_PUBLISHED["qwen2" if is_qwen else "internlm2"]
     is_wrapped = any(".lora_A." in key for key in ours)
     published: StateDict = {}
     for key, value in _fused(ours, head_dim, fuse_text=not is_qwen).items():
-        name = table.to_published(key)
-        if name is None:
-            raise ValueError(f"{PREFIX}{key} has no counterpart in {NAME}")
+        name = table.published_name(key)
         if is_wrapped and name.startswith("language_model."):
             name = name.replace("language_model.", _WRAPPED, 1)
         published[name] = value
     return published
+
+
+def _head_dim(ours: StateDict, model: nn.Module | None) -> int:
+    """Return the width of InternLM2's heads, which does not show in the shapes."""
+    if model is not None:
+        return head_shape(model)[0]
+    width = len(ours["model.language_model.norm.weight"])
+    if width not in _PUBLISHED_WIDTHS:
+        raise ValueError(
+            f"an InternLM2 of width {width} is not a published one, so how wide its attention "
+            "heads are is not known; name its config (tools/convert_checkpoint.py --config)"
+        )
+    return _PUBLISHED_HEAD_DIM
 
 
 def _fused(ours: StateDict, head_dim: int, *, fuse_text: bool) -> StateDict:

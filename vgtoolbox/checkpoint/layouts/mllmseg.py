@@ -36,7 +36,8 @@ TABLE = RenameTable(
         *_attend("ca_layer_vl", "decoder.attend"),
         (_HEAD + "conv1.{rest}", "decoder.unfold.{rest}"),
         (_HEAD + "conv2.{rest}", "decoder.refine.{rest}"),
-    ]
+    ],
+    name=NAME,
 )
 
 
@@ -60,10 +61,7 @@ def convert(key: str, value: Tensor, *, head_dim: int, group: int) -> StateDict:
     parts = internvl.convert(key, value, head_dim=head_dim, group=group)
     if parts is not None:
         return parts
-    name = TABLE.to_ours(key)
-    if name is None:
-        raise ValueError(f"{key} is no key of {NAME}")
-    return {name: value}
+    return {TABLE.our_name(key): value}
 
 
 def _convert_for(key: str, value: Tensor, model: nn.Module) -> StateDict:
@@ -88,22 +86,19 @@ def to_ours(state: StateDict, model: nn.Module | None) -> StateDict:
     return ours if model is None else fit_lora(ours, model, scaling=LORA_SCALING)
 
 
-def to_published(
-    state: Mapping[str, Tensor], *, head_dim: int = internvl.PUBLISHED_HEAD_DIM
-) -> StateDict:
+def to_published(state: Mapping[str, Tensor], model: nn.Module | None = None) -> StateDict:
     """Rename and fuse the state dict of an `MLLMSeg`, in the form that it has (merged or LoRA).
 
+    Arguments are those of `internvl.to_published`.
+
     Raises:
-        ValueError: A key has no published counterpart, or LoRA does not fit.
+        ValueError: A key has no published counterpart, LoRA does not fit, or the model is needed.
     """
-    published = internvl.to_published(state, head_dim=head_dim)
+    published = internvl.to_published(state, model)
     for key, value in state.items():
         if key.startswith(internvl.PREFIX):
             continue
-        name = TABLE.to_published(key)
-        if name is None:
-            raise ValueError(f"{key} has no counterpart in {NAME}")
-        published[name] = value
+        published[TABLE.published_name(key)] = value
     return published
 
 

@@ -74,7 +74,7 @@ def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
     return {TABLE.our_name(key): state[key] for key in state if not is_unused(key, state)}
 
 
-def to_published(state: StateDict) -> StateDict:
+def to_published(state: StateDict, model: nn.Module | None = None) -> StateDict:
     """Rename the state dict of one of our `PLVL` models to the published layout."""
     return {TABLE.published_name(key): value for key, value in state.items()}
 

@@ -61,7 +61,7 @@ def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
     return ours if body is model else {_PART + key: value for key, value in ours.items()}
 
 
-def to_published(state: StateDict) -> StateDict:
+def to_published(state: StateDict, model: nn.Module | None = None) -> StateDict:
     """Rename the state dict of one of our `ViTDet` as detectron2 names the body.
 
     Raises:
