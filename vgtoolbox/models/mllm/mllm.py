@@ -20,6 +20,7 @@ from vgtoolbox.models.mllm.embeddings import train_new_rows
 from vgtoolbox.models.mllm.lora import add_lora
 from vgtoolbox.models.mllm.packing import Encoded, PackedBatch, Row
 from vgtoolbox.models.mllm.pretrained import load_pretrained
+from vgtoolbox.models.mllm.quantization import Bits, quantize_linears
 from vgtoolbox.models.mllm.readout import next_token_loss
 from vgtoolbox.registry import MODELS, TOKENIZERS
 
@@ -47,6 +48,7 @@ class MLLM(nn.Module):
             module of the adapter's model.
         gradient_checkpointing: Recompute activations in the backward pass.
         pretrained: Published folder of the language model to begin training with.
+        quantize: Keep the language model's linear layers in 4 or 8 bits, for inference.
     """
 
     def __init__(
@@ -62,8 +64,14 @@ class MLLM(nn.Module):
         trainable: Sequence[str] = (),
         gradient_checkpointing: bool = False,
         pretrained: str | None = None,
+        quantize: Bits | None = None,
     ) -> None:
         super().__init__()
+        if quantize and (lora or trainable):
+            raise ValueError(
+                f"mllm.quantize={quantize} is for inference: what is trained needs its precision; "
+                "set mllm.lora=None and mllm.trainable=[] (LoRA of a checkpoint is merged)"
+            )
         self.adapter: MultimodalAdapter = MODELS.build(adapter)
         self._tokenizer_config = dict(tokenizer)
         self.chat = chat_template(chat)
@@ -72,6 +80,8 @@ class MLLM(nn.Module):
         self.image_text = image_text
         self.pretrained = pretrained
         self._has_base = False
+        if quantize is not None:
+            quantize_linears(self.adapter.language_model, quantize)
         self._choose_trainable(lora, trainable)
         if gradient_checkpointing:
             self.adapter.enable_gradient_checkpointing()
