@@ -1,55 +1,62 @@
-"""Optimizer states spread over two processes (ZeRO-1) train, save and resume as whole ones."""
+"""States spread over two processes (ZeRO-1, FSDP) train, save and resume as whole ones."""
 
+import multiprocessing
 import os
-import subprocess
-import sys
-from pathlib import Path
+import socket
 
 import pytest
 import torch
 
-ENGINE = Path(__file__).parent
-ROOT = ENGINE.parents[1]
-ZERO = [
-    "optim_wrapper.optimizer.type=ZeroRedundancyOptimizer",
-    "optim_wrapper.optimizer.optimizer_type=AdamW",
-]
+from vgtoolbox.checkpoint import load_checkpoint
+from vgtoolbox.engine import FullySharded, train
+
+ZERO = {
+    "optim_wrapper.optimizer.type": "ZeroRedundancyOptimizer",
+    "optim_wrapper.optimizer.optimizer_type": "AdamW",
+}
+FSDP = {"model_wrapper_cfg": {"type": "FullySharded", "units": "backbone"}}
 
 
-def train(folder, *words, options=(), port):
-    """Run `tools/train.py` on two gloo processes, and return the last checkpoint."""
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ENGINE)]),
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-    command = [sys.executable, ROOT / "tools" / "train.py", ENGINE / "toy_config.py"]
-    command += ["--work-dir", folder, "--device", "cpu", *words, "--cfg-options", "custom_hooks=[]"]
-    processes = [
-        subprocess.Popen(
-            [*map(str, command), *options],
-            env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    for process in processes:
-        output, _ = process.communicate(timeout=280)
-        assert process.returncode == 0, output[-3000:]
-    return torch.load(Path((folder / "last_checkpoint").read_text()), weights_only=True)
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
-@pytest.mark.slow
-def test_spread_states_are_the_same_training(tmp_path):
-    whole = train(tmp_path / "whole", port=29631)
-    spread = train(tmp_path / "spread", options=ZERO, port=29632)
-    torch.testing.assert_close(spread["state_dict"], whole["state_dict"])
-    half = [*ZERO, "train_cfg.max_epochs=1"]
-    train(tmp_path / "resumed", options=half, port=29633)
-    resumed = train(tmp_path / "resumed", "--resume", options=ZERO, port=29634)
-    torch.testing.assert_close(resumed["state_dict"], spread["state_dict"])
+def in_two_processes(cfg, **arguments):
+    """Train on two gloo processes, and return the last checkpoint."""
+    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+
+    def run(rank):
+        os.environ.update(world, RANK=str(rank), LOCAL_RANK=str(rank))
+        train(cfg, **arguments)
+
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=run, args=(rank,)) for rank in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(120)
+        if child.is_alive():
+            child.kill()
+    assert [child.exitcode for child in children] == [0, 0]
+    return load_checkpoint(f"{cfg.work_dir}/epoch_{cfg.train_cfg.max_epochs}.pth")
+
+
+@pytest.mark.parametrize("spread", [ZERO, FSDP], ids=["zero", "fsdp"])
+def test_spread_states_are_the_same_training(toy_config, spread):
+    common = {"custom_hooks": []}
+    undivided = in_two_processes(toy_config("undivided", **common))
+    straight = in_two_processes(toy_config("straight", **common, **spread))
+    torch.testing.assert_close(straight["state_dict"], undivided["state_dict"])
+    torch.testing.assert_close(straight["optimizer"]["state"], undivided["optimizer"]["state"])
+
+    half = {"train_cfg.max_epochs": 1}
+    in_two_processes(toy_config("resumed", **common, **spread, **half))
+    resumed = in_two_processes(toy_config("resumed", **common, **spread), resume=True)
+    torch.testing.assert_close(resumed["state_dict"], straight["state_dict"], rtol=0, atol=0)
+
+
+def test_what_is_to_be_spread_is_named():
+    with pytest.raises(ValueError, match="units='layers' is the name of no module of Linear"):
+        FullySharded(units="layers")(torch.nn.Linear(2, 2), torch.device("cpu"))

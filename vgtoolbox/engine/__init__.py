@@ -15,12 +15,14 @@ from vgtoolbox.engine.hooks import (
 from vgtoolbox.engine.optim_wrapper import AutocastOptimWrapper
 from vgtoolbox.engine.param_groups import MergedGroupsConstructor
 from vgtoolbox.engine.runner import build_runner, test, train
+from vgtoolbox.engine.sharding import FullySharded
 
 __all__ = [
     "AutocastOptimWrapper",
     "ConfigError",
     "DatasetEpochHook",
     "DeviceError",
+    "FullySharded",
     "GroundingRunner",
     "MergedGroupsConstructor",
     "NonFiniteLossHook",

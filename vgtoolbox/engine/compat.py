@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_world_size, is_main_process, master_only
+from mmengine.dist import broadcast, get_world_size, is_main_process, master_only
 from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
@@ -29,6 +29,7 @@ from vgtoolbox.checkpoint.io import check_plain, load_checkpoint, save_checkpoin
 from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
 from vgtoolbox.engine.device import choose_device
+from vgtoolbox.engine.sharding import FullySharded, cut_like, cut_states, is_sharded, whole
 from vgtoolbox.registry import FUNCTIONS, RUNNERS
 from vgtoolbox.version import __version__
 
@@ -119,6 +120,9 @@ class GroundingRunner(Runner):
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Move the model to its device and, among several processes, distribute it."""
         device = choose_device(self.cfg.get("device", "auto"))
+        settings = dict(model_wrapper_cfg or {})
+        if self.distributed and settings.pop("type", "") == FullySharded.__name__:
+            return FullySharded(**settings)(model, device)  # no device may hold the whole model
         model = model.to(device)
         if not self.distributed:
             return revert_sync_batchnorm(model)
@@ -130,6 +134,15 @@ class GroundingRunner(Runner):
             broadcast_buffers=False,
             find_unused_parameters=self.cfg.get("find_unused_parameters", False),
         )
+
+    def _init_model_weights(self) -> None:
+        """Initialise the weights; upstream makes the parts of a spread model all the first's."""
+        if not is_sharded(self.model):
+            super()._init_model_weights()
+            return
+        self.model.init_weights()
+        for tensor in self.model.buffers():
+            broadcast(tensor)
 
     @staticmethod
     def build_dataloader(
@@ -160,19 +173,20 @@ class GroundingRunner(Runner):
         backend_args: dict | None = None,
     ) -> None:
         """Write the state of the training, whole or not at all (signature of upstream)."""
-        # An optimizer whose states are spread (ZeRO) gathers them from all processes.
-        optimizer = self.optim_wrapper.state_dict() if save_optimizer else None
+        # Where weights or an optimizer's states are spread, all processes gather them.
+        weights = whole(dict(self.bare_model.state_dict()))
+        optimizer = whole(self.optim_wrapper.state_dict()) if save_optimizer else None
+        gradients = whole(pending_gradients(self.bare_model, self.optim_wrapper))
         if not is_main_process():
             return
         checkpoint: dict[str, Any] = {
             "meta": self._describe_position(meta, by_epoch=by_epoch),
             "config": self.config_text,
-            "state_dict": dict(self.bare_model.state_dict()),
+            "state_dict": weights,
             "message_hub": plain_message_hub(self.message_hub.state_dict()),
         }
         if optimizer is not None:
             checkpoint["optimizer"] = optimizer
-            gradients = pending_gradients(self.bare_model, self.optim_wrapper)
             if gradients:
                 checkpoint["gradients"] = gradients
         if save_param_scheduler and self.param_schedulers is not None:
@@ -231,10 +245,13 @@ class GroundingRunner(Runner):
         self.train_loop._iter = checkpoint["meta"]["iter"]
         self.message_hub.load_state_dict(restored_message_hub(checkpoint["message_hub"]))
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-        self.optim_wrapper.load_state_dict(checkpoint["optimizer"])
+        optimizer = cut_states(self.optim_wrapper.optimizer, checkpoint["optimizer"])
+        self.optim_wrapper.load_state_dict(optimizer)
         for name, parameter in self.bare_model.named_parameters():
             gradient = checkpoint.get("gradients", {}).get(name)
-            parameter.grad = None if gradient is None else gradient.to(parameter.device)
+            if gradient is not None:
+                gradient = cut_like(gradient.to(parameter.device), parameter)
+            parameter.grad = gradient
         states = checkpoint.get("param_schedulers", [])
         if len(states) != len(self.param_schedulers or ()):
             raise ValueError(

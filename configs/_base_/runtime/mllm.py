@@ -1,4 +1,7 @@
 # What runs of language models share beside configs/_base_/runtime/default.py: they count
+# iterations, not epochs. Among several processes each has the whole model (DDP); to spread it, or
+# the optimizer's states alone, see docs/mllm.md, "Training".
+_base_/runtime/default.py: they count
 # iterations, not epochs. Among several processes each has the whole model (DDP). To spread the
 # optimizer's states over them, as the published ZeRO-1 does and without DeepSpeed:
 #   --cfg-options optim_wrapper.optimizer.type=ZeroRedundancyOptimizer \

@@ -1,4 +1,4 @@
-"""One of two gloo processes: its half of the batch under DDP; writes losses and gradients."""
+"""One of two gloo processes: its half of the batch, under DDP or FSDP; writes the gradients."""
 
 import pickle
 import sys
@@ -8,13 +8,19 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
+from vgtoolbox.engine.sharding import FullySharded, whole
 
-def main(folder: Path, rank: int) -> None:
+
+def main(folder: Path, rank: int, strategy: str) -> None:
     distributed.init_process_group(
         "gloo", init_method=(folder / "rendezvous").as_uri(), rank=rank, world_size=2
     )
     state = pickle.loads((folder / "state.pkl").read_bytes())
-    model, inputs = DistributedDataParallel(state["model"]), state["inputs"]
+    bare, inputs = state["model"], state["inputs"]
+    if strategy == "fsdp":
+        model = FullySharded()(bare, torch.device("cpu"))
+    else:
+        model = DistributedDataParallel(bare)
     own = inputs["image_index"] == rank
     half = {
         "images": inputs["images"][rank : rank + 1],
@@ -26,7 +32,7 @@ def main(folder: Path, rank: int) -> None:
     torch.save(
         {
             "losses": {name: value.detach() for name, value in losses.items()},
-            "gradients": {name: p.grad for name, p in model.module.named_parameters()},
+            "gradients": whole({name: p.grad for name, p in bare.named_parameters()}),
         },
         folder / f"{rank}.pt",
     )
@@ -34,4 +40,4 @@ def main(folder: Path, rank: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
