@@ -1,11 +1,6 @@
 # What runs of language models share beside configs/_base_/runtime/default.py: they count
 # iterations, not epochs. Among several processes each has the whole model (DDP); to spread it, or
 # the optimizer's states alone, see docs/mllm.md, "Training".
-_base_/runtime/default.py: they count
-# iterations, not epochs. Among several processes each has the whole model (DDP). To spread the
-# optimizer's states over them, as the published ZeRO-1 does and without DeepSpeed:
-#   --cfg-options optim_wrapper.optimizer.type=ZeroRedundancyOptimizer \
-#       optim_wrapper.optimizer.optimizer_type=AdamW
 _base_ = ["default.py"]
 default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
