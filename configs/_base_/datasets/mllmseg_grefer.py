@@ -9,22 +9,8 @@ _grefs = dict(
     image_root="images/mscoco/images/train2014",
     split_by="unc",
 )
-_train = dict(
-    load=dict(type="LoadImage"),
-    draw=dict(type="DrawExpressions", max_expressions=5),
-    targets=dict(type="LoadTargets"),
-    jpeg=dict(type="RandomJPEG", quality=(75, 100)),
-    resize=dict(type="Resize", size=448, backend="pil", interpolation="bicubic"),
-    pack=dict(type="PackConversationInputs"),
-)
-_test = dict(
-    load=dict(type="LoadImage"),
-    targets=dict(type="LoadTargets"),
-    choose=dict(type="ChooseExpression"),
-    clean=dict(type="CleanExpression", variant="mllmseg"),
-    resize=dict(type="Resize", size=448, backend="pil", interpolation="bicubic"),
-    pack=dict(type="PackGroundingInputs"),
-)
+_train = {{_base_._train_pipeline}}
+_test = {{_base_._test_pipeline}}
 # Published numbers credit the masks of rejected targets; "rela" is the official evaluator.
 _metrics = [
     dict(type="GRESMetric", protocol="gsva", prefix="gres_gsva"),

@@ -4,7 +4,7 @@
 # a model all expressions of an image next to one another. Files as published:
 #     data/refer_seg/{refclef,refcoco,refcoco+,refcocog}/{refs(...).p, instances.json}
 #     data/refer_seg/images/mscoco/images/train2014, data/refer_seg/images/saiapr_tc-12
-train_pipeline = dict(
+_train_pipeline = dict(
     load=dict(type="LoadImage"),
     draw=dict(type="DrawExpressions", max_expressions=5),
     targets=dict(type="LoadTargets"),
@@ -12,7 +12,7 @@ train_pipeline = dict(
     resize=dict(type="Resize", size=448, backend="pil", interpolation="bicubic"),
     pack=dict(type="PackConversationInputs"),
 )
-test_pipeline = dict(
+_test_pipeline = dict(
     load=dict(type="LoadImage"),
     targets=dict(type="LoadTargets"),
     choose=dict(type="ChooseExpression"),
@@ -22,8 +22,8 @@ test_pipeline = dict(
 )
 coco = "images/mscoco/images/train2014"
 common = dict(type="RefCOCODataset", data_root="data/refer_seg", split="train")
-train = dict(common, group_by="image", pipeline=train_pipeline)
-test = dict(common, image_root=coco, pipeline=test_pipeline)
+train = dict(common, group_by="image", pipeline=_train_pipeline)
+test = dict(common, image_root=coco, pipeline=_test_pipeline)
 metrics = [
     dict(type="RESMetric"),
     dict(type="RESMetric", protocol="mllmseg", prefix="res_mllmseg"),
@@ -76,5 +76,4 @@ test_splits = dict(
 )
 
 # What stands above by its parts is no key of its own: overriding it would change nothing.
-del train_pipeline, test_pipeline, coco, common, train, test, metrics
-del refcoco, refcoco_plus, refcocog
+del coco, common, train, test, metrics, refcoco, refcoco_plus, refcocog
