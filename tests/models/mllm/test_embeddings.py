@@ -14,6 +14,18 @@ def test_they_do_what_the_whole_matrix_does():
     torch.testing.assert_close(linear(states), states @ weight.T)
 
 
+def test_new_rows_in_single_precision_beside_half():
+    weight = torch.randn(7, 4).bfloat16()
+    embedding, linear = NewRowsEmbedding(weight, 2), NewRowsLinear(weight, 2)
+    for module in (embedding, linear):
+        module.new.data = module.new.data.float()
+    ids, states = torch.tensor([0, 6]), torch.randn(3, 4).bfloat16()
+    assert torch.equal(embedding(ids), F.embedding(ids, weight))
+    assert linear(states).dtype == torch.bfloat16
+    linear(embedding(ids)).sum().backward()
+    assert linear.new.grad.dtype == embedding.new.grad.dtype == torch.float32
+
+
 def test_only_the_new_rows_move():
     weight = torch.randn(7, 4)
     model = nn.ModuleList([NewRowsEmbedding(weight, 2), NewRowsLinear(weight, 2)])

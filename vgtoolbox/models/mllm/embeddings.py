@@ -58,7 +58,7 @@ class NewRowsEmbedding(_NewRows):
         is_new = token_ids >= len(self.old)
         old = F.embedding(token_ids.masked_fill(is_new, 0), self.old)
         new = F.embedding((token_ids - len(self.old)).masked_fill(~is_new, 0), self.new)
-        return torch.where(is_new[..., None], new, old)
+        return torch.where(is_new[..., None], new.to(old.dtype), old)
 
 
 class NewRowsLinear(_NewRows):
@@ -66,7 +66,8 @@ class NewRowsLinear(_NewRows):
 
     def forward(self, states: Tensor) -> Tensor:
         """Return logits (..., V) of states (..., H)."""
-        return torch.cat([F.linear(states, self.old), F.linear(states, self.new)], -1)
+        new = self.new.to(self.old.dtype)  # in single precision where the others are in half
+        return torch.cat([F.linear(states, self.old), F.linear(states, new)], -1)
 
 
 def train_new_rows(model: Any, num_new: int) -> None:
