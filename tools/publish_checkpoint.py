@@ -3,7 +3,8 @@
     python tools/publish_checkpoint.py IN.pth OUT.safetensors [--dtype float16]
                                        [--cfg-options k=v ...]
 
-The averaged weights are taken where the training kept any.
+The averaged weights are taken where the training kept any. Paths below the current folder are
+written relative to it: a released file speaks of no machine.
 """
 
 from __future__ import annotations
@@ -54,12 +55,21 @@ def publish(
     config = Config(read_config_text(checkpoint["config"]))
     for key, value in (options or {}).items():
         override(config, key, value)
-    config = config.to_dict()
+    config = relative_paths(config.to_dict(), f"{Path.cwd()}/")
     config_text = write_config_text({key: config[key] for key in config if key not in OF_THE_RUN})
     files = tokenizer_files(config)
     save_released(checkpoint["state_dict"], config_text, target, dtype=dtype, files=files)
     size = target.stat().st_size / 2**20
     print(f"{target}: {len(checkpoint['state_dict'])} tensors, {size:.2f} MiB")
+
+
+def relative_paths(value: Any, folder: str) -> Any:
+    """Return a config's value with `folder`, which ends in a slash, taken off its strings."""
+    if isinstance(value, Mapping):
+        return {key: relative_paths(item, folder) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(relative_paths(item, folder) for item in value)
+    return value.removeprefix(folder) if isinstance(value, str) else value
 
 
 def main(words: list[str] | None = None) -> None:

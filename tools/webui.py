@@ -22,7 +22,7 @@ from vgtoolbox.inference.web.page import build_page, find_examples, launch_page
 from vgtoolbox.zoo import ROOT, read_zoo
 
 EXAMPLES = ROOT / "data" / "shapes" / "images"
-EXAMPLE_TEXTS = ("every circle", "the biggest shape")
+EXAMPLE_TEXTS = ("every circle", "the biggest thing")
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:

@@ -117,6 +117,15 @@ def test_a_training_checkpoint_is_published_and_tested(trained, tmp_path, tool):
     assert set(json.loads((tmp_path / "metrics.json").read_text())["splits"]) == {"small"}
 
 
+def test_a_released_config_speaks_of_no_folder_of_the_machine():
+    relative_paths = runpy.run_path(str(ROOT / "tools" / "publish_checkpoint.py"))["relative_paths"]
+    config = {"roots": ["/home/me/vg/data/shapes", "/elsewhere"], "size": (64, 64), "note": None}
+    assert relative_paths(config, "/home/me/vg/") == {
+        **config,
+        "roots": ["data/shapes", "/elsewhere"],
+    }
+
+
 def test_named_options_override_the_config(tmp_path, tool):
     short = ["--cfg-options", "train_cfg.max_epochs=1"]
     tool("train", CONFIG, "--work-dir", tmp_path, "--seed", 5, "--device", "cpu", "--amp", *short)

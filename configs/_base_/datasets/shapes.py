@@ -40,7 +40,7 @@ refcoco = dict(
     image_root="images",
     pipeline=test_pipeline,
 )
-grefs_metrics = [dict(type="GRECMetric", score_thr=0.4), dict(type="GRESMetric")]
+grefs_metrics = [dict(type="GRECMetric", score_thr=0.6), dict(type="GRESMetric")]
 refs_metrics = [dict(type="RECMetric"), dict(type="RESMetric")]
 
 train_dataloader = dict(
