@@ -43,6 +43,7 @@ def in_two_processes(cfg, **arguments):
     return load_checkpoint(f"{cfg.work_dir}/epoch_{cfg.train_cfg.max_epochs}.pth")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [ZERO, FSDP], ids=["zero", "fsdp"])
 def test_spread_states_are_the_same_training(toy_config, spread):
     common = {"custom_hooks": []}
