@@ -32,8 +32,8 @@ from vgtoolbox.visualization.drawing import Picture, side_by_side
 from vgtoolbox.zoo import ROOT
 
 MODEL = "InstanceVG-tiny-shapes"
-SCENE = ROOT / "data" / "shapes" / "images" / "COCO_train2014_000000005106.jpg"
-EXPRESSIONS = ("every circle", "the biggest thing", "the blue cross", "the green triangle")
+SCENE = ROOT / "data" / "shapes" / "images" / "COCO_train2014_000000005148.jpg"
+EXPRESSIONS = ("the circles", "the circle furthest to the top", "the triangle", "every cross")
 SPLIT = "grefs_test"
 SAMPLES, COLUMNS, SAMPLE = 16, 4, 7
 # The picture as it lies on disk, with targets in its frame: no resizing, no tokens.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_SIZE = {"width": 1280, "height": 900}
+_WIDTH, _HEIGHT = 1280, 900
 _PATIENCE_MS = 120_000
 
 
@@ -79,7 +79,7 @@ def photograph_page(address: str, browser: str, wanted: Mapping[Path, Question |
     with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         for file, question in wanted.items():
-            tab = chromium.new_page(viewport=_SIZE)
+            tab = chromium.new_page(viewport={"width": _WIDTH, "height": _HEIGHT})
             tab.set_default_timeout(_PATIENCE_MS)
             tab.goto(address)
             tab.wait_for_selector(question.put(tab))
