@@ -5,6 +5,8 @@
 #   bash tools/dist_train.sh configs/shapes/PLVL-tiny-shapes.py 0
 #   bash tools/dist_test.sh configs/shapes/PLVL-tiny-shapes.py 0 --load-from CKPT
 #   without language in the backbone: PLVL-tiny-shapes-late.py
+# Test split, percent: REC Acc@0.5 96.2, RES mIoU 80.0, after 20 minutes on one CPU core
+# (OMP_NUM_THREADS=1).
 _base_ = [
     "../_base_/models/plvl_clean.py",
     "../_base_/datasets/shapes.py",
@@ -36,9 +38,11 @@ model = dict(
 # normalised behind their residuals, outgrow these: every token becomes the noun, and no colour is
 # ever learnt.
 optim_wrapper = dict(
-    optimizer=dict(lr=1.5e-3),
+    optimizer=dict(lr=1e-3),
     paramwise_cfg=dict(custom_keys=dict(text_encoder=dict(lr_mult=0.2))),
 )
+
+train_cfg = dict(max_epochs=5)
 
 # Trained and validated on expressions with one target; tested on those, and on all with one box.
 refs = dict(dataset=dict(type="RefCOCODataset", ann_root="refcoco"))
