@@ -32,7 +32,7 @@ from vgtoolbox.visualization.drawing import Picture, side_by_side
 from vgtoolbox.zoo import ROOT
 
 MODEL = "InstanceVG-tiny-shapes"
-SCENE = ROOT / "data" / "shapes" / "images" / "COCO_train2014_000000005148.jpg"
+SCENE = ROOT / "data" / "shapes" / "images" / "COCO_train2014_000000004548.jpg"
 EXPRESSIONS = ("the circles", "the circle furthest to the top", "the triangle", "every cross")
 SPLIT = "grefs_test"
 SAMPLES, COLUMNS, SAMPLE = 16, 4, 7

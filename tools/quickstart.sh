@@ -8,15 +8,17 @@ cd "$(dirname "$0")/.."
 config=configs/shapes/InstanceVG-tiny-shapes.py
 export SHAPES_ROOT=${SHAPES_ROOT:-data/shapes}
 work_dir=work_dirs/quickstart
+# Two processes with half of the batch each: a model this small gains little from threads.
+export CPU_PROCESSES=${CPU_PROCESSES:-2}
 scenes=()
-options=()
+options=(--cfg-options train_dataloader.batch_size=8)
 case ${1:-} in
 "") ;;
 --smallest)
     SHAPES_ROOT=data/shapes-smallest
     work_dir=work_dirs/quickstart-smallest
     scenes=(--num-train 60 --num-val 10 --num-test 20)
-    options=(--cfg-options train_cfg.max_epochs=1)
+    options+=(train_cfg.max_epochs=1)
     ;;
 *)
     echo "usage: bash tools/quickstart.sh [--smallest]" >&2

@@ -7,11 +7,12 @@ max_tokens = 16
 tokenizer = dict(type="BEiT3Tokenizer", model_file="{{$SHAPES_ROOT:data/shapes}}/tokenizer.spm")
 
 train_pipeline = dict(
-    load=dict(type="LoadImage"),
+    # All of the tiny world fits into the caches.
+    load=dict(type="LoadImage", cache_mb=150),
     targets=dict(type="LoadTargets", keep_original=False),
     choose=dict(type="ChooseExpression"),
     clean=dict(type="CleanExpression"),
-    resize=dict(type="Resize", size=image_size),
+    resize=dict(type="Resize", size=image_size, cache_mb=150),
     flip=dict(type="RandomHorizontalFlip", prob=0.5),
     tokenize=dict(type="TokenizeExpression", tokenizer=tokenizer, max_tokens=max_tokens),
     pack=dict(type="PackGroundingInputs"),

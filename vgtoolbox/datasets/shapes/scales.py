@@ -94,7 +94,7 @@ SCALES: Final[Mapping[str, ShapesScale]] = MappingProxyType(
             nesting=0.0,
             synonyms=1,
             expressions_per_scene=9,
-            num_scenes=(4800, 300, 600),
+            num_scenes=(4200, 300, 600),
         ),
         "small": ShapesScale(
             image_sizes=((192, 256), (256, 192), (224, 224), (200, 240), (240, 200)),
