@@ -35,7 +35,7 @@ LEAVES = {
 def world(tmp_path_factory):
     """A generated world of a few scenes, once more in the formats that the configs read."""
     folder = tmp_path_factory.mktemp("shapes")
-    words = ["--num-train", "6", "--num-val", "4", "--num-test", "6"]
+    words = ["--num-train", "6", "--num-val", "4", "--num-test", "16"]
     words += ["--formats", "refcoco+,refcocog,refzom,rrefcoco,instancevg"]
     done = subprocess.run(
         [sys.executable, "tools/prepare_data.py", "shapes", "--out", str(folder), *words],
