@@ -121,18 +121,22 @@ class GroundingRunner(Runner):
         """Move the model to its device and, among several processes, distribute it."""
         device = choose_device(self.cfg.get("device", "auto"))
         settings = dict(model_wrapper_cfg or {})
-        if self.distributed and settings.pop("type", "") == FullySharded.__name__:
+        wrapper = settings.pop("type", MMDistributedDataParallel.__name__)
+        if self.distributed and wrapper == FullySharded.__name__:
             return FullySharded(**settings)(model, device)  # no device may hold the whole model
         model = model.to(device)
         if not self.distributed:
             return revert_sync_batchnorm(model)
-        if model_wrapper_cfg is not None or is_model_wrapper(model):
+        if wrapper != MMDistributedDataParallel.__name__ or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
+        defaults = {
+            "broadcast_buffers": False,
+            "find_unused_parameters": self.cfg.get("find_unused_parameters", False),
+        }
         return MMDistributedDataParallel(
             module=model,
             device_ids=None if device.type == "cpu" else [device.index],
-            broadcast_buffers=False,
-            find_unused_parameters=self.cfg.get("find_unused_parameters", False),
+            **{**defaults, **settings},
         )
 
     def _init_model_weights(self) -> None:
