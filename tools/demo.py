@@ -11,7 +11,6 @@ Without --config and --checkpoint: the tiny InstanceVG that was trained on gener
 from __future__ import annotations
 
 import argparse
-import sys
 import warnings
 from pathlib import Path
 
@@ -19,8 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vgtoolbox.engine import parse_options
-from vgtoolbox.engine.errors import USER_ERRORS
+from vgtoolbox.engine import exit_on_user_error, parse_options
 from vgtoolbox.inference import GroundingInferencer, GroundingResult, save_result
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,8 +82,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error(OSError, ValueError):
         main()
-    except (*USER_ERRORS, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

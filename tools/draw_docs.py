@@ -10,13 +10,12 @@ The world is read from data/shapes: python tools/prepare_data.py shapes --out da
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from vgtoolbox.engine.errors import USER_ERRORS
+from vgtoolbox.engine import exit_on_user_error
 from vgtoolbox.inference import GroundingInferencer
 from vgtoolbox.inference.web import Responder
 from vgtoolbox.inference.web.page import build_page, launch_page
@@ -101,7 +100,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error(OSError, ValueError, ImportError):
         main()
-    except (*USER_ERRORS, OSError, ValueError, ImportError) as error:
-        sys.exit(f"error: {error}")

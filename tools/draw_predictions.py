@@ -9,7 +9,6 @@ The predictions are what tools/test.py wrote for a split of the config.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +16,7 @@ import numpy as np
 from PIL import Image
 
 from vgtoolbox.datasets import GroundingDataset
-from vgtoolbox.engine import load_config, parse_options
-from vgtoolbox.engine.errors import USER_ERRORS
+from vgtoolbox.engine import exit_on_user_error, load_config, parse_options
 from vgtoolbox.engine.runner import choose_splits
 from vgtoolbox.evaluation import PredictionRecord, read_predictions
 from vgtoolbox.registry import DATASETS
@@ -97,8 +95,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error(OSError, ValueError):
         main()
-    except (*USER_ERRORS, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

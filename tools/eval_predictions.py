@@ -13,14 +13,12 @@ values are those that tools/test.py gives for the same predictions.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vgtoolbox.engine import parse_options
-from vgtoolbox.engine.errors import USER_ERRORS
+from vgtoolbox.engine import exit_on_user_error, parse_options
 from vgtoolbox.engine.scoring import ScoringJob, add_scoring_arguments, scoring_job
 from vgtoolbox.evaluation import (
     AnswerRule,
@@ -95,8 +93,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error(OSError, ValueError, KeyError, ImportError):
         main()
-    except (*USER_ERRORS, OSError, ValueError, KeyError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -20,8 +20,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from vgtoolbox.engine import parse_options
-from vgtoolbox.engine.errors import USER_ERRORS
+from vgtoolbox.engine import exit_on_user_error, parse_options
 from vgtoolbox.evaluation import read_predictions
 from vgtoolbox.inference import GroundingInferencer, GroundingResult, save_formats
 from vgtoolbox.inference.saving import FORMATS
@@ -109,8 +108,5 @@ def main(words: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error(OSError, ValueError):
         sys.exit(main())
-    except (*USER_ERRORS, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -9,13 +9,11 @@ It is served to this machine alone. Without a model: all of the zoo whose weight
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from vgtoolbox.engine import parse_options
-from vgtoolbox.engine.errors import USER_ERRORS
+from vgtoolbox.engine import exit_on_user_error, parse_options
 from vgtoolbox.inference import GroundingInferencer
 from vgtoolbox.inference.web import Responder
 from vgtoolbox.inference.web.page import build_page, find_examples, launch_page
@@ -74,8 +72,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error(OSError, ValueError, ImportError):
         main()
-    except (*USER_ERRORS, OSError, ValueError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

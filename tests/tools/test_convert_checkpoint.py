@@ -35,6 +35,6 @@ def test_to_the_published_layout_and_back(released_checkpoint, miniature_config,
 
 def test_a_mistake_is_one_line(tmp_path):
     done = convert(tmp_path / "absent.pth", tmp_path / "out.pth")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("error: no checkpoint ")
     assert "Traceback" not in done.stderr

@@ -10,7 +10,6 @@ docs/metrics.md defines the verdicts.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 from rich.console import Console
 
-from vgtoolbox.engine.errors import USER_ERRORS
+from vgtoolbox.engine import exit_on_user_error
 from vgtoolbox.engine.scoring import ScoringJob, add_scoring_arguments, scoring_job
 from vgtoolbox.evaluation import (
     AnswerRule,
@@ -101,8 +100,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error(OSError, ValueError, KeyError, ImportError):
         main()
-    except (*USER_ERRORS, OSError, ValueError, KeyError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -10,12 +10,12 @@ best, with the step where it stood.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from vgtoolbox.engine import exit_on_user_error
 from vgtoolbox.visualization.run_curves import (
     choose_names,
     draw_curves,
@@ -55,8 +55,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error(OSError, ValueError):
         main()
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -16,6 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from vgtoolbox.engine import exit_on_user_error
+
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -77,8 +79,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with exit_on_user_error(OSError, ValueError):
         main()
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -22,9 +22,14 @@ USER_ERRORS = (
 
 
 @contextmanager
-def exit_on_user_error() -> Iterator[None]:
-    """End the process with `error: ...` where a user's mistake was found."""
+def exit_on_user_error(*also: type[Exception]) -> Iterator[None]:
+    """End the process with `error: ...` and exit code 2 where a user's mistake was found.
+
+    Args:
+        also: Further exceptions that are a user's mistake in this tool.
+    """
     try:
         yield
-    except USER_ERRORS as error:
-        sys.exit(f"error: {error}")
+    except (*USER_ERRORS, *also) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
