@@ -117,6 +117,19 @@ class TestScores:
         torch.testing.assert_close(plain.pred_instances.scores, torch.tensor(SCORES))
         assert plain.pred_existence == 0.5
 
+    @pytest.mark.parametrize("weighted", [True, False])
+    def test_below_the_threshold_of_existence_none_passes_and_order_stays(self, weighted):
+        options = {"score_thr": 0.2, "score_weighted": weighted}
+        usual = _run(_raw(existence=0.8), **options)
+        same = _run(_raw(existence=0.8), existence_thr=0.8, **options)
+        torch.testing.assert_close(same.pred_instances.scores, usual.pred_instances.scores)
+        rejected = _run(_raw(existence=0.8), existence_thr=0.81, **options)
+        scores = rejected.pred_instances.scores
+        assert rejected.pred_no_target
+        assert not usual.pred_no_target
+        assert (scores < 0.2).all()
+        assert torch.equal(scores.argsort(), usual.pred_instances.scores.argsort())
+
     @pytest.mark.parametrize("frame", ["original", "input"])
     def test_an_empty_box_gets_score_zero_and_keeps_its_place(self, frame):
         boxes = torch.stack([torch.tensor([1.1, 0.2, 1.4, 0.6]), BOXES[1]])

@@ -50,6 +50,14 @@ def test_unless_it_is_kept():
     assert len(sample.pred_instances) == 1
 
 
+@pytest.mark.parametrize("own_decision", [False, True])
+def test_a_threshold_of_existence_decides_in_place_of_the_model(own_decision):
+    for existence_thr, rejected in ((0.75, False), (0.76, True)):
+        sample = predict(upper_half(), no_target=own_decision, existence_thr=existence_thr)
+        assert sample.pred_no_target is rejected
+        assert len(sample.pred_instances) == 1 - rejected
+
+
 def test_an_empty_mask_has_no_box():
     sample = predict(torch.full((4, 4), -9.0))
     assert len(sample.pred_instances) == 0

@@ -39,6 +39,9 @@ class InstancePostprocessor:
         score_thr: Queries above it are targets; no query above it means no target.
         mask_thr: Least probability of a mask pixel.
         score_weighted: Multiply scores by the probability that a target exists.
+        existence_thr: Least probability that a target exists; where it is less, scores are
+            multiplied by `score_thr`, which keeps their order and lets none pass. None, as
+            published, leaves the decision to the scores alone.
         merged_mask: "instance" is the union of the masks of queries above `score_thr`, "semantic"
             the semantic branch's mask, "merge" the union of both, "best" the mask of the highest
             score. All but the first are given even where nothing passes `score_thr`: evaluation
@@ -55,6 +58,7 @@ class InstancePostprocessor:
         score_thr: float = 0.7,
         mask_thr: float = 0.5,
         score_weighted: bool = True,
+        existence_thr: float | None = None,
         merged_mask: MergedMask = "merge",
         nms_thr: float | None = None,
         frame: Frame = "original",
@@ -69,6 +73,7 @@ class InstancePostprocessor:
         self.score_thr = score_thr
         self.mask_thr = mask_thr
         self.score_weighted = score_weighted
+        self.existence_thr = existence_thr
         self.merged_mask = merged_mask
         self.nms_thr = nms_thr
         self.frame = frame
@@ -98,6 +103,9 @@ class InstancePostprocessor:
         """
         if self.score_weighted:
             scores = scores * existence[:, None]
+        if self.existence_thr is not None:
+            is_missing = (existence < self.existence_thr)[:, None]
+            scores = torch.where(is_missing, scores * self.score_thr, scores)
         height, width = instance_mask_logits.shape[-2:]
         extent = boxes_xyxy.new_tensor([width, height, width, height])
         # One transfer a tensor for the whole batch; what follows is bookkeeping on the CPU.

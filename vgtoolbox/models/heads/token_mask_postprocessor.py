@@ -25,6 +25,8 @@ class TokenMaskPostprocessor:
     Args:
         mask_thr: Least probability of a foreground pixel.
         resize: "logits", or "probabilities" as the published MLLMSeg does.
+        existence_thr: Least probability that there is a target; None, as published, leaves the
+            decision to the language model.
         keep_rejected: Keep the mask of an expression that is rejected (the "gsva" protocol of GRES
             credits it); otherwise it is empty.
     """
@@ -34,6 +36,7 @@ class TokenMaskPostprocessor:
         *,
         mask_thr: float = 0.5,
         resize: Literal["logits", "probabilities"] = "logits",
+        existence_thr: float | None = None,
         keep_rejected: bool = False,
     ) -> None:
         if not 0 < mask_thr < 1:
@@ -42,6 +45,7 @@ class TokenMaskPostprocessor:
             raise ValueError(f"resize must be 'logits' or 'probabilities', got {resize!r}")
         self.mask_thr = mask_thr
         self.resize = resize
+        self.existence_thr = existence_thr
         self.keep_rejected = keep_rejected
 
     def __call__(
@@ -59,10 +63,12 @@ class TokenMaskPostprocessor:
             sample: Knows its frames.
             mask_logits: (H, W), at the size of the padded input.
             existence: Probability that there is a target.
-            no_target: The decision that there is none.
+            no_target: The language model's decision that there is none.
             text: What the model wrote.
         """
         sample.set_metainfo({"pred_frame": "original"})
+        if self.existence_thr is not None:
+            no_target = existence < self.existence_thr
         size = (sample.ori_shape[0], sample.ori_shape[1])
         if no_target and not self.keep_rejected:
             mask = torch.zeros((1, *size), dtype=torch.bool)
