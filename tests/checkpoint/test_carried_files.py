@@ -47,6 +47,12 @@ def test_a_released_checkpoint_carries_its_tokenizer(tokenizer, tmp_path):
     assert model_file(config) == str(tokenizer)  # the caller's config stays as it was
 
 
+def test_a_file_is_known_by_its_name_where_the_data_lie_elsewhere(tokenizer):
+    moved = config_with(Path("elsewhere") / tokenizer.name)
+    with carried_files(moved, pack_files([tokenizer])) as resolved:
+        assert Path(model_file(resolved)).read_bytes() == tokenizer.read_bytes()
+
+
 def test_what_is_not_carried_keeps_its_name(tokenizer):
     with carried_files(config_with("other.spm"), pack_files([tokenizer])) as resolved:
         assert resolved == config_with("other.spm")

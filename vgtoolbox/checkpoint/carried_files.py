@@ -39,7 +39,8 @@ def carried_files(config: Mapping[str, Any], packed: str) -> Iterator[dict[str, 
         packed: From the metadata of a checkpoint; empty where it carries none.
 
     Yields:
-        A copy of `config`, in which carried files are named by where they are unpacked.
+        A copy of `config`, in which carried files are named by where they are unpacked. A file is
+        known by its path or, where the data lie in another folder than in training, by its name.
 
     Raises:
         ValueError: The text is not what `pack_files` makes.
@@ -52,7 +53,14 @@ def carried_files(config: Mapping[str, Any], packed: str) -> Iterator[dict[str, 
             place.parent.mkdir()
             place.write_bytes(content)
             places[name] = str(place)
-        yield _replaced(config, places)
+        yield _replaced(config, _by_path_or_name(tokenizer_files(config), places))
+
+
+def _by_path_or_name(named: Sequence[str], places: Mapping[str, str]) -> dict[str, str]:
+    """Return where each file that a config names is unpacked, of those that are carried."""
+    by_name = {Path(path).name: place for path, place in places.items()}
+    found = {path: places.get(path, by_name.get(Path(path).name)) for path in named}
+    return {path: place for path, place in found.items() if place is not None}
 
 
 def _read_packed(packed: str) -> dict[str, bytes]:
