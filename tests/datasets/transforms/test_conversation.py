@@ -4,7 +4,11 @@ import torch
 from torchvision import tv_tensors
 
 from vgtoolbox.datasets import conversation_collate
-from vgtoolbox.datasets.transforms import DrawExpressions, PackConversationInputs
+from vgtoolbox.datasets.transforms import (
+    DrawExpressions,
+    PackConversationInputs,
+    RandomHorizontalFlip,
+)
 
 
 def record(seed=0):
@@ -32,6 +36,14 @@ def test_where_all_expressions_name_all_targets():
     plain = record()
     del plain["expression_targets"]
     assert DrawExpressions(1)(plain)["drawn"][0][1] == [0, 1, 2]
+
+
+def test_a_mirrored_image_swaps_the_sides_of_all_that_is_drawn():
+    results = {**record(), "expressions": ["the left cup", "a", "right of the bright cup"]}
+    results["image"] = tv_tensors.Image(torch.zeros(3, 4, 6, dtype=torch.uint8))
+    mirrored = RandomHorizontalFlip(1.0)(DrawExpressions(3)(results))
+    expected = [("the right cup", [1]), ("a", []), ("left of the bright cup", [0, 1])]
+    assert mirrored["drawn"] == expected
 
 
 def test_impossible_draws():

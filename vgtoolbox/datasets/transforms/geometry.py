@@ -174,7 +174,7 @@ class Pad:
 
 @TRANSFORMS.register_module()
 class RandomHorizontalFlip:
-    """Mirror image, boxes and masks, and swap left and right in the expression.
+    """Mirror image, boxes and masks, and swap left and right in the expression, or in all drawn.
 
     Args:
         prob: Probability of mirroring a sample.
@@ -198,6 +198,8 @@ class RandomHorizontalFlip:
                 results[key] = tvf.horizontal_flip(results[key])
         if "expression" in results:
             results["expression"] = self.swap(results["expression"])
+        if "drawn" in results:
+            results["drawn"] = [(self.swap(text), targets) for text, targets in results["drawn"]]
         results["flip"] = not results.get("flip", False)
         return results
 
