@@ -17,7 +17,7 @@ options=(--cfg-options train_dataloader.batch_size=8 train_dataloader.num_worker
 # After ten minutes the existence head tells best what is not there; chosen on the val split.
 decision=(--cfg-options model.postprocessor.existence_thr=0.83)
 case ${1:-} in
-"") ;;
+"") options+=(train_cfg.val_interval=2) ;;
 --smallest)
     SHAPES_ROOT=data/shapes-smallest
     work_dir=work_dirs/quickstart-smallest

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from vgtoolbox.zoo import read_zoo, zoo_table
 
 ROOT = Path(__file__).parents[2]
@@ -34,3 +36,8 @@ def test_a_page_without_a_place_for_it(tmp_path):
     done = call("--into", page)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {page} has no lines <!-- zoo -->")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/zoo.md"])
+def test_the_pages_of_the_repository_are_up_to_date(page):
+    assert call("--check", page).stderr == ""
