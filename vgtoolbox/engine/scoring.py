@@ -61,7 +61,9 @@ def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--match", choices=get_args(Match), help="what the file's keys name")
     parser.add_argument("--missing", choices=get_args(Missing), default="error")
     parser.add_argument(
-        "--score-thr", type=float, help="of the answer; default: the config's model's, or 0.7"
+        "--score-thr",
+        type=float,
+        help="of answers that state no decision themselves; default: the config's model's, or 0.7",
     )
     parser.add_argument(
         "--merge", choices=get_args(Merge), default="kept", help="the merged mask of detections"
