@@ -1,7 +1,6 @@
 """Print a config with its bases and overrides resolved.
 
-python tools/analysis/print_config.py CONFIG [--key model.postprocessor]
-[--cfg-options k=v ...]
+    python tools/analysis/print_config.py CONFIG [--key model.postprocessor] [--cfg-options k=v ...]
 """
 
 from __future__ import annotations
