@@ -1,6 +1,8 @@
 """Print a config with its bases and overrides resolved.
 
     python tools/analysis/print_config.py CONFIG [--key model.postprocessor] [--cfg-options k=v ...]
+
+--key prints that part alone.
 """
 
 from __future__ import annotations
