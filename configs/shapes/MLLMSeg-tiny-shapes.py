@@ -31,7 +31,7 @@ _test_pipeline = dict(
 )
 
 train_dataloader = dict(
-    # Images; up to eight times as many expressions. Many small steps learn more than few large ones.
+    # Images, with up to eight expressions each. Many small steps learn more than few large ones.
     batch_size=2,
     num_workers=0,
     persistent_workers=False,
@@ -53,6 +53,6 @@ test_splits = dict(
     ),
 )
 
-# By two processes on two cores 25 minutes. Test split, percent: RES mIoU 58.2, GRES gIoU 64.2, T-acc
-# 98.7, N-acc 51.2. It reads shapes (95 % found) and sizes; colours not yet (7 %).
+# By two processes on two cores 25 minutes. Test split, percent: RES mIoU 58.2, GRES gIoU 64.2,
+# T-acc 98.7, N-acc 51.2. It reads shapes (95 % found) and sizes; colours not yet (7 %).
 train_cfg = dict(max_epochs=12, val_interval=12)

@@ -79,6 +79,8 @@ def test_a_run_killed_in_the_middle_of_an_epoch_resumes_exactly(trained, tmp_pat
 
 def test_two_processes_train_on_the_cpu(tmp_path):
     words = ["bash", "tools/dist_train.sh", CONFIG, 0, "--work-dir", tmp_path, "--seed", 3]
+    # Options of the wrapper join its defaults, which hold no number of a GPU.
+    words += ["--cfg-options", "model_wrapper_cfg.gradient_as_bucket_view=True"]
     command(words, CPU_PROCESSES="2")
     meta = load_checkpoint(tmp_path / "epoch_2.pth")["meta"]
     assert (meta["world_size"], meta["seed"], meta["epoch"]) == (2, 3, 2)

@@ -129,14 +129,14 @@ class GroundingRunner(Runner):
             return revert_sync_batchnorm(model)
         if wrapper != MMDistributedDataParallel.__name__ or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
-        defaults = {
-            "broadcast_buffers": False,
-            "find_unused_parameters": self.cfg.get("find_unused_parameters", False),
-        }
         return MMDistributedDataParallel(
             module=model,
             device_ids=None if device.type == "cpu" else [device.index],
-            **{**defaults, **settings},
+            broadcast_buffers=settings.pop("broadcast_buffers", False),
+            find_unused_parameters=settings.pop(
+                "find_unused_parameters", self.cfg.get("find_unused_parameters", False)
+            ),
+            **settings,
         )
 
     def _init_model_weights(self) -> None:

@@ -11,7 +11,7 @@ from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.engine.device import DeviceError
 from vgtoolbox.registry import UnknownTypeError
 
-USER_ERRORS = (
+USER_ERRORS: tuple[type[Exception], ...] = (
     CheckpointError,
     CheckpointMismatchError,
     ConfigError,
@@ -28,8 +28,9 @@ def exit_on_user_error(*also: type[Exception]) -> Iterator[None]:
     Args:
         also: Further exceptions that are a user's mistake in this tool.
     """
+    mistakes = USER_ERRORS + also
     try:
         yield
-    except (*USER_ERRORS, *also) as error:
+    except mistakes as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
