@@ -99,8 +99,9 @@ class TestPrintConfig:
         assert tool("print_config", copy)[1] == out
 
     def test_an_unknown_section(self, tool, miniature_config):
-        code, _, _ = tool("print_config", miniature_config, "--key", "model.postproc")
-        assert "'postproc' is not among" in str(code)
+        code, _, err = tool("print_config", miniature_config, "--key", "model.postproc")
+        assert code == 2
+        assert "'postproc' is not among" in err
 
 
 class TestGetFlops:

@@ -86,6 +86,6 @@ def test_fewer_samples_can_be_asked_for(config, browse, tmp_path):
 
 
 def test_an_unknown_split_is_named(config, browse):
-    assert "no test split 'testC'; its splits: other" in browse(config, "--split", "testC")[0]
-    message = browse(config, "--split", "val")[0]
+    assert "no test split 'testC'; its splits: other" in browse(config, "--split", "testC")[2]
+    message = browse(config, "--split", "val")[2]
     assert "has no val_dataloader" in message

@@ -90,8 +90,9 @@ def test_adapter_only(main, trained, tmp_path):
     torch.testing.assert_close(states(again), states(model))
 
 
-def test_nothing_to_merge(main, trained, tmp_path):
+def test_nothing_to_merge(main, trained, tmp_path, capsys):
     path, _ = trained
     main([str(path), str(tmp_path / "merged.safetensors")])
-    with pytest.raises(SystemExit, match="has no LoRA"):
+    with pytest.raises(SystemExit, match="2"):
         main([str(tmp_path / "merged.safetensors"), str(tmp_path / "again.safetensors")])
+    assert "has no LoRA" in capsys.readouterr().err
