@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.utils import apply_to
 
 from vgtoolbox.checkpoint import (
     CheckpointError,
@@ -65,11 +66,7 @@ def publish(
 
 def relative_paths(value: Any, folder: str) -> Any:
     """Return a config's value with `folder`, which ends in a slash, taken off its strings."""
-    if isinstance(value, Mapping):
-        return {key: relative_paths(item, folder) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(relative_paths(item, folder) for item in value)
-    return value.removeprefix(folder) if isinstance(value, str) else value
+    return apply_to(value, lambda x: isinstance(x, str), lambda x: x.removeprefix(folder))
 
 
 def main(words: list[str] | None = None) -> None:

@@ -14,8 +14,9 @@ export CPU_PROCESSES=2
 scenes=()
 options=(--cfg-options train_dataloader.batch_size=8 train_dataloader.num_workers=0
     train_dataloader.persistent_workers=False)
-# After ten minutes the existence head tells best what is not there; chosen on the val split.
-decision=(--cfg-options model.postprocessor.existence_thr=0.83)
+# After ten minutes the existence head tells best what is not there; chosen on the val split. In
+# training it changes nothing but what the checkpoint says of itself.
+decision=model.postprocessor.existence_thr=0.83
 case ${1:-} in
 "") options+=(train_cfg.val_interval=2) ;;
 --smallest)
@@ -40,12 +41,12 @@ step 2 "generating the world of shapes in $SHAPES_ROOT"
 python tools/prepare_data.py shapes --out "$SHAPES_ROOT" --scale tiny "${scenes[@]}"
 
 step 3 "training in $work_dir"
-bash tools/dist_train.sh $config 0 --work-dir $work_dir --resume "${options[@]}"
+bash tools/dist_train.sh $config 0 --work-dir $work_dir --resume "${options[@]}" $decision
 
 step 4 "testing on held-out scenes"
 checkpoint=$work_dir/$(cat $work_dir/last_checkpoint | xargs basename)
 bash tools/dist_test.sh $config 0 --load-from "$checkpoint" --work-dir $work_dir --out $work_dir/test \
-    "${decision[@]}"
+    --cfg-options $decision
 
 step 5 "drawing predictions"
 for split in grefs_test refs_test; do

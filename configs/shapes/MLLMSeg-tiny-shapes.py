@@ -54,5 +54,5 @@ test_splits = dict(
 )
 
 # By two processes on two cores 25 minutes. Test split, percent: RES mIoU 58.2, GRES gIoU 64.2,
-# T-acc 98.7, N-acc 51.2. It reads shapes (95 % found) and sizes; colours not yet (7 %).
+# T-acc 98.7, N-acc 51.2. It reads shapes and sizes, colours not yet.
 train_cfg = dict(max_epochs=12, val_interval=12)

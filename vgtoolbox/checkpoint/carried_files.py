@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mmengine.utils import apply_to
+
 METADATA_KEY = "files"
 _FILE_KEY = "model_file"  # how a config names the model of a tokenizer
 
@@ -53,7 +55,8 @@ def carried_files(config: Mapping[str, Any], packed: str) -> Iterator[dict[str, 
             place.parent.mkdir()
             place.write_bytes(content)
             places[name] = str(place)
-        yield _replaced(config, _by_path_or_name(tokenizer_files(config), places))
+        found = _by_path_or_name(tokenizer_files(config), places)
+        yield apply_to(config, lambda x: isinstance(x, str), lambda x: found.get(x, x))
 
 
 def _by_path_or_name(named: Sequence[str], places: Mapping[str, str]) -> dict[str, str]:
@@ -79,12 +82,3 @@ def _leaves(node: Any) -> Iterator[tuple[str, Any]]:
             yield from _leaves(value)
         else:
             yield str(key), value
-
-
-def _replaced(node: Any, places: Mapping[str, str]) -> Any:
-    """Return a copy of nested containers with the strings of `places` replaced."""
-    if isinstance(node, Mapping):
-        return {key: _replaced(value, places) for key, value in node.items()}
-    if isinstance(node, (list, tuple)):
-        return type(node)(_replaced(value, places) for value in node)
-    return places.get(node, node) if isinstance(node, str) else node
