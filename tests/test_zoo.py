@@ -1,11 +1,13 @@
 """The metafiles of the repository, and what a malformed one is told."""
 
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
 
 from vgtoolbox.engine import load_config
+from vgtoolbox.engine.config import override
 from vgtoolbox.inference import GroundingInferencer
 from vgtoolbox.registry import MODELS
 from vgtoolbox.zoo import ROOT, ZooError, find_model, read_zoo, zoo_table
@@ -21,6 +23,7 @@ METAFILE = """
         weights: pretrain_weights/seer.pth
         published_as: small/seer.pth
         parameters: 12
+        options: {model.deep: true}
         results:
           - {data: Sights, metric: mIoU, paper: {val: 71, test: 70.25}, ours: {val: 70.9}}
           - {data: Sights, metric: Acc, ours: {test: 5.0}}
@@ -48,6 +51,7 @@ def test_a_metafile_is_read_whole(folder, tmp_path):
     assert small.results[0].paper == {"val": 71, "test": 70.25}
     assert small.results[0].splits == ("val", "test")
     assert (ours.page, ours.results) == ("", ())
+    assert (small.options, ours.options) == ({"model.deep": True}, {})
 
 
 def test_the_table(folder):
@@ -56,6 +60,19 @@ def test_the_table(folder):
         "|  | Sights test | Acc | - | 5 |",
         "| Seer-ours |  |  | - | - |",
     ]
+
+
+def test_the_table_of_first_results(folder):
+    assert zoo_table(list(read_zoo(folder).values()), first_only=True).splitlines()[2:] == [
+        "| Seer-small | Sights val / test | mIoU | 71 / 70.25 | 70.9 |",
+        "| Seer-ours |  |  | - | - |",
+    ]
+
+
+def test_weights_may_be_a_folder(folder, tmp_path):
+    (tmp_path / "pretrain_weights" / "seer.pth").mkdir(parents=True)
+    found = find_model("Seer-small", folder).find_weights()
+    assert found == tmp_path / "pretrain_weights" / "seer.pth"
 
 
 def test_weights_are_found_as_published_or_converted(folder, tmp_path):
@@ -99,11 +116,24 @@ def test_a_mistake_is_named(folder, old, new, message):
 @pytest.mark.parametrize("model", ZOO.values(), ids=list(ZOO))
 def test_every_config_builds_a_model_of_the_stated_size(model):
     cfg = load_config(model.config)
+    for key, value in model.options.items():
+        override(cfg, key, value)
     with torch.device("meta"):
         built = MODELS.build(cfg.model)
     size = sum(parameter.numel() for parameter in built.parameters())
     assert size == (model.parameters or size)
     assert cfg.test_splits
+
+
+@pytest.mark.parametrize("model", ZOO.values(), ids=list(ZOO))
+def test_a_users_question_is_asked_without_the_true_answers(model):
+    cfg = load_config(model.config)
+    for key, value in model.options.items():
+        override(cfg, key, value)
+    assert cfg.model.get("protocol") != "teacher_forced"
+    tokenizer = cfg.model.get("mllm", {}).get("tokenizer", {})
+    folder = tokenizer.get("folder") or Path(tokenizer.get("model_file", model.weights)).parent
+    assert not tokenizer or ROOT / folder == model.weights
 
 
 @pytest.mark.parametrize("model", ZOO.values(), ids=list(ZOO))

@@ -7,7 +7,7 @@ of the README and `GroundingInferencer("<name>")` read them here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ class ZooModel:
         parameters: How many our model has.
         results: What it was measured, or is reported, to give.
         page: Where the weights are published; empty for what comes with the repository.
-        published_as: Path of the file there.
+        published_as: Path of the file there, or of the folder.
+        options: Overrides of the config, by dotted key, for asking a user's question: what a config
+            of training or of a published protocol has otherwise.
     """
 
     name: str
@@ -70,17 +72,18 @@ class ZooModel:
     results: tuple[ZooResult, ...]
     page: str = ""
     published_as: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def find_weights(self) -> Path:
-        """Return the file of the weights, as published or converted.
+        """Return the weights, as published (a file or a folder) or converted.
 
         Raises:
             FileNotFoundError: It is not there; the message says where it is published.
         """
         candidates = [self.weights, *(self.weights.with_suffix(suffix) for suffix in _SUFFIXES)]
-        for file in candidates:
-            if file.is_file():
-                return file
+        for path in candidates:
+            if path.exists():
+                return path
         origin = f"{self.published_as} at {self.page}" if self.page else "a file of the repository"
         raise FileNotFoundError(
             f"the weights of {self.name} are not at {self.weights}: put {origin} there, or name "
@@ -125,15 +128,21 @@ def find_model(name: str, folder: str | Path | None = None) -> ZooModel:
     raise FileNotFoundError(f"no config file and no model {name!r}; {hint}")
 
 
-def zoo_table(models: Sequence[ZooModel]) -> str:
-    """Return a Markdown table, a line for each model, data set and metric."""
+def zoo_table(models: Sequence[ZooModel], *, first_only: bool = False) -> str:
+    """Return a Markdown table, a line for each model, data set and metric.
+
+    Args:
+        models: In this order.
+        first_only: A line for each model: its first data set and metric.
+    """
     lines = [
         "| model | data | metric | reported | ours |",
         "|---|---|---|---|---|",
     ]
     for model in models:
         shown = model.name
-        for result in model.results or (ZooResult("", "", {}, {}),):
+        results = model.results or (ZooResult("", "", {}, {}),)
+        for result in results[:1] if first_only else results:
             data = f"{result.data} {' / '.join(result.splits)}".strip()
             cells = [shown, data, result.metric, _numbers(result.paper), _numbers(result.ours)]
             lines.append(f"| {' | '.join(cells)} |")
@@ -161,7 +170,7 @@ def _read_metafile(file: Path, root: Path) -> list[ZooModel]:
 def _read_model(entry: Any, file: Path, root: Path, *, system: str, page: str) -> ZooModel:
     entry = _mapping(entry, f"{file}: a model")
     where = f"{file}: model {entry.get('name', '(without a name)')}"
-    known = {field.name for field in fields(ZooModel)} - {"system", "page"}
+    known = {each.name for each in fields(ZooModel)} - {"system", "page"}
     unknown = set(entry) - known
     if unknown:
         raise ZooError(f"{where}: unknown key {sorted(unknown)[0]!r}; known: {sorted(known)}")
@@ -175,6 +184,7 @@ def _read_model(entry: Any, file: Path, root: Path, *, system: str, page: str) -
         results=tuple(_read_result(result, where) for result in entry.get("results", ())),
         page=page if published_as else "",
         published_as=published_as,
+        options=_mapping(entry.get("options", {}), f"{where}: options"),
     )
 
 

@@ -30,6 +30,15 @@ def test_a_page_is_checked_updated_and_left_alone_around_it(tmp_path):
     assert call("--check", page, "--system", "InstanceVG").returncode == 0
 
 
+def test_a_page_may_show_the_first_line_of_each_model(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.replace("<!-- zoo -->", "<!-- zoo: first -->"))
+    assert call("--into", page).returncode == 0
+    models = list(read_zoo().values())
+    assert page.read_text().splitlines()[3:-3] == zoo_table(models, first_only=True).splitlines()
+    assert len(page.read_text().splitlines()) == len(models) + 8
+
+
 def test_a_page_without_a_place_for_it(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# Page\n")

@@ -2,8 +2,9 @@
 
     python tools/analysis/zoo_table.py [--system InstanceVG] [--into README.md | --check README.md]
 
---into replaces what stands between the lines `<!-- zoo -->` and `<!-- /zoo -->` of a page;
---check ends with an error where that is not up to date.
+--into replaces what stands between the lines `<!-- zoo -->` and `<!-- /zoo -->` of a page, or between
+`<!-- zoo: first -->`, for the first line of each model, and the same end; --check ends with an error
+where that is not up to date.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from vgtoolbox.atomic_file import atomic_file
 from vgtoolbox.engine import exit_on_user_error
 from vgtoolbox.zoo import read_zoo, zoo_table
 
-_BETWEEN = re.compile(r"(?<=<!-- zoo -->\n).*?(?=<!-- /zoo -->)", re.DOTALL)
+_PLACE = re.compile(r"(<!-- zoo(: first)? -->\n).*?(<!-- /zoo -->)", re.DOTALL)
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -34,15 +35,16 @@ def main(words: list[str] | None = None) -> None:
     """Print, write or compare."""
     arguments = parse_arguments(words)
     models = [m for m in read_zoo().values() if arguments.system in (None, m.system)]
-    table = zoo_table(models)
     page = arguments.into or arguments.check
     if page is None:
-        print(table, end="")
+        print(zoo_table(models), end="")
         return
     text = page.read_text(encoding="utf-8")
-    if not _BETWEEN.search(text):
+    place = _PLACE.search(text)
+    if place is None:
         sys.exit(f"error: {page} has no lines <!-- zoo --> and <!-- /zoo -->")
-    updated = _BETWEEN.sub(lambda _: table, text)
+    table = zoo_table(models, first_only=place[2] is not None)
+    updated = text[: place.start()] + place[1] + table + place[3] + text[place.end() :]
     if arguments.check:
         if updated != text:
             sys.exit(f"error: the table in {page} is not that of the metafiles; --into updates it")

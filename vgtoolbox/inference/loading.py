@@ -59,6 +59,7 @@ def load_grounder(
     model = _zoo_model(config)
     if model is not None:
         config, checkpoint = model.config, checkpoint or model.find_weights()
+        options = {**model.options, **(options or {})}
     content: dict[str, Any] = {} if checkpoint is None else load_checkpoint(checkpoint)
     if model is not None and content.get("config"):
         config = None  # the one that these weights were trained with
