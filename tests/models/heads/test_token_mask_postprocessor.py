@@ -77,7 +77,14 @@ def test_probabilities_and_logits_differ_between_pixels():
     assert areas[0] > areas[1] > 20
 
 
-@pytest.mark.parametrize("options", [{"mask_thr": 1.0}, {"resize": "nearest"}])
-def test_impossible_options(options):
-    with pytest.raises(ValueError, match=r"mask_thr must lie|resize must be"):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mask_thr": 1.0}, "mask_thr must lie"),
+        ({"existence_thr": 50}, "existence_thr must lie between 0 and 1, got 50"),
+        ({"resize": "nearest"}, "resize must be"),
+    ],
+)
+def test_impossible_options(options, message):
+    with pytest.raises(ValueError, match=message):
         TokenMaskPostprocessor(**options)

@@ -50,6 +50,9 @@ class InstancePostprocessor:
         frame: Where predictions stand. "input" is the network's input frame without its padding,
             in which the published InstanceVG numbers were computed.
         mask_resize: How masks come to the size of the original image.
+
+    Raises:
+        ValueError: A choice is none of those above, or a threshold is no fraction.
     """
 
     def __init__(
@@ -70,6 +73,15 @@ class InstancePostprocessor:
             )
         if frame not in ("original", "input"):
             raise ValueError(f"frame must be 'original' or 'input', got {frame!r}")
+        thresholds = {
+            "score_thr": score_thr,
+            "mask_thr": mask_thr,
+            "existence_thr": existence_thr,
+            "nms_thr": nms_thr,
+        }
+        for name, value in thresholds.items():
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name} must lie between 0 and 1, got {value}")
         self.score_thr = score_thr
         self.mask_thr = mask_thr
         self.score_weighted = score_weighted

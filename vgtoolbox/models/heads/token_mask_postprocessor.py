@@ -41,6 +41,8 @@ class TokenMaskPostprocessor:
     ) -> None:
         if not 0 < mask_thr < 1:
             raise ValueError(f"mask_thr must lie between 0 and 1, got {mask_thr}")
+        if existence_thr is not None and not 0 <= existence_thr <= 1:
+            raise ValueError(f"existence_thr must lie between 0 and 1, got {existence_thr}")
         if resize not in ("logits", "probabilities"):
             raise ValueError(f"resize must be 'logits' or 'probabilities', got {resize!r}")
         self.mask_thr = mask_thr
