@@ -2,9 +2,9 @@
 
     python tools/analysis/zoo_table.py [--system InstanceVG] [--into README.md | --check README.md]
 
---into replaces what stands between the lines `<!-- zoo -->` and `<!-- /zoo -->` of a page, or between
-`<!-- zoo: first -->`, for the first line of each model, and the same end; --check ends with an error
-where that is not up to date.
+--into replaces what stands in a page between the lines `<!-- zoo -->` and `<!-- /zoo -->`, or, with
+one line a model, between `<!-- zoo: first -->` and the same end; --check ends with an error where
+that is not up to date.
 """
 
 from __future__ import annotations
