@@ -26,7 +26,8 @@ class PostNormSelfAttention(nn.Module):
         """Update x (B, Q, C), with `position` (B, Q, C) added to queries and keys only."""
         query = x + position
         attended, _ = self.attention(query, query, x, need_weights=False)
-        return self.norm(x + attended)
+        # Attention gives other strides than torch.compile's decomposed norm hands on.
+        return self.norm(x + attended.contiguous())
 
 
 class PostNormFeedForward(nn.Module):
