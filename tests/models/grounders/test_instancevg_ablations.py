@@ -13,12 +13,16 @@ from vgtoolbox.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 # By name: the losses that are off.
+BOXES = {prefix + term for prefix in ("", "d0.") for term in ("loss_l1", "loss_giou")}
+CLASSES = {prefix + "loss_class" for prefix in ("", "d0.")}
+INSTANCES = {"loss_instance_mask", "loss_background_mask"}
 OFF = {
     "published": set(),
-    "no-instances": {"loss_instance_mask", "loss_background_mask"},
+    "no-queries": BOXES | CLASSES | INSTANCES,
+    "no-instances": INSTANCES,
     "no-points": set(),
-    "boxes-only": {"loss_instance_mask", "loss_background_mask", "loss_semantic_mask"},
-    "masks-only": {prefix + term for prefix in ("", "d0.") for term in ("loss_l1", "loss_giou")},
+    "boxes-only": INSTANCES | {"loss_semantic_mask"},
+    "masks-only": BOXES,
 }
 
 
@@ -90,3 +94,16 @@ def test_masks_alone_are_neither_matched_nor_suppressed_by_boxes(read):
     assert matcher.class_cost > 0
     assert matcher.point_cost > 0
     assert model.postprocessor.nms_thr is None
+
+
+@pytest.mark.parametrize("there_is", [True, False])
+def test_without_queries_existence_alone_decides(there_is, read, make_batch):
+    model = read("no-queries").model
+    model.backbone.update(image_size=32)
+    torch.manual_seed(0)
+    model = MODELS.build(model).eval()
+    last = [layer for layer in model.existence_head.modules() if hasattr(layer, "bias")][-1]
+    last.bias.data.copy_(torch.tensor([9.0, -9.0] if there_is else [-9.0, 9.0]))
+    with torch.no_grad():
+        samples = model.predict(*make_batch())
+    assert [sample.pred_no_target for sample in samples] == [not there_is] * len(samples)
