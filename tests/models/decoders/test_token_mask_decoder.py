@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from vgtoolbox.models.decoders import TokenMaskDecoder
 from vgtoolbox.models.necks import DetailSemanticFusion
@@ -79,8 +80,20 @@ def test_group_norm_does_not_depend_on_the_batch():
     torch.testing.assert_close(both[:1], module(prepared[:1], text[:1], (2, 3)))
 
 
+def test_an_identity_shows_the_cells_as_they_are():
+    module = build(refine_init="identity").eval()
+    unfolded = []
+    module.unfold.register_forward_hook(lambda _, __, output: unfolded.append(output))
+    masks = module(torch.randn(2, 6, 16), torch.randn(2, 12), (2, 3))
+    expected = nn.functional.pixel_shuffle(unfolded[0], module.cell_size)[:, 0] - 1.0
+    torch.testing.assert_close(masks, expected)
+    assert (masks < 0).float().mean() > 0.5
+
+
 def test_unknown_options():
     with pytest.raises(ValueError, match="norm must be 'batch' or 'group', got 'layer'"):
         build(norm="layer")
     with pytest.raises(ValueError, match="init must be 'default' or 'xavier', got 'published'"):
         build(init="published")
+    with pytest.raises(ValueError, match="refine_init must be 'random' or 'identity', got 'zero'"):
+        build(refine_init="zero")

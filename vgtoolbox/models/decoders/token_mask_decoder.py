@@ -27,6 +27,12 @@ class TokenMaskDecoder(nn.Module):
         norm: "batch", as published, or "group", whose result does not depend on the batch.
         dropout: In training.
         init: "default", or "xavier" as published.
+        refine_init: "random", as published, or "identity", minus one. All the mask goes through
+            this one filter: from a random one, which may be negative where masks should be bright,
+            they are empty for thousands of steps.
+
+    Raises:
+        ValueError: A choice is none of those above.
     """
 
     def __init__(
@@ -40,10 +46,13 @@ class TokenMaskDecoder(nn.Module):
         norm: Literal["batch", "group"] = "batch",
         dropout: float = 0.1,
         init: str = "default",
+        refine_init: Literal["random", "identity"] = "random",
     ) -> None:
         super().__init__()
         if norm not in ("batch", "group"):
             raise ValueError(f"norm must be 'batch' or 'group', got {norm!r}")
+        if refine_init not in ("random", "identity"):
+            raise ValueError(f"refine_init must be 'random' or 'identity', got {refine_init!r}")
         self.cell_size = cell_size
         self.text_proj = nn.Linear(text_channels, channels)
         self.attend = AttendMemory(
@@ -60,6 +69,10 @@ class TokenMaskDecoder(nn.Module):
         )
         self.refine = nn.Conv2d(1, 1, 5, padding=2)
         init_matrices(self, init)
+        if refine_init == "identity":
+            nn.init.dirac_(self.refine.weight)
+            # What comes in is at least 0: most of a mask is background.
+            nn.init.constant_(self.refine.bias, -1.0)
 
     def prepare(self, fused: Tensor) -> Tensor:
         """Return what of the fused map (I, h * w, C) all tokens of an image share; same shape."""
