@@ -1,0 +1,47 @@
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+from vgtoolbox.engine.hooks import ModelOptionHook
+
+
+@pytest.fixture
+def runner():
+    model = nn.Module()
+    model.weight, model.name = 0.1, "grounder"
+    model.head = nn.Module()
+    model.head.weight = 7
+    return SimpleNamespace(model=model, epoch=0)
+
+
+def test_a_value_holds_from_its_milestone_on(runner):
+    hook = ModelOptionHook(option="weight", milestones=[2, 3], values=[0.5, 1.0])
+    seen = []
+    for runner.epoch in range(5):
+        hook.before_train_epoch(runner)
+        seen.append(runner.model.weight)
+    assert seen == [0.1, 0.1, 0.5, 1.0, 1.0]
+
+
+def test_a_run_that_is_resumed_goes_on_with_the_value_of_its_epoch(runner):
+    runner.epoch = 4
+    hook = ModelOptionHook(option="head.weight", milestones=[2], values=[0.5])
+    hook.before_train(runner)
+    hook.before_train_epoch(runner)
+    assert (runner.model.head.weight, runner.model.weight) == (0.5, 0.1)
+
+
+@pytest.mark.parametrize("option", ["wieght", "name", "head.loss"])
+def test_what_the_model_does_not_have_is_refused_before_training(option, runner):
+    hook = ModelOptionHook(option=option, milestones=[1], values=[0.5])
+    with pytest.raises(ValueError, match=rf"Module has no number .*option='{option}'"):
+        hook.before_train(runner)
+
+
+@pytest.mark.parametrize(
+    ("milestones", "values"), [([2, 1], [0.1, 0.2]), ([1, 1], [0.1, 0.2]), ([1], [])]
+)
+def test_milestones_and_values_belong_together(milestones, values):
+    with pytest.raises(ValueError, match="rising milestones and a value for each"):
+        ModelOptionHook(option="weight", milestones=milestones, values=values)
