@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from vgtoolbox.models.layers import cosine_patch_basis, sine_position_encoding
+from vgtoolbox.models.mllm import PackedBatch
 
 
 def parts(model):
@@ -26,3 +27,57 @@ def test_the_initial_weights_of_transformers_where_nothing_is_said(build_mllmseg
     words, vision = parts(build_mllmseg(mllm={"adapter": unsaid}))
     assert words.std().item() == pytest.approx(0.06, rel=0.05)
     assert not vision.position_embeddings.any()
+
+
+LOCAL = {
+    "text_config": {"model_type": "qwen2", "num_key_value_heads": 2, "initializer_range": 0.02},
+    "local_attention": 10.0,
+}
+
+
+def last_states(model, *sentences):
+    """States behind sentences of token ids, (N, H)."""
+    with torch.no_grad():
+        return model.mllm.run(PackedBatch.from_ids(torch.tensor(sentences))).last[:, -1]
+
+
+def test_words_add_up_in_the_state_behind_them(build_mllmseg):
+    the, red, blue, circle, square, on, left = range(10, 17)
+    model = build_mllmseg(mllm={"adapter": LOCAL}).eval()
+    sentences = [(the, colour, noun) for noun in (circle, square) for colour in (red, blue)]
+    red_circle, blue_circle, red_square, blue_square = last_states(model, *sentences)
+    # What a colour adds is much, the same before another noun, and less from afar.
+    colour = red_circle - blue_circle
+    assert colour.norm() > 0.2 * red_circle.norm()
+    assert torch.cosine_similarity(colour, red_square - blue_square, 0) > 0.9
+    afar = [(the, colour, circle, on, the, left) for colour in (red, blue)]
+    assert torch.sub(*last_states(model, *afar)).norm() < 0.5 * colour.norm()
+    # From plain random weights it is next to nothing.
+    plain = build_mllmseg(mllm={"adapter": {**LOCAL, "local_attention": None}}).eval()
+    assert torch.sub(*last_states(plain, *sentences[:2])).norm() < 0.1 * colour.norm()
+
+
+def test_the_other_half_adds_nothing_yet(build_mllmseg):
+    model = build_mllmseg(mllm={"adapter": LOCAL})
+    first, second = model.mllm.adapter.language_model.layers
+    size = len(first.self_attn.v_proj.weight)
+    identity = first.self_attn.o_proj.weight @ first.self_attn.v_proj.weight
+    torch.testing.assert_close(identity, torch.eye(size))
+    assert first.self_attn.k_proj.bias.any()
+    assert second.self_attn.v_proj.weight.any()
+    assert not second.self_attn.o_proj.weight.any()
+    assert not any(layer.mlp.down_proj.weight.any() for layer in (first, second))
+    assert not model.mllm.adapter.model.get_output_embeddings().weight.any()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ({"model_type": "internlm2"}, "biases of queries and keys"),
+        ({"num_key_value_heads": 1}, "found 16 channels of keys for 32 of queries"),
+    ],
+)
+def test_local_attention_is_refused_where_it_has_no_place(build_mllmseg, text, message):
+    adapter = {**LOCAL, "text_config": {**LOCAL["text_config"], **text}}
+    with pytest.raises(ValueError, match=message):
+        build_mllmseg(mllm={"adapter": adapter})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -47,3 +49,39 @@ def write_cosine_patches(weight: Tensor, scale: float) -> None:
     """
     basis = cosine_patch_basis(weight.shape[-1], len(weight))
     weight[: len(basis)].copy_(scale * basis)
+
+
+@torch.no_grad()
+def write_local_attention(attention: nn.Module, *, head_dim: int, strength: float) -> None:
+    """Let a rotary attention begin by copying nearby tokens.
+
+    A state is then at first a weighted sum of the tokens up to it, the nearest counting most. From
+    random weights a causal model gathers the words of a sentence late, since each is one among many
+    tokens. (Value times output as an identity: cf. Trockman and Kolter, arXiv 2305.09828.)
+
+    Args:
+        attention: With linear `q_proj` and `k_proj` that have a bias, `v_proj` and `o_proj`, and
+            with as many key heads as query heads.
+        head_dim: D, channels of a head, turned in the pairs (i, i + D / 2).
+        strength: Logit of a token for itself over that of a far one.
+
+    Raises:
+        ValueError: The attention is not of that form.
+    """
+    query, key = attention.q_proj, attention.k_proj
+    value, output = attention.v_proj, attention.o_proj
+    if query.bias is None or key.bias is None:
+        raise ValueError("local attention begins in biases of queries and keys, as Qwen2 has them")
+    if query.weight.shape != key.weight.shape:
+        raise ValueError(
+            f"local attention needs as many key heads as query heads, found {len(key.weight)} "
+            f"channels of keys for {len(query.weight)} of queries"
+        )
+    # Of these biases a pair that turns by f a token scores cos(f d) at distance d.
+    pairs = head_dim // 2
+    level = math.sqrt(strength * math.sqrt(head_dim) / pairs)
+    for projection in (query, key):
+        projection.bias.zero_()
+        projection.bias.unflatten(0, (-1, head_dim))[:, :pairs] = level
+    nn.init.orthogonal_(value.weight)
+    output.weight.copy_(value.weight.T)

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, InternVLConfig
 
-from vgtoolbox.models.layers.initialization import write_cosine_patches, write_sine_positions
+from vgtoolbox.models.layers.initialization import (
+    write_cosine_patches,
+    write_local_attention,
+    write_sine_positions,
+)
 from vgtoolbox.models.mllm.adapter import ImageFeatures, MultimodalAdapter, torch_dtype
 from vgtoolbox.registry import MODELS
 
@@ -63,6 +67,10 @@ class InternVL(MultimodalAdapter):
             otherwise: a model without pretraining then knows which patches are neighbours.
         cosine_patch_scale: Likewise, of cosine filters in its patch embedding: edges are then seen
             as clearly as colours.
+        local_attention: Likewise, the strength of `write_local_attention` in the first half of the
+            language model's layers; what else the layers add is 0 at first, and so are the logits
+            of all tokens. Words then add up in the state behind them. Needs biases of queries and
+            keys, as Qwen2 has them.
     """
 
     def __init__(
@@ -75,6 +83,7 @@ class InternVL(MultimodalAdapter):
         embed_init_std: float | None = None,
         sine_position_scale: float | None = None,
         cosine_patch_scale: float | None = None,
+        local_attention: float | None = None,
     ) -> None:
         super().__init__()
         config = native_config(text_config, vision_config)
@@ -90,6 +99,8 @@ class InternVL(MultimodalAdapter):
         if cosine_patch_scale is not None:
             weight = embeddings.patch_embeddings.projection.weight
             write_cosine_patches(weight, cosine_patch_scale)
+        if local_attention is not None:
+            self._begin_local(local_attention)
 
     @property
     def language_model(self) -> Any:
@@ -119,6 +130,18 @@ class InternVL(MultimodalAdapter):
         # Without a norm behind the tower, its last state is the projector's input.
         patches = output.last_hidden_state[:, 1:].float()
         return ImageFeatures(patches, grid, output.pooler_output)
+
+    def _begin_local(self, strength: float) -> None:
+        """Let words add up in the state behind them, and nothing else be added yet."""
+        layers = self.language_model.layers
+        for i, layer in enumerate(layers):
+            attention = layer.self_attn
+            if i < len(layers) // 2:
+                write_local_attention(attention, head_dim=attention.head_dim, strength=strength)
+            else:
+                torch.nn.init.zeros_(attention.o_proj.weight)
+            torch.nn.init.zeros_(layer.mlp.down_proj.weight)
+        torch.nn.init.zeros_(self.model.get_output_embeddings().weight)
 
 
 def native_config(text: Mapping[str, Any], vision: Mapping[str, Any]) -> InternVLConfig:
