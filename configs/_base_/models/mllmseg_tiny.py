@@ -78,6 +78,7 @@ model = dict(
         cell_size=8,
         norm="group",
         dropout=0.0,
+        refine_init="identity",
     ),
     mask_loss=dict(type="TokenMaskLoss", form="clean", focal_weight=20.0, dice_weight=1.0),
     postprocessor=dict(type="TokenMaskPostprocessor"),
