@@ -72,7 +72,7 @@ class TokenMaskDecoder(nn.Module):
         if refine_init == "identity":
             nn.init.dirac_(self.refine.weight)
             # What comes in is at least 0: most of a mask is background.
-            nn.init.constant_(self.refine.bias, -1.0)
+            nn.init.constant_(self.refine.get_parameter("bias"), -1.0)
 
     def prepare(self, fused: Tensor) -> Tensor:
         """Return what of the fused map (I, h * w, C) all tokens of an image share; same shape."""

@@ -52,7 +52,15 @@ def write_cosine_patches(weight: Tensor, scale: float) -> None:
 
 
 @torch.no_grad()
-def write_local_attention(attention: nn.Module, *, head_dim: int, strength: float) -> None:
+def write_local_attention(
+    query: nn.Linear,
+    key: nn.Linear,
+    value: nn.Linear,
+    output: nn.Linear,
+    *,
+    head_dim: int,
+    strength: float,
+) -> None:
     """Let a rotary attention begin by copying nearby tokens.
 
     A state is then at first a weighted sum of the tokens up to it, the nearest counting most. From
@@ -60,16 +68,16 @@ def write_local_attention(attention: nn.Module, *, head_dim: int, strength: floa
     tokens. (Value times output as an identity: cf. Trockman and Kolter, arXiv 2305.09828.)
 
     Args:
-        attention: With linear `q_proj` and `k_proj` that have a bias, `v_proj` and `o_proj`, and
-            with as many key heads as query heads.
+        query: The attention's projection to queries, with a bias.
+        key: To keys, with a bias, and as many heads as queries have.
+        value: To values.
+        output: From values.
         head_dim: D, channels of a head, turned in the pairs (i, i + D / 2).
         strength: Logit of a token for itself over that of a far one.
 
     Raises:
         ValueError: The attention is not of that form.
     """
-    query, key = attention.q_proj, attention.k_proj
-    value, output = attention.v_proj, attention.o_proj
     if query.bias is None or key.bias is None:
         raise ValueError("local attention begins in biases of queries and keys, as Qwen2 has them")
     if query.weight.shape != key.weight.shape:

@@ -137,7 +137,14 @@ class InternVL(MultimodalAdapter):
         for i, layer in enumerate(layers):
             attention = layer.self_attn
             if i < len(layers) // 2:
-                write_local_attention(attention, head_dim=attention.head_dim, strength=strength)
+                write_local_attention(
+                    attention.q_proj,
+                    attention.k_proj,
+                    attention.v_proj,
+                    attention.o_proj,
+                    head_dim=attention.head_dim,
+                    strength=strength,
+                )
             else:
                 torch.nn.init.zeros_(attention.o_proj.weight)
             torch.nn.init.zeros_(layer.mlp.down_proj.weight)
