@@ -13,7 +13,7 @@ _base_ = [
 ]
 
 # From random weights the loss of the text would first turn the states of all expressions to [SEG],
-# until hardly a thousandth of them differs and no mask learns what was asked for. So it weighs
+# until hardly a hundredth of them differs and no mask learns what was asked for. So it weighs
 # little until masks follow the words, and the output table alone, with a learning rate of its own,
 # learns that only [SEG] and [REJ] are ever said.
 model = dict(

@@ -28,8 +28,7 @@ class TokenMaskDecoder(nn.Module):
         dropout: In training.
         init: "default", or "xavier" as published.
         refine_init: "random", as published, or "identity", minus one. All the mask goes through
-            this one filter: from a random one, which may be negative where masks should be bright,
-            they are empty for thousands of steps.
+            this one filter; behind a random one masks stay empty for hundreds of steps.
 
     Raises:
         ValueError: A choice is none of those above.
