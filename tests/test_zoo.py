@@ -56,15 +56,15 @@ def test_a_metafile_is_read_whole(folder, tmp_path):
 
 def test_the_table(folder):
     assert zoo_table(list(read_zoo(folder).values())).splitlines()[2:] == [
-        "| Seer-small | Sights val / test | mIoU | 71 / 70.25 | 70.9 |",
-        "|  | Sights test | Acc | - | 5 |",
+        "| Seer-small | Sights val / test | mIoU | 71.0 / 70.25 | 70.9 |",
+        "|  | Sights test | Acc | - | 5.0 |",
         "| Seer-ours |  |  | - | - |",
     ]
 
 
 def test_the_table_of_first_results(folder):
     assert zoo_table(list(read_zoo(folder).values()), first_only=True).splitlines()[2:] == [
-        "| Seer-small | Sights val / test | mIoU | 71 / 70.25 | 70.9 |",
+        "| Seer-small | Sights val / test | mIoU | 71.0 / 70.25 | 70.9 |",
         "| Seer-ours |  |  | - | - |",
     ]
 
