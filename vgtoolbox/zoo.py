@@ -151,7 +151,7 @@ def zoo_table(models: Sequence[ZooModel], *, first_only: bool = False) -> str:
 
 
 def _numbers(values: Mapping[str, float]) -> str:
-    return " / ".join(f"{value}" for value in values.values()) or _NOT_MEASURED
+    return " / ".join(map(str, values.values())) or _NOT_MEASURED
 
 
 def _read_metafile(file: Path, root: Path) -> list[ZooModel]:

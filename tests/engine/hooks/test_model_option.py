@@ -32,10 +32,18 @@ def test_a_run_that_is_resumed_goes_on_with_the_value_of_its_epoch(runner):
     assert (runner.model.head.weight, runner.model.weight) == (0.5, 0.1)
 
 
-@pytest.mark.parametrize("option", ["wieght", "name", "head.loss"])
-def test_what_the_model_does_not_have_is_refused_before_training(option, runner):
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("wieght", "no attribute 'wieght'"),
+        ("haed.weight", "no attribute `haed`"),
+        ("head.loss", "no attribute 'loss'"),
+        ("name", "expected a number, found 'grounder'"),
+    ],
+)
+def test_what_the_model_does_not_have_is_refused_before_training(option, message, runner):
     hook = ModelOptionHook(option=option, milestones=[1], values=[0.5])
-    with pytest.raises(ValueError, match=rf"Module has no number .*option='{option}'"):
+    with pytest.raises(ValueError, match=f"option='{option}': .*{message}"):
         hook.before_train(runner)
 
 

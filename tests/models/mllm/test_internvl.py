@@ -81,3 +81,8 @@ def test_local_attention_is_refused_where_it_has_no_place(build_mllmseg, text, m
     adapter = {**LOCAL, "text_config": {**LOCAL["text_config"], **text}}
     with pytest.raises(ValueError, match=message):
         build_mllmseg(mllm={"adapter": adapter})
+
+
+def test_local_attention_has_a_positive_strength(build_mllmseg):
+    with pytest.raises(ValueError, match="must be positive, got -1"):
+        build_mllmseg(mllm={"adapter": {**LOCAL, "local_attention": -1.0}})

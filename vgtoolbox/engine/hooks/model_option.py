@@ -40,11 +40,14 @@ class ModelOptionHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Refuse an option that the model does not have, before anything is trained."""
-        owner, name = self._find(runner)
-        if not isinstance(getattr(owner, name, None), int | float):
+        try:
+            owner, name = self._find(runner)
+            value = getattr(owner, name)
+        except AttributeError as error:
+            raise ValueError(f"ModelOptionHook, option={self.option!r}: {error}") from error
+        if not isinstance(value, int | float):
             raise ValueError(
-                f"ModelOptionHook: {type(owner).__name__} has no number {name!r} "
-                f"(option={self.option!r})"
+                f"ModelOptionHook, option={self.option!r}: expected a number, found {value!r}"
             )
 
     def before_train_epoch(self, runner: Runner) -> None:

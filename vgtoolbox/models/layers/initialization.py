@@ -73,11 +73,13 @@ def write_local_attention(
         value: To values.
         output: From values.
         head_dim: D, channels of a head, turned in the pairs (i, i + D / 2).
-        strength: Logit of a token for itself over that of a far one.
+        strength: Logit of a token for itself over that of a far one; positive.
 
     Raises:
-        ValueError: The attention is not of that form.
+        ValueError: The attention is not of that form, or the strength is not positive.
     """
+    if strength <= 0:
+        raise ValueError(f"the strength of local attention must be positive, got {strength}")
     if query.bias is None or key.bias is None:
         raise ValueError("local attention begins in biases of queries and keys, as Qwen2 has them")
     if query.weight.shape != key.weight.shape:
