@@ -12,7 +12,7 @@ def runner():
     model.weight, model.name = 0.1, "grounder"
     model.head = nn.Module()
     model.head.weight = 7
-    return SimpleNamespace(model=model, epoch=0)
+    return SimpleNamespace(bare_model=model, epoch=0)
 
 
 def test_a_value_holds_from_its_milestone_on(runner):
@@ -20,7 +20,7 @@ def test_a_value_holds_from_its_milestone_on(runner):
     seen = []
     for runner.epoch in range(5):
         hook.before_train_epoch(runner)
-        seen.append(runner.model.weight)
+        seen.append(runner.bare_model.weight)
     assert seen == [0.1, 0.1, 0.5, 1.0, 1.0]
 
 
@@ -29,7 +29,7 @@ def test_a_run_that_is_resumed_goes_on_with_the_value_of_its_epoch(runner):
     hook = ModelOptionHook(option="head.weight", milestones=[2], values=[0.5])
     hook.before_train(runner)
     hook.before_train_epoch(runner)
-    assert (runner.model.head.weight, runner.model.weight) == (0.5, 0.1)
+    assert (runner.bare_model.head.weight, runner.bare_model.weight) == (0.5, 0.1)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from vgtoolbox.registry import HOOKS
@@ -59,6 +58,5 @@ class ModelOptionHook(Hook):
 
     def _find(self, runner: Runner) -> tuple[Any, str]:
         """Return the module that has the option, and its name there."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         path, _, name = self.option.rpartition(".")
-        return model.get_submodule(path), name
+        return runner.bare_model.get_submodule(path), name

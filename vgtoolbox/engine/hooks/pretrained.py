@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from vgtoolbox.checkpoint import CheckpointError, load_checkpoint, load_state_dict_strict
@@ -42,10 +41,9 @@ class PretrainedWeightsHook(Hook):
                 f"the training starts from {self.checkpoint}, which is not there.{source} Without "
                 "it: custom_hooks=[] trains from random weights, --load-from from a whole model's"
             )
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         weights = load_checkpoint(self.checkpoint)["state_dict"]
         report = load_state_dict_strict(
-            model.get_submodule(self.module), weights, source=self.checkpoint
+            runner.bare_model.get_submodule(self.module), weights, source=self.checkpoint
         )
         runner.logger.info(
             f"{self.checkpoint}: {len(report.matched)} weights of {self.module} loaded, all "
