@@ -14,9 +14,9 @@ import argparse
 
 import torch
 
-from vgtoolbox.engine import choose_device, exit_on_user_error, parse_options
-from vgtoolbox.inference.acceleration import MODES
-from vgtoolbox.inference.benchmark import (
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.deployment.acceleration import MODES
+from vgtoolbox.deployment.profiling import (
     Settings,
     describe_machine,
     format_measurements,
@@ -25,7 +25,8 @@ from vgtoolbox.inference.benchmark import (
     measure_training,
     write_benchmark,
 )
-from vgtoolbox.inference.workload import load_for_measurement
+from vgtoolbox.deployment.profiling.workload import load_for_measurement
+from vgtoolbox.engine import choose_device, parse_options
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

@@ -20,9 +20,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vgtoolbox.datasets import throughput
-from vgtoolbox.datasets.shapes import WorldSpec, prepare_world
-from vgtoolbox.engine import exit_on_user_error, load_config
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.deployment.profiling import throughput
+from vgtoolbox.engine import load_config
+from vgtoolbox.shapes import WorldSpec, prepare_world
 
 CONFIG = "configs/gres/InstanceVG-grefcoco.py"
 

@@ -16,7 +16,8 @@ import torch
 
 from vgtoolbox.checkpoint import convert_checkpoint
 from vgtoolbox.checkpoint.config_text import write_config_text
-from vgtoolbox.engine import exit_on_user_error, load_config
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.engine import load_config
 from vgtoolbox.registry import MODELS
 
 

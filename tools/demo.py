@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vgtoolbox.engine import exit_on_user_error, parse_options
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.engine import parse_options
 from vgtoolbox.inference import GroundingInferencer, GroundingResult, save_result
 
 ROOT = Path(__file__).resolve().parents[1]

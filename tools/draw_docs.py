@@ -15,19 +15,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vgtoolbox.engine import exit_on_user_error
+from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.inference import GroundingInferencer
-from vgtoolbox.inference.web import Responder
-from vgtoolbox.inference.web.page import build_page, launch_page
-from vgtoolbox.inference.web.photographs import (
+from vgtoolbox.registry import DATASETS
+from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
+from vgtoolbox.visualization.drawing import RGBImage, side_by_side
+from vgtoolbox.webui import Responder
+from vgtoolbox.webui.page import build_page, launch_page
+from vgtoolbox.webui.screenshots import (
     Browsing,
     Question,
     find_browser,
     photograph_page,
 )
-from vgtoolbox.registry import DATASETS
-from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
-from vgtoolbox.visualization.drawing import Picture, side_by_side
 from vgtoolbox.zoo import ROOT
 
 MODEL = "InstanceVG-tiny-shapes"
@@ -57,7 +57,7 @@ def draw_sheet(ground: GroundingInferencer, file: Path) -> None:
     _save(sheet, file)
 
 
-def _save(picture: Picture, file: Path) -> None:
+def _save(picture: RGBImage, file: Path) -> None:
     # 256 colours, which nobody tells from all of them here, take a third of the space.
     Image.fromarray(picture).quantize(256).save(file, optimize=True)
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.datasets import GroundingDataset
-from vgtoolbox.engine import exit_on_user_error, load_config, parse_options
+from vgtoolbox.engine import load_config, parse_options
 from vgtoolbox.engine.runner import choose_splits
 from vgtoolbox.evaluation import PredictionRecord, read_predictions
 from vgtoolbox.registry import DATASETS

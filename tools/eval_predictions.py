@@ -18,13 +18,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vgtoolbox.engine import exit_on_user_error, parse_options
-from vgtoolbox.engine.scoring import ScoringJob, add_scoring_arguments, scoring_job
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.cli.scoring import ScoringJob, add_scoring_arguments, scoring_job
+from vgtoolbox.engine import parse_options
 from vgtoolbox.evaluation import (
     AnswerRule,
     check_table_path,
     format_metric_table,
-    sample_outcome,
+    sample_result,
     score_samples,
     write_metric_report,
     write_sample_table,
@@ -59,7 +60,7 @@ def build_metrics(job: ScoringJob, chosen: list[list[str]] | None) -> list[Any]:
 def noted(samples: Iterable[Any], rows: list[dict[str, Any]], rule: AnswerRule) -> Iterator[Any]:
     """Pass samples on and append their rows to `rows`."""
     for sample in samples:
-        rows.append(sample_outcome(sample, rule).as_row())
+        rows.append(sample_result(sample, rule).as_row())
         yield sample
 
 

@@ -13,8 +13,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from vgtoolbox.engine import exit_on_user_error, parse_options
-from vgtoolbox.inference.export import (
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.deployment.export import (
     check_format,
     choose_outputs,
     differences,
@@ -23,7 +23,8 @@ from vgtoolbox.inference.export import (
     save_program,
     tensor_outputs,
 )
-from vgtoolbox.inference.workload import load_for_measurement, make_inputs
+from vgtoolbox.deployment.profiling.workload import load_for_measurement, make_inputs
+from vgtoolbox.engine import parse_options
 
 TRACED_BATCH, CHECKED_BATCH = 2, 3
 

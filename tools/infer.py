@@ -20,10 +20,11 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from vgtoolbox.engine import exit_on_user_error, parse_options
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.engine import parse_options
 from vgtoolbox.evaluation import read_predictions
 from vgtoolbox.inference import GroundingInferencer, GroundingResult, save_formats
-from vgtoolbox.inference.saving import FORMATS
+from vgtoolbox.inference.results.saving import FORMATS
 
 TINY_MODEL = "InstanceVG-tiny-shapes"
 

@@ -18,8 +18,9 @@ from mmengine.config import Config
 
 from vgtoolbox.checkpoint import load_checkpoint, save_released
 from vgtoolbox.checkpoint.config_text import read_config_text, write_config_text
-from vgtoolbox.engine import ConfigError, exit_on_user_error, load_config
-from vgtoolbox.inference.adapter_files import adapter_weights, merged_weights
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.deployment.adapter_files import adapter_weights, merged_weights
+from vgtoolbox.engine import ConfigError, load_config
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

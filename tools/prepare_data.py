@@ -16,9 +16,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vgtoolbox.datasets.preparation import BENCHMARKS, commands
-from vgtoolbox.datasets.shapes import SCALES, SPLITS, WorldSpec
-from vgtoolbox.datasets.shapes.formats import FORMATS, parse_formats
+from vgtoolbox.cli import data_commands as commands
+from vgtoolbox.preparation import BENCHMARKS
+from vgtoolbox.shapes import SCALES, SPLITS, WorldSpec
+from vgtoolbox.shapes.formats import FORMATS, parse_formats
 
 
 def parse_args() -> argparse.Namespace:

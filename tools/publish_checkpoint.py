@@ -25,7 +25,8 @@ from vgtoolbox.checkpoint import (
     tokenizer_files,
 )
 from vgtoolbox.checkpoint.config_text import read_config_text, write_config_text
-from vgtoolbox.engine import exit_on_user_error, parse_options
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.engine import parse_options
 from vgtoolbox.engine.config import override
 
 # What says where and how the training ran, not what was trained.

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import argparse
 
-from vgtoolbox.engine import exit_on_user_error, load_config, parse_options, train
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.engine import load_config, parse_options, train
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from vgtoolbox.engine import exit_on_user_error, parse_options
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.engine import parse_options
 from vgtoolbox.inference import GroundingInferencer
-from vgtoolbox.inference.web import Responder
-from vgtoolbox.inference.web.page import build_page, find_examples, launch_page
+from vgtoolbox.webui import Responder
+from vgtoolbox.webui.page import build_page, find_examples, launch_page
 from vgtoolbox.zoo import ROOT, read_zoo
 
 EXAMPLES = ROOT / "data" / "shapes" / "images"

@@ -14,7 +14,8 @@ from typing import Any
 from mmengine import registry as root
 from mmengine.registry import Registry as MMEngineRegistry
 
-from vgtoolbox.openmmlab import OPENMMLAB_SCOPES, import_openmmlab
+from vgtoolbox.utils.deprecation import current_type
+from vgtoolbox.utils.openmmlab import OPENMMLAB_SCOPES, import_openmmlab
 
 SCOPE = "vgtoolbox"
 
@@ -49,6 +50,8 @@ class Registry(MMEngineRegistry):
             found = self._get_root_registry().get(name) if scope == "mmcv" else super().get(key)
         except RuntimeError:  # mmengine's "Failed to get", when the name is not importable either
             found = None
+        if found is None and (present := current_type(key)) != key:
+            return self.get(present)
         if found is None:
             raise UnknownTypeError(self._explain(key))
         return found

@@ -28,7 +28,7 @@ model = dict(
     ),
 )
 custom_hooks = [
-    dict(type="ModelOptionHook", option="language_weight", milestones=[4, 8], values=[0.3, 1.0])
+    dict(type="HyperParameterHook", option="language_weight", milestones=[4, 8], values=[0.3, 1.0])
 ]
 optim_wrapper = dict(
     paramwise_cfg=dict(
@@ -39,11 +39,11 @@ optim_wrapper = dict(
 _train_pipeline = dict(
     _delete_=True,
     load=dict(type="LoadImage", cache_mb=150),
-    draw=dict(type="DrawExpressions", max_expressions=8),
+    draw=dict(type="SampleExpressions", max_expressions=8),
     targets=dict(type="LoadTargets", keep_original=False),
     resize=dict(type="Resize", size=96),
     flip=dict(type="RandomHorizontalFlip", prob=0.5),
-    pack=dict(type="PackConversationInputs"),
+    pack=dict(type="PackExpressionGroup"),
 )
 _test_pipeline = dict(
     _delete_=True,
@@ -59,7 +59,7 @@ train_dataloader = dict(
     batch_size=2,
     num_workers=0,
     persistent_workers=False,
-    collate_fn=dict(type="vgtoolbox.conversation_collate"),
+    collate_fn=dict(type="vgtoolbox.group_collate"),
     dataset=dict(group_by="image", pipeline=_train_pipeline),
 )
 _images = dict(type="ImageBatchSampler")

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from vgtoolbox.datasets import (
     AnnotationError,
     COCOExpressionsDataset,
+    EEVGListDataset,
     FPRefCOCODataset,
     GRefCOCODataset,
     InstanceVGJsonDataset,
     JSONLinesDataset,
-    PhraseListDataset,
     ReasonSegDataset,
     RefCOCODataset,
     RefZOMDataset,
@@ -150,7 +150,7 @@ FORMATS = {
         ("shapes", "text", "is_sentence"),
     ),
     "phrases": Format(
-        PhraseListDataset,
+        EEVGListDataset,
         "unc/unc_val.pth",
         [(IMAGE, "coco", [2, 2, 10, 10, *SQUARE], text, "") for text in ("a square", "it")],
         options={"name": "unc"},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vgtoolbox.datasets.shapes.world import WorldSpec, prepare_world
+from vgtoolbox.shapes.world import WorldSpec, prepare_world
 
 REPOSITORY = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

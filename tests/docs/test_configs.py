@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from vgtoolbox.engine.errors import USER_ERRORS
+from vgtoolbox.cli.errors import USER_ERRORS
 
 _COMMAND = re.compile(r"^\$ python (tools/\S+) (.*)\n((?:(?!\$ ).*\n?)*)", re.MULTILINE)
 

@@ -6,7 +6,7 @@ from mmengine.logging import MMLogger
 from torch import nn
 
 from vgtoolbox.engine.param_groups import MergedGroupsConstructor, merge_groups
-from vgtoolbox.openmmlab import import_openmmlab
+from vgtoolbox.utils.openmmlab import import_openmmlab
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from PIL import Image
 
 from vgtoolbox.engine import load_config
 from vgtoolbox.inference import GroundingInferencer, attention_maps
-from vgtoolbox.inference.web import PageError, Responder
 from vgtoolbox.models.layers import TextInjector
+from vgtoolbox.webui import PageError, Responder
 
 PLVL = Path(__file__).parents[2] / "configs" / "_base_" / "models" / "plvl_clean.py"
 SIZES = {

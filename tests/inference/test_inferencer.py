@@ -11,8 +11,8 @@ from vgtoolbox.checkpoint import CheckpointError, CheckpointMismatchError, load_
 from vgtoolbox.engine import ConfigError, load_config
 from vgtoolbox.evaluation import read_predictions
 from vgtoolbox.inference import GroundingInferencer, GroundingResult
-from vgtoolbox.inference.images import working_picture
-from vgtoolbox.inference.pairing import pair_up
+from vgtoolbox.inference.inputs.images import downscale_to_limit
+from vgtoolbox.inference.inputs.pairing import pair_up
 from vgtoolbox.registry import INFERENCERS
 from vgtoolbox.structures import decode_masks, merge_rles
 
@@ -324,8 +324,8 @@ class TestStream:
 def test_a_huge_image_is_answered_in_its_own_pixels(inferencer, monkeypatch):
     plain = np.full((100, 30, 3), 90, np.uint8)  # it looks the same at any size
     whole = inferencer(plain, "two dogs")[0]
-    shrink = partial(working_picture, limit=1000)
-    monkeypatch.setattr("vgtoolbox.inference.inferencer.working_picture", shrink)
+    shrink = partial(downscale_to_limit, limit=1000)
+    monkeypatch.setattr("vgtoolbox.inference.inferencer.downscale_to_limit", shrink)
     reduced = inferencer(plain, "two dogs")[0]
     assert reduced.size == whole.size
     assert all(mask["size"] == [100, 30] for mask in reduced.masks)

@@ -12,9 +12,9 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-from vgtoolbox.openmmlab import import_openmmlab
 from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import BatchTargets, GroundingDataSample
+from vgtoolbox.utils.openmmlab import import_openmmlab
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "configs" / "shapes" / "InstanceVG-tiny-shapes.py"

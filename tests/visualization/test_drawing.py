@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from vgtoolbox.visualization.drawing import (
     Style,
     caption_bar,
-    check_picture,
+    check_rgb_image,
     draw_box,
     draw_label,
     fill_masks,
@@ -15,7 +15,7 @@ from vgtoolbox.visualization.drawing import (
     outline_mask,
     place_label,
     resize_mask,
-    resize_picture,
+    resize_rgb_image,
     side_by_side,
     stack,
 )
@@ -152,8 +152,8 @@ class TestLayout:
         assert (sheet[10:, 85:] == 255).all()
 
     def test_resizes_in_both_directions(self):
-        assert resize_picture(GREY, (120, 160)).shape == (120, 160, 3)
-        assert (resize_picture(GREY, (7, 9)) == 100).all()
+        assert resize_rgb_image(GREY, (120, 160)).shape == (120, 160, 3)
+        assert (resize_rgb_image(GREY, (7, 9)) == 100).all()
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ class TestLayout:
 )
 def test_says_what_a_picture_is(image):
     with pytest.raises(ValueError, match="uint8 RGB array"):
-        check_picture(image)
+        check_rgb_image(image)

@@ -18,16 +18,16 @@ from mmengine.structures import InstanceData
 from PIL import Image
 from rich.console import Console
 
-from vgtoolbox.engine import exit_on_user_error
-from vgtoolbox.engine.scoring import ScoringJob, add_scoring_arguments, scoring_job
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.cli.scoring import ScoringJob, add_scoring_arguments, scoring_job
 from vgtoolbox.evaluation import (
     AnswerRule,
-    Outcome,
+    SampleResult,
     break_down,
     check_table_path,
     error_table,
     plot_errors,
-    sample_outcome,
+    sample_result,
     worst,
     write_sample_table,
 )
@@ -55,7 +55,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def worst_entries(job: ScoringJob, chosen: Sequence[Outcome]) -> list[SheetEntry]:
+def worst_entries(job: ScoringJob, chosen: Sequence[SampleResult]) -> list[SheetEntry]:
     """Return what to draw of the chosen samples, in their order, each with its verdict."""
     load = TRANSFORMS.build({"type": "LoadImage"})
     verdicts = {outcome.sample_id: outcome.verdict.value for outcome in chosen}
@@ -86,7 +86,7 @@ def main(words: list[str] | None = None) -> None:
         iou_thr=arguments.iou_thr,
         loose_thr=arguments.loose_thr,
     )
-    outcomes = [sample_outcome(sample, rule) for sample in job.samples()]
+    outcomes = [sample_result(sample, rule) for sample in job.samples()]
     breakdown = break_down(outcomes)
     title = f"{arguments.predictions}, answers by {rule.keep} (threshold {rule.score_thr:g})"
     Console(width=TABLE_WIDTH).print(error_table(breakdown, title=title))

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vgtoolbox.engine import exit_on_user_error
+from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.visualization.run_curves import (
     choose_names,
     draw_curves,

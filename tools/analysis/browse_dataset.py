@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from vgtoolbox.datasets.pipeline_trace import Snapshot, trace_pipeline
-from vgtoolbox.engine import ConfigError, exit_on_user_error, load_config, parse_options
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.datasets.transforms.tracing import Snapshot, trace_pipeline
+from vgtoolbox.engine import ConfigError, load_config, parse_options
 from vgtoolbox.engine.runner import choose_splits
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.visualization.overlay import Overlay

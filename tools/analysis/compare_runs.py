@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vgtoolbox.engine import exit_on_user_error
+from vgtoolbox.cli.errors import exit_on_user_error
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:

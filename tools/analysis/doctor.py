@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from vgtoolbox.engine import exit_on_user_error
-from vgtoolbox.inference.doctor import Finding, State, environment, examine, next_step
+from vgtoolbox.cli.doctor import Finding, State, environment, examine, next_step
+from vgtoolbox.cli.errors import exit_on_user_error
 
 MARKS: dict[State, str] = {
     "good": "[green]ok[/]",

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from vgtoolbox.engine import exit_on_user_error, parse_options
-from vgtoolbox.inference.benchmark import count_flops
-from vgtoolbox.inference.workload import load_for_measurement, make_inputs
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.deployment.profiling import count_flops
+from vgtoolbox.deployment.profiling.workload import load_for_measurement, make_inputs
+from vgtoolbox.engine import parse_options
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:

@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from vgtoolbox.engine import choose_device, exit_on_user_error, load_config, parse_options
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.engine import choose_device, load_config, parse_options
 from vgtoolbox.models.grounders import MLLMSeg
 from vgtoolbox.registry import MODELS
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from vgtoolbox.engine import ConfigError, exit_on_user_error, load_config, parse_options
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.engine import ConfigError, load_config, parse_options
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from vgtoolbox.datasets.shapes import baselines
 from vgtoolbox.evaluation.functional import (
     BoxRow,
     MaskRow,
@@ -25,6 +24,7 @@ from vgtoolbox.evaluation.functional import (
     rec_metrics,
     res_metrics,
 )
+from vgtoolbox.shapes import baselines
 
 
 def parse_args() -> argparse.Namespace:

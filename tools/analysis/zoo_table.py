@@ -14,8 +14,8 @@ import re
 import sys
 from pathlib import Path
 
-from vgtoolbox.atomic_file import atomic_file
-from vgtoolbox.engine import exit_on_user_error
+from vgtoolbox.cli.errors import exit_on_user_error
+from vgtoolbox.utils.atomic_file import atomic_file
 from vgtoolbox.zoo import read_zoo, zoo_table
 
 _PLACE = re.compile(r"(<!-- zoo(: first)? -->\n).*?(<!-- /zoo -->)", re.DOTALL)

@@ -1,7 +1,7 @@
 """Checkpoints: files on disk, and loading them into models."""
 
-from vgtoolbox.checkpoint.carried_files import carried_files, pack_files, tokenizer_files
 from vgtoolbox.checkpoint.convert import Conversion, convert_checkpoint, convert_state_dict
+from vgtoolbox.checkpoint.embedded_files import embedded_files, pack_files, tokenizer_files
 from vgtoolbox.checkpoint.io import (
     CheckpointError,
     load_checkpoint,
@@ -22,9 +22,9 @@ __all__ = [
     "CheckpointMismatchError",
     "Conversion",
     "LoadReport",
-    "carried_files",
     "convert_checkpoint",
     "convert_state_dict",
+    "embedded_files",
     "load_checkpoint",
     "load_released",
     "load_state_dict_strict",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from vgtoolbox.checkpoint.carried_files import tokenizer_files
 from vgtoolbox.checkpoint.config_text import read_config_text
+from vgtoolbox.checkpoint.embedded_files import tokenizer_files
 from vgtoolbox.checkpoint.io import (
     SAFETENSORS_SUFFIX,
     CheckpointError,

@@ -21,10 +21,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from vgtoolbox.atomic_file import atomic_file
-from vgtoolbox.checkpoint.carried_files import METADATA_KEY, pack_files
+from vgtoolbox.checkpoint.embedded_files import METADATA_KEY, pack_files
 from vgtoolbox.checkpoint.sharded import ShardedState
-from vgtoolbox.restricted_pickle import load_restricted_pickle
+from vgtoolbox.utils.atomic_file import atomic_file
+from vgtoolbox.utils.restricted_pickle import load_restricted_pickle
 from vgtoolbox.version import __version__
 
 SAFETENSORS_SUFFIX = ".safetensors"
@@ -133,7 +133,7 @@ def save_released(
         path: Ends in `.safetensors`.
         dtype: What floating-point weights are stored as; None keeps theirs.
         files: Small ones that the config names and the model can't do without, its tokenizer
-            above all (`carried_files.tokenizer_files`); they travel in the metadata.
+            above all (`embedded_files.tokenizer_files`); they travel in the metadata.
     """
     if Path(path).suffix != SAFETENSORS_SUFFIX:
         raise CheckpointError(f"a released checkpoint is named *{SAFETENSORS_SUFFIX}, got {path}")

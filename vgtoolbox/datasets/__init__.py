@@ -1,30 +1,34 @@
 """Datasets, transforms, tokenizers and collate: from annotation files to batches."""
 
-from vgtoolbox.datasets.annotation_files import AnnotationError
+from vgtoolbox.datasets.annotations.annotation_files import AnnotationError
 from vgtoolbox.datasets.base import GroundingDataset
-from vgtoolbox.datasets.chat_tokenizers import (
+from vgtoolbox.datasets.collate.grounding import grounding_collate
+from vgtoolbox.datasets.mixtures import ConcatGroundingDataset
+from vgtoolbox.datasets.readers.coco_expressions import COCOExpressionsDataset
+from vgtoolbox.datasets.readers.eevg_list import EEVGListDataset
+from vgtoolbox.datasets.readers.grefcoco import GRefCOCODataset
+from vgtoolbox.datasets.readers.instancevg_json import InstanceVGJsonDataset
+from vgtoolbox.datasets.readers.json_lines import JSONLinesDataset
+from vgtoolbox.datasets.readers.negated_refcoco import FPRefCOCODataset, RRefCOCODataset
+from vgtoolbox.datasets.readers.reasonseg import ReasonSegDataset
+from vgtoolbox.datasets.readers.refcoco import RefCOCODataset
+from vgtoolbox.datasets.readers.refzom import RefZOMDataset
+from vgtoolbox.datasets.readers.segllm import SegLLMConversationDataset
+from vgtoolbox.datasets.samplers.image_batch import (
+    ImageBatchSampler,
+    MixtureSampler,
+    group_collate,
+)
+from vgtoolbox.datasets.samplers.image_window import ImageWindowSampler, WorkerAffineBatchSampler
+from vgtoolbox.datasets.tokenizers.chat import (
     HuggingFaceChatTokenizer,
     SentencePieceChatTokenizer,
 )
-from vgtoolbox.datasets.coco_expressions import COCOExpressionsDataset
-from vgtoolbox.datasets.collate import grounding_collate
-from vgtoolbox.datasets.grefcoco import GRefCOCODataset
-from vgtoolbox.datasets.image_batches import (
-    ImageBatchSampler,
-    MixtureSampler,
-    conversation_collate,
+from vgtoolbox.datasets.tokenizers.expression import (
+    BEiT3Tokenizer,
+    BertTokenizer,
+    ExpressionTokenizer,
 )
-from vgtoolbox.datasets.image_order import ImageLaneBatchSampler, ImageWindowSampler
-from vgtoolbox.datasets.instancevg_json import InstanceVGJsonDataset
-from vgtoolbox.datasets.json_lines import JSONLinesDataset
-from vgtoolbox.datasets.mixtures import ConcatGroundingDataset
-from vgtoolbox.datasets.negated_refcoco import FPRefCOCODataset, RRefCOCODataset
-from vgtoolbox.datasets.phrase_list import PhraseListDataset
-from vgtoolbox.datasets.reasonseg import ReasonSegDataset
-from vgtoolbox.datasets.refcoco import RefCOCODataset
-from vgtoolbox.datasets.refzom import RefZOMDataset
-from vgtoolbox.datasets.segllm_conversations import SegLLMConversationDataset
-from vgtoolbox.datasets.tokenizers import BEiT3Tokenizer, BertTokenizer, ExpressionTokenizer
 from vgtoolbox.datasets.transforms import (
     ChooseExpression,
     CleanExpression,
@@ -38,7 +42,7 @@ from vgtoolbox.datasets.transforms import (
     clean_expression,
     swap_left_and_right,
 )
-from vgtoolbox.restricted_pickle import RefusedPickleError, load_restricted_pickle
+from vgtoolbox.utils.restricted_pickle import RefusedPickleError, load_restricted_pickle
 
 __all__ = [
     "AnnotationError",
@@ -49,13 +53,13 @@ __all__ = [
     "CleanExpression",
     "ColorJitter",
     "ConcatGroundingDataset",
+    "EEVGListDataset",
     "ExpressionTokenizer",
     "FPRefCOCODataset",
     "GRefCOCODataset",
     "GroundingDataset",
     "HuggingFaceChatTokenizer",
     "ImageBatchSampler",
-    "ImageLaneBatchSampler",
     "ImageWindowSampler",
     "InstanceVGJsonDataset",
     "JSONLinesDataset",
@@ -63,7 +67,6 @@ __all__ = [
     "LoadTargets",
     "MixtureSampler",
     "PackGroundingInputs",
-    "PhraseListDataset",
     "RRefCOCODataset",
     "RandomHorizontalFlip",
     "ReasonSegDataset",
@@ -74,9 +77,10 @@ __all__ = [
     "SegLLMConversationDataset",
     "SentencePieceChatTokenizer",
     "TokenizeExpression",
+    "WorkerAffineBatchSampler",
     "clean_expression",
-    "conversation_collate",
     "grounding_collate",
+    "group_collate",
     "load_restricted_pickle",
     "swap_left_and_right",
 ]

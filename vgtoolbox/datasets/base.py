@@ -17,7 +17,7 @@ import torch
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import print_log
 
-from vgtoolbox.datasets.annotation_files import AnnotationError, Entry, FieldError
+from vgtoolbox.datasets.annotations.annotation_files import AnnotationError, Entry, FieldError
 from vgtoolbox.datasets.record_index import RecordIndex
 from vgtoolbox.datasets.records import (
     GroupBy,

@@ -3,7 +3,6 @@
 from vgtoolbox.engine.compat import GroundingRunner
 from vgtoolbox.engine.config import ConfigError, load_config, parse_options
 from vgtoolbox.engine.device import DeviceError, choose_device
-from vgtoolbox.engine.errors import exit_on_user_error
 from vgtoolbox.engine.hooks import (
     DatasetEpochHook,
     NonFiniteLossHook,
@@ -31,7 +30,6 @@ __all__ = [
     "SeedHook",
     "build_runner",
     "choose_device",
-    "exit_on_user_error",
     "find_last_checkpoint",
     "load_config",
     "parse_options",

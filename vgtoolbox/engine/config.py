@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from vgtoolbox import registry as ours
+from vgtoolbox.utils.deprecation import update_config
 
 RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}
 # Read by the Runner from the config itself, or by the tools.
@@ -79,6 +80,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
                 f"{path}: unknown key {key!r}{_nearest(key, KNOWN_KEYS)}. "
                 "A helper variable of a config begins with an underscore"
             )
+    update_config(cfg._cfg_dict)
     for key, value in (options or {}).items():
         override(cfg, key, value)
     return cfg

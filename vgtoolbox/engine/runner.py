@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.evaluator import Evaluator
 
-from vgtoolbox.checkpoint.carried_files import carried_files
+from vgtoolbox.checkpoint.embedded_files import embedded_files
 from vgtoolbox.checkpoint.io import load_checkpoint
 from vgtoolbox.engine.compat import GroundingRunner
 from vgtoolbox.engine.config import RUNNER_KEYS, ConfigError
@@ -83,7 +83,7 @@ def test(
     choose_splits(cfg, splits)  # a wrong name is an error before anything is loaded
     # A released checkpoint carries the tokenizer that it was trained with.
     carried = load_checkpoint(checkpoint).get("meta", {}).get("files", "")
-    with carried_files(cfg.to_dict(), carried if isinstance(carried, str) else "") as resolved:
+    with embedded_files(cfg.to_dict(), carried if isinstance(carried, str) else "") as resolved:
         return _test(Config(resolved, filename=cfg.filename), checkpoint, splits, out)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from rich.console import Console
 from rich.table import Table
 
-from vgtoolbox.atomic_file import atomic_file
+from vgtoolbox.utils.atomic_file import atomic_file
 
 SplitValues = Mapping[str, Mapping[str, float]]
 

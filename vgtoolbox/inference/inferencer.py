@@ -15,25 +15,25 @@ import torch
 from mmengine.logging import print_log
 
 from vgtoolbox.engine.device import choose_device
-from vgtoolbox.inference.chat import GroundingChat
-from vgtoolbox.inference.images import (
+from vgtoolbox.inference.chat_session import GroundingChat
+from vgtoolbox.inference.inputs.images import (
     MAX_PIXELS,
-    PictureReader,
+    ImageReader,
+    downscale_to_limit,
     read_image,
-    working_picture,
 )
+from vgtoolbox.inference.inputs.pairing import Expressions, Pair, pair_up
+from vgtoolbox.inference.inputs.sources import ImageLike, is_one_image, list_images
 from vgtoolbox.inference.loading import ConfigLike, load_grounder
-from vgtoolbox.inference.naming import safe_name
-from vgtoolbox.inference.pairing import Expressions, Pair, pair_up
-from vgtoolbox.inference.precision import Arithmetic, Precision
-from vgtoolbox.inference.saving import save_result
-from vgtoolbox.inference.schemas import PUBLISHED_SCORE_THR, GroundingResult, Task
-from vgtoolbox.inference.sources import ImageLike, is_one_image, list_images
+from vgtoolbox.inference.precision import Precision, PrecisionPolicy
+from vgtoolbox.inference.results.naming import safe_name
+from vgtoolbox.inference.results.saving import save_result
+from vgtoolbox.inference.results.schemas import PUBLISHED_SCORE_THR, GroundingResult, Task
 from vgtoolbox.inference.streaming import OnError, image_names, stream_answers
 from vgtoolbox.registry import INFERENCERS
 from vgtoolbox.structures import GroundingDataSample
 from vgtoolbox.visualization import prediction_panel
-from vgtoolbox.visualization.drawing import Picture
+from vgtoolbox.visualization.drawing import RGBImage
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class GroundingInferencer:
         self.max_pixels = max_pixels
         loaded = load_grounder(config, checkpoint, options)
         self.config = loaded.config
-        self.arithmetic = Arithmetic(dtype)
+        self.arithmetic = PrecisionPolicy(dtype)
         self.model = self.arithmetic.prepare(loaded.model).to(self.device)
         self.pipeline, self.collate = loaded.pipeline, loaded.collate
         self._made_by = {
@@ -190,7 +190,7 @@ class GroundingInferencer:
         *,
         names: Sequence[str] | None = None,
         rounds: Sequence[GroundingResult] = (),
-        read: Callable[[ImageLike], Picture] | None = None,
+        read: Callable[[ImageLike], RGBImage] | None = None,
     ) -> list[PreparedPair]:
         """Decode the images of a batch and run the test pipeline on each pair.
 
@@ -201,7 +201,7 @@ class GroundingInferencer:
             read: Decodes an image; None decodes each that follows itself once.
         """
         names = image_names(pairs) if names is None else names
-        read = PictureReader(self.max_pixels) if read is None else read
+        read = ImageReader(self.max_pixels) if read is None else read
         return [
             _prepare(self.pipeline, read(image), (name, expression), rounds)
             for (image, expression), name in zip(pairs, names, strict=True)
@@ -248,7 +248,7 @@ class GroundingInferencer:
         self,
         images: ImageLike | Iterable[ImageLike] | None,
         results: Sequence[GroundingResult],
-    ) -> list[Picture]:
+    ) -> list[RGBImage]:
         """Draw results over their images.
 
         Args:
@@ -268,7 +268,7 @@ class GroundingInferencer:
             raise ValueError(f"{len(chosen)} images for {len(results)} results to draw over them")
         pictures = []
         for image, result in zip(chosen, results, strict=True):
-            picture = working_picture(read_image(image, max_pixels=self.max_pixels))
+            picture = downscale_to_limit(read_image(image, max_pixels=self.max_pixels))
             shown = result.resized((picture.shape[0], picture.shape[1])).to_dict()
             pictures.append(prediction_panel(picture, shown, score_thr=result.score_thr))
         return pictures
@@ -292,14 +292,14 @@ class GroundingInferencer:
 
 def _prepare(
     pipeline: Callable[[dict[str, Any]], Any],
-    picture: Picture,
+    picture: RGBImage,
     pair: tuple[str, str],
     rounds: Sequence[GroundingResult],
 ) -> PreparedPair:
     """Run a pipeline on a picture and the (name, expression) that belong to it."""
     name, expression = pair
     record: dict[str, Any] = {
-        "image": working_picture(picture),
+        "image": downscale_to_limit(picture),
         "img_path": name,
         "sample_idx": 0,
         "sample_id": safe_name(Path(name).stem, expression, unread=name),

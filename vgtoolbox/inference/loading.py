@@ -14,13 +14,14 @@ from mmengine.model import BaseModel
 
 from vgtoolbox.checkpoint import (
     CheckpointError,
-    carried_files,
+    embedded_files,
     load_checkpoint,
     load_state_dict_strict,
 )
 from vgtoolbox.checkpoint.config_text import read_config_text
 from vgtoolbox.engine.config import ConfigError, load_config, override
 from vgtoolbox.registry import FUNCTIONS, MODELS, TRANSFORMS
+from vgtoolbox.utils.deprecation import update_config
 from vgtoolbox.zoo import ZooModel, find_model
 
 ConfigLike = str | Path | Mapping[str, Any]
@@ -67,7 +68,7 @@ def load_grounder(
     for key, value in (options or {}).items():
         override(cfg, key, value)
     carried = content.get("meta", {}).get("files", "")
-    with carried_files(cfg.to_dict(), carried if isinstance(carried, str) else "") as resolved:
+    with embedded_files(cfg.to_dict(), carried if isinstance(carried, str) else "") as resolved:
         grounder = MODELS.build(resolved["model"])
         pipeline = _build_pipeline(resolved)
     if checkpoint is None:
@@ -109,7 +110,9 @@ def _read_config(
         raise CheckpointError(
             f"{checkpoint} carries no config; name the one that it was trained with"
         )
-    return Config(read_config_text(text))
+    carried = Config(read_config_text(text))
+    update_config(carried._cfg_dict)
+    return carried
 
 
 def _build_pipeline(config: Mapping[str, Any]) -> Compose:

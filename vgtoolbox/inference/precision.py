@@ -8,14 +8,12 @@ from typing import Literal, TypeVar, get_args
 import torch
 from torch import nn
 
-from vgtoolbox.inference.acceleration import store_matrices
-
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Model = TypeVar("Model", bound=nn.Module)
 _HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class Arithmetic:
+class PrecisionPolicy:
     """The precision of a model, and the context that it computes in.
 
     Args:
@@ -46,3 +44,10 @@ class Arithmetic:
         if self._half is None:
             return nullcontext()
         return torch.autocast(device.type, dtype=self._half)
+
+
+def store_matrices(model: nn.Module, dtype: torch.dtype) -> None:
+    """Keep what autocast would cast in every pass in that precision from the start."""
+    for module in model.modules():
+        if type(module) in (nn.Linear, nn.Conv2d, nn.ConvTranspose2d):
+            module.to(dtype)

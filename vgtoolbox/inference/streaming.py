@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from vgtoolbox.inference.images import PictureReader, image_name
-from vgtoolbox.inference.pairing import Pair, chunks
-from vgtoolbox.inference.prediction_log import PredictionLog, remaining_pairs
-from vgtoolbox.inference.schemas import GroundingResult, Task
+from vgtoolbox.inference.inputs.images import ImageReader, image_name
+from vgtoolbox.inference.inputs.pairing import Pair, chunks
+from vgtoolbox.inference.results.prediction_log import PredictionLog, remaining_pairs
+from vgtoolbox.inference.results.schemas import GroundingResult, Task
 
 if TYPE_CHECKING:
     from vgtoolbox.inference.inferencer import GroundingInferencer
@@ -61,7 +61,7 @@ def _batches(
     on_error: OnError | None,
 ) -> Iterator[list[GroundingResult]]:
     """Answer the pairs at `positions`, a batch at a time."""
-    read = PictureReader(inferencer.max_pixels)  # across batches: one image may fill several
+    read = ImageReader(inferencer.max_pixels)  # across batches: one image may fill several
     for batch in chunks(positions, inferencer.batch_size):
         prepared = []
         for position in batch:

@@ -10,6 +10,7 @@ from vgtoolbox.models import (
     matchers,
     mllm,
     necks,
+    postprocessors,
     text_encoders,
 )
 from vgtoolbox.models.data_preprocessor import GroundingDataPreprocessor
@@ -25,5 +26,6 @@ __all__ = [
     "matchers",
     "mllm",
     "necks",
+    "postprocessors",
     "text_encoders",
 ]

@@ -11,7 +11,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from vgtoolbox.structures import box_iou, intersection_and_union, merge_rles
-from vgtoolbox.visualization.drawing import Picture, Style, caption_bar, side_by_side, stack
+from vgtoolbox.visualization.drawing import RGBImage, Style, caption_bar, side_by_side, stack
 from vgtoolbox.visualization.overlay import Overlay, draw_overlay
 from vgtoolbox.visualization.palette import CORRECT, GREY, INCORRECT, INK, PAPER, WHITE
 from vgtoolbox.visualization.panel import count_targets, quoted
@@ -32,7 +32,7 @@ class SheetEntry:
         record: The line of `predictions.jsonl`.
     """
 
-    image: Picture
+    image: RGBImage
     targets: InstanceData
     record: Mapping[str, Any]
 
@@ -84,7 +84,7 @@ def draw_contact_sheet(
     side: int = 256,
     score_thr: float = 0.7,
     font_file: str | None = None,
-) -> Picture:
+) -> RGBImage:
     """Draw a sheet of (ground truth | prediction) pairs, each marked correct or not.
 
     Args:
@@ -110,7 +110,7 @@ def draw_contact_sheet(
     return np.pad(sheet, ((margin, margin), (margin, margin), (0, 0)), constant_values=255)
 
 
-def _header(entries: Sequence[SheetEntry], width: int, style: Style) -> Picture:
+def _header(entries: Sequence[SheetEntry], width: int, style: Style) -> RGBImage:
     correct = sum(entry.is_correct() for entry in entries)
     text = (
         "left: ground truth · right: prediction · "
@@ -119,7 +119,7 @@ def _header(entries: Sequence[SheetEntry], width: int, style: Style) -> Picture:
     return caption_bar(width, text, style, color=GREY)
 
 
-def _draw_cell(entry: SheetEntry, side: int, style: Style, score_thr: float) -> Picture:
+def _draw_cell(entry: SheetEntry, side: int, style: Style, score_thr: float) -> RGBImage:
     """Draw one expression: its words, both pictures, and the verdict."""
     factor = side / max(entry.image.shape[:2])
     size = (
@@ -145,7 +145,7 @@ def _half(
     style: Style,
     *,
     no_target: bool,
-) -> Picture:
+) -> RGBImage:
     """Draw one of the two pictures in a square, with the number of targets below it."""
     drawn = draw_overlay(entry.image, overlay, size=size, alpha=_ALPHA, font_file=style.font_file)
     square = np.full((side, side, 3), 241, np.uint8)
@@ -155,7 +155,7 @@ def _half(
     return stack([square, note])
 
 
-def _fixed_height_caption(text: str, width: int, style: Style) -> Picture:
+def _fixed_height_caption(text: str, width: int, style: Style) -> RGBImage:
     """Set a caption at the foot of room for two lines, so that the pictures of a row align."""
     caption = caption_bar(width, text, style, color=INK, max_lines=_CAPTION_LINES)
     full = caption_bar(width, "\n".join("M" * width), style, max_lines=_CAPTION_LINES)
@@ -164,7 +164,7 @@ def _fixed_height_caption(text: str, width: int, style: Style) -> Picture:
     return room
 
 
-def _verdict(entry: SheetEntry, width: int, style: Style) -> Picture:
+def _verdict(entry: SheetEntry, width: int, style: Style) -> RGBImage:
     """Say whether the prediction is right, by sign and words as well as by colour."""
     correct = entry.is_correct()
     if entry.no_target and not correct:

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from vgtoolbox.visualization.palette import INK, PAPER, WHITE, Color, text_color_on
 from vgtoolbox.visualization.text import line_height, load_font, wrap_text
 
-Picture = NDArray[np.uint8]
+RGBImage = NDArray[np.uint8]
 DenseMask = NDArray[np.bool_]
 
 # How much worse it is to cover another label than to cover an object, per pixel.
@@ -47,7 +47,7 @@ class Style:
         return cls(max(2, round(side / 240)), font, max(2, font // 4), font_file)
 
 
-def check_picture(image: Picture) -> None:
+def check_rgb_image(image: RGBImage) -> None:
     """Raise ValueError where `image` is no uint8 RGB array (H, W, 3) with a pixel at least."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(
@@ -55,7 +55,7 @@ def check_picture(image: Picture) -> None:
         )
 
 
-def resize_picture(image: Picture, size: tuple[int, int]) -> Picture:
+def resize_rgb_image(image: RGBImage, size: tuple[int, int]) -> RGBImage:
     """Resize a picture to `size` (H, W), smoothly in either direction."""
     if image.shape[:2] == size:
         return image.copy()
@@ -79,8 +79,8 @@ def resize_mask(mask: DenseMask, size: tuple[int, int]) -> DenseMask:
 
 
 def fill_masks(
-    image: Picture, masks: Sequence[DenseMask], colors: Sequence[Color], *, alpha: float = 0.4
-) -> Picture:
+    image: RGBImage, masks: Sequence[DenseMask], colors: Sequence[Color], *, alpha: float = 0.4
+) -> RGBImage:
     """Tint the pixels of masks (H, W); where several overlap, with the mean of their colours.
 
     The picture shines through the same everywhere, however many masks cover a pixel.
@@ -97,7 +97,7 @@ def fill_masks(
     return drawn
 
 
-def outline_mask(image: Picture, mask: DenseMask, color: Color, *, width: int) -> Picture:
+def outline_mask(image: RGBImage, mask: DenseMask, color: Color, *, width: int) -> RGBImage:
     """Draw the contours of a mask (H, W), those of its holes too."""
     drawn = image.copy()
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
@@ -106,8 +106,8 @@ def outline_mask(image: Picture, mask: DenseMask, color: Color, *, width: int) -
 
 
 def draw_box(
-    image: Picture, box_xyxy: NDArray[np.floating], color: Color, *, width: int
-) -> Picture:
+    image: RGBImage, box_xyxy: NDArray[np.floating], color: Color, *, width: int
+) -> RGBImage:
     """Draw a box whose whole line stands inside the picture, with a white seam."""
     height, picture_width = image.shape[:2]
     limit = np.array([picture_width - 1, height - 1] * 2)
@@ -125,8 +125,8 @@ def draw_box(
 
 
 def draw_point(
-    image: Picture, point_xy: NDArray[np.floating], color: Color, *, radius: int
-) -> Picture:
+    image: RGBImage, point_xy: NDArray[np.floating], color: Color, *, radius: int
+) -> RGBImage:
     """Draw a point as a disc with a white seam; one outside the picture stands at its edge."""
     limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
     x, y = np.clip(np.rint(point_xy), 0, limit).astype(int).tolist()
@@ -184,8 +184,8 @@ def occupy(
 
 
 def draw_label(
-    image: Picture, text: str, left_top: tuple[int, int], background: Color, style: Style
-) -> Picture:
+    image: RGBImage, text: str, left_top: tuple[int, int], background: Color, style: Style
+) -> RGBImage:
     """Write a short text on a coloured ground at `left_top` (x, y)."""
     x, y = left_top
     width, height = label_size(text, style)
@@ -210,7 +210,7 @@ def caption_bar(
     color: Color = INK,
     background: Color = PAPER,
     max_lines: int | None = None,
-) -> Picture:
+) -> RGBImage:
     """Set text, wrapped and centred, in a bar of `width` pixels; its height is what it needs."""
     font = load_font(style.font, style.font_file)
     room = max(width - 4 * style.margin, 1)
@@ -224,7 +224,7 @@ def caption_bar(
     return np.array(bar)
 
 
-def stack(pictures: list[Picture], *, background: Color = PAPER, gap: int = 0) -> Picture:
+def stack(pictures: list[RGBImage], *, background: Color = PAPER, gap: int = 0) -> RGBImage:
     """Put pictures one below the other, centred, on a common ground."""
     width = max(picture.shape[1] for picture in pictures)
     height = sum(picture.shape[0] for picture in pictures) + gap * (len(pictures) - 1)
@@ -237,7 +237,7 @@ def stack(pictures: list[Picture], *, background: Color = PAPER, gap: int = 0) -
     return sheet
 
 
-def side_by_side(pictures: list[Picture], *, background: Color = PAPER, gap: int = 0) -> Picture:
+def side_by_side(pictures: list[RGBImage], *, background: Color = PAPER, gap: int = 0) -> RGBImage:
     """Put pictures next to each other, aligned at the top, on a common ground."""
     turned = [picture.transpose(1, 0, 2) for picture in pictures]
     height = max(picture.shape[1] for picture in turned)

@@ -10,7 +10,7 @@ from mmengine.visualization import Visualizer
 
 from vgtoolbox.registry import VISUALIZERS
 from vgtoolbox.structures import GroundingDataSample
-from vgtoolbox.visualization.drawing import Picture, side_by_side
+from vgtoolbox.visualization.drawing import RGBImage, side_by_side
 from vgtoolbox.visualization.overlay import Overlay
 from vgtoolbox.visualization.panel import prediction_panel, target_panel
 
@@ -49,12 +49,12 @@ class GroundingVisualizer(Visualizer):
 
     def draw(
         self,
-        image: Picture,
+        image: RGBImage,
         data_sample: GroundingDataSample,
         *,
         draw_gt: bool = True,
         draw_pred: bool = True,
-    ) -> Picture:
+    ) -> RGBImage:
         """Draw one sample.
 
         Args:
@@ -93,7 +93,7 @@ class GroundingVisualizer(Visualizer):
     def add_datasample(
         self,
         name: str,
-        image: Picture,
+        image: RGBImage,
         data_sample: GroundingDataSample | None = None,
         draw_gt: bool = True,
         draw_pred: bool = True,

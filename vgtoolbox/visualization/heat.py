@@ -7,13 +7,13 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-from vgtoolbox.visualization.drawing import Picture, check_picture
+from vgtoolbox.visualization.drawing import RGBImage, check_rgb_image
 
 # Even in lightness, and the same to every colour vision (Nuñez et al., 2018).
 _COLORS = "cividis"
 
 
-def draw_heat(image: Picture, values: NDArray[np.floating], *, alpha: float = 0.6) -> Picture:
+def draw_heat(image: RGBImage, values: NDArray[np.floating], *, alpha: float = 0.6) -> RGBImage:
     """Lay a map over a picture, the least value dark blue and the greatest yellow.
 
     Args:
@@ -24,7 +24,7 @@ def draw_heat(image: Picture, values: NDArray[np.floating], *, alpha: float = 0.
     Raises:
         ValueError: A value is not finite.
     """
-    check_picture(image)
+    check_rgb_image(image)
     if values.ndim != 2 or not np.isfinite(values).all():
         raise ValueError(f"a map is finite and of shape (h, w), got shape {values.shape}")
     low, high = float(values.min()), float(values.max())

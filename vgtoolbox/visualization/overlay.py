@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from vgtoolbox.structures import RLE, decode_masks
 from vgtoolbox.visualization.drawing import (
     DenseMask,
-    Picture,
+    RGBImage,
     Style,
-    check_picture,
+    check_rgb_image,
     draw_box,
     draw_label,
     draw_point,
@@ -25,7 +25,7 @@ from vgtoolbox.visualization.drawing import (
     outline_mask,
     place_label,
     resize_mask,
-    resize_picture,
+    resize_rgb_image,
 )
 from vgtoolbox.visualization.palette import REMAINDER, Color, instance_color
 
@@ -122,14 +122,14 @@ def display_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def draw_overlay(
-    image: Picture,
+    image: RGBImage,
     overlay: Overlay,
     *,
     size: tuple[int, int] | None = None,
     alpha: float = 0.4,
     font_file: str | None = None,
     layers: Collection[Layer] = LAYERS,
-) -> Picture:
+) -> RGBImage:
     """Draw masks, then boxes, points and labels, so that nothing hides a label.
 
     Args:
@@ -140,7 +140,7 @@ def draw_overlay(
         font_file: See `text.load_font`.
         layers: What of it is drawn.
     """
-    check_picture(image)
+    check_rgb_image(image)
     source = (image.shape[0], image.shape[1])
     target = size or display_size(source)
     if overlay.masks.shape[1:] != source:
@@ -151,7 +151,7 @@ def draw_overlay(
     overlay = overlay.resized(source, target)
     style = Style.for_size(target, font_file)
     colors = [instance_color(i) for i in range(len(overlay.boxes_xyxy))]
-    drawn = resize_picture(image, target)
+    drawn = resize_rgb_image(image, target)
     if "masks" in layers:
         drawn = _draw_masks(drawn, overlay, colors, style, alpha)
     if "boxes" in layers:
@@ -164,8 +164,8 @@ def draw_overlay(
 
 
 def _draw_masks(
-    drawn: Picture, overlay: Overlay, colors: list[Color], style: Style, alpha: float
-) -> Picture:
+    drawn: RGBImage, overlay: Overlay, colors: list[Color], style: Style, alpha: float
+) -> RGBImage:
     # Instances without masks of their own have boxes only.
     masks, shades = list(overlay.masks), colors[: len(overlay.masks)]
     rest = overlay.remainder
@@ -177,7 +177,7 @@ def _draw_masks(
     return drawn
 
 
-def _draw_labels(drawn: Picture, overlay: Overlay, colors: list[Color], style: Style) -> Picture:
+def _draw_labels(drawn: RGBImage, overlay: Overlay, colors: list[Color], style: Style) -> RGBImage:
     occupied = _objects(overlay, (drawn.shape[0], drawn.shape[1]))
     for text, box, color in zip(overlay.labels, overlay.boxes_xyxy, colors, strict=False):
         size = label_size(text, style)

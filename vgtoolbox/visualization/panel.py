@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from vgtoolbox.visualization.drawing import Picture, Style, caption_bar, stack
+from vgtoolbox.visualization.drawing import RGBImage, Style, caption_bar, stack
 from vgtoolbox.visualization.overlay import LAYERS, Layer, Overlay, draw_overlay
 from vgtoolbox.visualization.palette import GREY, INCORRECT, PAPER, WHITE
 
 
 def prediction_panel(
-    image: Picture,
+    image: RGBImage,
     record: Mapping[str, Any],
     *,
     score_thr: float,
     alpha: float = 0.4,
     font_file: str | None = None,
     layers: Collection[Layer] = LAYERS,
-) -> Picture:
+) -> RGBImage:
     """Draw one line of `predictions.jsonl` over its picture, and say in words what it says.
 
     Args:
@@ -38,8 +38,8 @@ def prediction_panel(
 
 
 def target_panel(
-    image: Picture, overlay: Overlay, *, expression: str, font_file: str | None = None
-) -> Picture:
+    image: RGBImage, overlay: Overlay, *, expression: str, font_file: str | None = None
+) -> RGBImage:
     """Draw the ground truth of an expression over its picture, and say how many targets it has."""
     drawn = draw_overlay(image, overlay, font_file=font_file)
     style = Style.for_size((drawn.shape[0], drawn.shape[1]), font_file)
@@ -49,7 +49,7 @@ def target_panel(
     return stack([title, drawn, note_bar(drawn.shape[1], text, style, no_target)])
 
 
-def note_bar(width: int, text: str, style: Style, no_target: bool) -> Picture:
+def note_bar(width: int, text: str, style: Style, no_target: bool) -> RGBImage:
     """Say what was found; that it is nothing stands out."""
     if no_target:
         return caption_bar(width, text, style, color=WHITE, background=INCORRECT)

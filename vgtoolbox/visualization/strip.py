@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vgtoolbox.visualization.drawing import Picture, Style, caption_bar, side_by_side, stack
+from vgtoolbox.visualization.drawing import RGBImage, Style, caption_bar, side_by_side, stack
 from vgtoolbox.visualization.overlay import Overlay, draw_overlay
 from vgtoolbox.visualization.palette import GREY, INK, PAPER
 
@@ -27,12 +27,12 @@ class Stage:
     """
 
     title: str
-    image: Picture
+    image: RGBImage
     overlay: Overlay
     words: str
 
 
-def draw_strip(stages: Sequence[Stage], *, height: int = 320, columns: int = 4) -> Picture:
+def draw_strip(stages: Sequence[Stage], *, height: int = 320, columns: int = 4) -> RGBImage:
     """Draw stages side by side, in rows, all at one height.
 
     Args:
@@ -58,7 +58,7 @@ def draw_strip(stages: Sequence[Stage], *, height: int = 320, columns: int = 4) 
     return np.pad(sheet, ((_GAP, _GAP), (_GAP, _GAP), (0, 0)), constant_values=PAPER[0])
 
 
-def _draw_stage(stage: Stage, height: int, style: Style) -> Picture:
+def _draw_stage(stage: Stage, height: int, style: Style) -> RGBImage:
     """Draw one picture between its title and its words; a narrow one gets room for them."""
     width = max(1, round(stage.image.shape[1] * height / stage.image.shape[0]))
     drawn = draw_overlay(stage.image, stage.overlay, size=(height, width), alpha=0.3)

@@ -34,7 +34,7 @@ train_dataloader = dict(
     # is decoded once for its expressions. Without bounds: batch_sampler=None and
     # sampler=dict(type="DefaultSampler", shuffle=True).
     sampler=dict(type="ImageWindowSampler", window=256),
-    batch_sampler=dict(type="ImageLaneBatchSampler", lanes=4),
+    batch_sampler=dict(type="WorkerAffineBatchSampler", lanes=4),
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
     dataset=dict(grefcoco, split="train", group_by="ref", pipeline=train_pipeline),
 )

@@ -6,11 +6,11 @@
 #     data/refer_seg/images/mscoco/images/train2014, data/refer_seg/images/saiapr_tc-12
 _train_pipeline = dict(
     load=dict(type="LoadImage"),
-    draw=dict(type="DrawExpressions", max_expressions=5),
+    draw=dict(type="SampleExpressions", max_expressions=5),
     targets=dict(type="LoadTargets"),
     jpeg=dict(type="RandomJPEG", quality=(75, 100)),
     resize=dict(type="Resize", size=448, backend="pil", interpolation="bicubic"),
-    pack=dict(type="PackConversationInputs"),
+    pack=dict(type="PackExpressionGroup"),
 )
 _test_pipeline = dict(
     load=dict(type="LoadImage"),
@@ -37,7 +37,7 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type="MixtureSampler", num_samples=1600000),
-    collate_fn=dict(type="vgtoolbox.conversation_collate"),
+    collate_fn=dict(type="vgtoolbox.group_collate"),
     dataset=dict(
         type="ConcatDataset",
         datasets=[

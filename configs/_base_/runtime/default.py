@@ -11,7 +11,7 @@ default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50),
     progress=dict(type="ProgressBarHook"),
     # Ground truth beside prediction, in the work dir and TensorBoard; num=0 draws none.
-    pictures=dict(type="ValidationPicturesHook", num=4),
+    pictures=dict(type="GroundingVisualizationHook", num=4),
     checkpoint=dict(type="ResumableCheckpointHook", interval=1, max_keep_ckpts=1),
 )
 custom_hooks = []

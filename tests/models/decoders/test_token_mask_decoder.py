@@ -29,7 +29,7 @@ def test_attention_to_one_token_is_its_value():
     """Outside training the decoder leaves out what does not depend on the query."""
     module = build().attend
     x, memory = torch.randn(3, 10, 16), torch.randn(3, 1, 16)
-    short = module.memory_half(module.self_half(x), memory)
+    short = module.cross_attention(module.self_attention(x), memory)
     torch.testing.assert_close(short, module(x, memory))
 
 

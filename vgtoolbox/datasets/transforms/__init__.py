@@ -1,11 +1,11 @@
 """Transforms: callables `results -> results`, registered in `TRANSFORMS`."""
 
 from vgtoolbox.datasets.transforms.composition import AddView, RandomApply
-from vgtoolbox.datasets.transforms.conversation import (
-    DrawExpressions,
-    PackConversationInputs,
-)
 from vgtoolbox.datasets.transforms.cropping import CenterCrop, LargeScaleJitter, RandomTargetCrop
+from vgtoolbox.datasets.transforms.expression_group import (
+    PackExpressionGroup,
+    SampleExpressions,
+)
 from vgtoolbox.datasets.transforms.formatting import PackGroundingInputs
 from vgtoolbox.datasets.transforms.geometry import Pad, RandomHorizontalFlip, Resize, ResizeSide
 from vgtoolbox.datasets.transforms.loading import LoadImage, LoadTargets
@@ -24,12 +24,11 @@ __all__ = [
     "ChooseExpression",
     "CleanExpression",
     "ColorJitter",
-    "DrawExpressions",
     "GaussianBlur",
     "LargeScaleJitter",
     "LoadImage",
     "LoadTargets",
-    "PackConversationInputs",
+    "PackExpressionGroup",
     "PackGroundingInputs",
     "Pad",
     "RandomApply",
@@ -38,6 +37,7 @@ __all__ = [
     "RandomTargetCrop",
     "Resize",
     "ResizeSide",
+    "SampleExpressions",
     "TokenizeExpression",
     "clean_expression",
     "swap_left_and_right",

@@ -2,20 +2,20 @@
 
 from vgtoolbox.engine.hooks.checkpoint import ResumableCheckpointHook, find_last_checkpoint
 from vgtoolbox.engine.hooks.determinism import DatasetEpochHook, SeedHook
+from vgtoolbox.engine.hooks.hyper_parameter import HyperParameterHook
 from vgtoolbox.engine.hooks.loss_guard import NonFiniteLossHook
-from vgtoolbox.engine.hooks.model_option import ModelOptionHook
-from vgtoolbox.engine.hooks.pictures import ValidationPicturesHook
 from vgtoolbox.engine.hooks.pretrained import PretrainedWeightsHook
 from vgtoolbox.engine.hooks.progress import ProgressBarHook
+from vgtoolbox.engine.hooks.visualization import GroundingVisualizationHook
 
 __all__ = [
     "DatasetEpochHook",
-    "ModelOptionHook",
+    "GroundingVisualizationHook",
+    "HyperParameterHook",
     "NonFiniteLossHook",
     "PretrainedWeightsHook",
     "ProgressBarHook",
     "ResumableCheckpointHook",
     "SeedHook",
-    "ValidationPicturesHook",
     "find_last_checkpoint",
 ]

@@ -11,8 +11,8 @@ from mmengine.fileio import get_file_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from vgtoolbox.atomic_file import atomic_file
 from vgtoolbox.registry import HOOKS
+from vgtoolbox.utils.atomic_file import atomic_file
 
 _VALIDATED = "last_validation"
 

@@ -1,6 +1,5 @@
 """Decoders: from features to queries, and to maps."""
 
-from vgtoolbox.models.decoders.dysample import DySample
 from vgtoolbox.models.decoders.instance_query_decoder import DecodedQueries, InstanceQueryDecoder
 from vgtoolbox.models.decoders.query_selector import AttentionQuerySelector, SelectedQueries
 from vgtoolbox.models.decoders.token_mask_decoder import TokenMaskDecoder
@@ -10,7 +9,6 @@ from vgtoolbox.models.decoders.vision_language_decoder import VisionLanguageDeco
 __all__ = [
     "AttentionQuerySelector",
     "DecodedQueries",
-    "DySample",
     "InstanceQueryDecoder",
     "SelectedQueries",
     "TokenMaskDecoder",

@@ -7,8 +7,8 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vgtoolbox.models.layers.attend_memory import AttendMemory
 from vgtoolbox.models.layers.initialization import init_matrices
+from vgtoolbox.models.layers.split_decoder_layer import SplitDecoderLayer
 from vgtoolbox.registry import MODELS
 
 
@@ -54,7 +54,7 @@ class TokenMaskDecoder(nn.Module):
             raise ValueError(f"refine_init must be 'random' or 'identity', got {refine_init!r}")
         self.cell_size = cell_size
         self.text_proj = nn.Linear(text_channels, channels)
-        self.attend = AttendMemory(
+        self.attend = SplitDecoderLayer(
             channels=channels,
             num_heads=num_heads,
             ffn_channels=ffn_channels or channels,
@@ -75,7 +75,7 @@ class TokenMaskDecoder(nn.Module):
 
     def prepare(self, fused: Tensor) -> Tensor:
         """Return what of the fused map (I, h * w, C) all tokens of an image share; same shape."""
-        return self.attend.self_half(fused)
+        return self.attend.self_attention(fused)
 
     def forward(self, prepared: Tensor, text: Tensor, grid: tuple[int, int]) -> Tensor:
         """Return mask logits (N, h * cell_size, w * cell_size).
@@ -88,6 +88,6 @@ class TokenMaskDecoder(nn.Module):
         size = (grid[0] * self.cell_size, grid[1] * self.cell_size)
         if len(text) == 0:  # convolutions refuse an empty batch on some devices
             return (text.sum() + prepared.sum()) * 0.0 + prepared.new_zeros((0, *size))
-        x = self.attend.memory_half(prepared, self.text_proj(text)[:, None])
+        x = self.attend.cross_attention(prepared, self.text_proj(text)[:, None])
         x = self.unfold(x.transpose(1, 2).unflatten(2, grid))
         return self.refine(F.pixel_shuffle(x, self.cell_size))[:, 0]

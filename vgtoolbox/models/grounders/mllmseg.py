@@ -15,16 +15,16 @@ from vgtoolbox.models.mllm import (
     ImageFeatures,
     LMStates,
     PackedBatch,
-    Readout,
     ReferringPrompts,
     Row,
+    TokenStates,
     image_states,
     share_prefix,
     states_predicting,
 )
+from vgtoolbox.models.mllm.answering import ExpressionQuerier, Protocol, check_protocol
 from vgtoolbox.models.mllm.grouping import ImageGroups, group_images
-from vgtoolbox.models.mllm.protocols import Dialogue, Protocol, check_protocol
-from vgtoolbox.models.mllm.readout import mean_count
+from vgtoolbox.models.mllm.token_states import mean_count
 from vgtoolbox.registry import MODELS, TASK_UTILS
 from vgtoolbox.structures import GroundingDataSample, decode_masks, merge_rles
 
@@ -142,9 +142,9 @@ class MLLMSeg(BaseGrounder):
         return tokenizer.token_id(SEG), tokenizer.token_id(REJ)
 
     @property
-    def dialogue(self) -> Dialogue:
+    def dialogue(self) -> ExpressionQuerier:
         """How the language model is asked."""
-        return Dialogue(
+        return ExpressionQuerier(
             self.mllm,
             self.prompts,
             target=SEG,
@@ -182,7 +182,7 @@ class MLLMSeg(BaseGrounder):
         )
         return self.fusion(features.patches, semantic, features.grid)
 
-    def decode(self, fused: Tensor, found: Readout, grid: tuple[int, int]) -> Tensor:
+    def decode(self, fused: Tensor, found: TokenStates, grid: tuple[int, int]) -> Tensor:
         """Return mask logits (N, H, W) of target tokens on the fused maps of their images."""
         prepared = self.decoder.prepare(fused)
         return self.decoder(prepared[found.row], found.states, grid)
@@ -286,7 +286,7 @@ class MLLMSeg(BaseGrounder):
     def _mask_losses(
         self,
         fused: Tensor,
-        found: Readout,
+        found: TokenStates,
         grid: tuple[int, int],
         data_samples: Sequence[GroundingDataSample],
     ) -> dict[str, Tensor]:
@@ -297,7 +297,7 @@ class MLLMSeg(BaseGrounder):
                 f"{SEG} or {REJ} each: an expression must not spell one itself"
             )
         is_target = found.token_ids == self.target_ids[0]
-        chosen = Readout(
+        chosen = TokenStates(
             found.states[is_target],
             found.row[is_target],
             found.position[is_target],

@@ -2,20 +2,16 @@
 
 from vgtoolbox.models.heads.center_head import CenterHead, CenterMaps
 from vgtoolbox.models.heads.existence import ExistenceHead
-from vgtoolbox.models.heads.instance_postprocessor import InstancePostprocessor
 from vgtoolbox.models.heads.mask import QueryMaskHead, SemanticMaskHead
 from vgtoolbox.models.heads.patch_mask_head import PatchMaskHead
 from vgtoolbox.models.heads.query_box import QueryBoxHead
-from vgtoolbox.models.heads.token_mask_postprocessor import TokenMaskPostprocessor
 
 __all__ = [
     "CenterHead",
     "CenterMaps",
     "ExistenceHead",
-    "InstancePostprocessor",
     "PatchMaskHead",
     "QueryBoxHead",
     "QueryMaskHead",
     "SemanticMaskHead",
-    "TokenMaskPostprocessor",
 ]

@@ -1,23 +1,23 @@
 """Multimodal language models: adapters over transformers' classes, and all that tokens need."""
 
-from vgtoolbox.models.mllm.adapter import (
+from vgtoolbox.models.mllm.adapters.base import (
     ImageFeatures,
     LMStates,
     MultimodalAdapter,
     Placeholders,
 )
-from vgtoolbox.models.mllm.chat import (
+from vgtoolbox.models.mllm.adapters.internvl import InternVL
+from vgtoolbox.models.mllm.chat_template import (
     CHAT_TEMPLATES,
     IMAGE_MARK,
     ChatTemplate,
     ReferringPrompts,
     plain,
 )
-from vgtoolbox.models.mllm.internvl import InternVL
-from vgtoolbox.models.mllm.mllm import MLLM
+from vgtoolbox.models.mllm.model import MLLM
 from vgtoolbox.models.mllm.packing import IGNORE, Encoded, PackedBatch, Row, share_prefix
-from vgtoolbox.models.mllm.readout import (
-    Readout,
+from vgtoolbox.models.mllm.token_states import (
+    TokenStates,
     image_states,
     next_token_loss,
     states_at,
@@ -37,9 +37,9 @@ __all__ = [
     "MultimodalAdapter",
     "PackedBatch",
     "Placeholders",
-    "Readout",
     "ReferringPrompts",
     "Row",
+    "TokenStates",
     "image_states",
     "next_token_loss",
     "plain",

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from vgtoolbox.checkpoint.layouts import internvl
 from vgtoolbox.checkpoint.lora import LORA_SUFFIXES
 from vgtoolbox.checkpoint.sharded import ShardedState, load_streaming
-from vgtoolbox.models.mllm.embeddings import extend_rows
+from vgtoolbox.models.mllm.tuning.new_rows import extend_rows
 
 if TYPE_CHECKING:
-    from vgtoolbox.models.mllm.mllm import MLLM
+    from vgtoolbox.models.mllm.model import MLLM
 
 _OUTPUT = "adapter.model.lm_head.weight"
 _INPUT = "adapter.model.model.language_model.embed_tokens.weight"

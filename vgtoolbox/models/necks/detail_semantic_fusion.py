@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from vgtoolbox.models.decoders.dysample import DySample
-from vgtoolbox.models.layers.attend_memory import AttendMemory
+from vgtoolbox.models.layers.dysample import DySample
 from vgtoolbox.models.layers.initialization import init_matrices
+from vgtoolbox.models.layers.split_decoder_layer import SplitDecoderLayer
 from vgtoolbox.registry import MODELS
 
 
@@ -42,7 +42,7 @@ class DetailSemanticFusion(nn.Module):
         super().__init__()
         channels = detail_channels
         self.semantic_proj = nn.Linear(semantic_channels, channels)
-        self.detail = AttendMemory(
+        self.detail = SplitDecoderLayer(
             channels=channels,
             num_heads=num_heads,
             ffn_channels=ffn_channels or channels,

@@ -4,7 +4,7 @@
 _base_ = ["./refcoco.py"]
 
 folders = dict(data_root="data", ann_root="mask_data", image_root=dict(coco="images/train2014"))
-mixed = dict(_delete_=True, type="PhraseListDataset", name="mixed_coco", **folders)
+mixed = dict(_delete_=True, type="EEVGListDataset", name="mixed_coco", **folders)
 train_dataloader = dict(
     dataset=dict(mixed, split="train", pipeline={{_base_.train_dataloader.dataset.pipeline}})
 )

@@ -1,0 +1,144 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from vgtoolbox.datasets import AnnotationError, ReasonSegDataset
+from vgtoolbox.datasets.readers.reasonseg import image_size, paint_shapes
+from vgtoolbox.structures import decode_masks
+
+HEIGHT, WIDTH = 48, 64
+
+
+def _shape(label, x1, y1, x2, y2):
+    return {"label": label, "points": [[x1, y1], [x2, y1], [x2, y2], [x1, y2]]}
+
+
+def _annotation(*shapes, text=("what one sits on",), is_sentence=True, **keys):
+    return {"shapes": list(shapes), "text": list(text), "is_sentence": is_sentence, **keys}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A tree with a long and a short query in val, of which the second ignores a region."""
+    queries = {
+        "b_chair": _annotation(_shape("target", 4, 6, 20, 16), text=("which?", "where?")),
+        "a_lamp": _annotation(
+            _shape("target", 4.9, 6.9, 30.2, 40.7),
+            _shape("Ignore this", 10, 10, 14, 14),
+            _shape("flag", 0, 0, 60, 40),
+            text=("the lamp",),
+            is_sentence=False,
+        ),
+    }
+    (tmp_path / "val").mkdir()
+    for name, content in queries.items():
+        (tmp_path / "val" / f"{name}.json").write_text(json.dumps(content))
+        cv2.imwrite(str(tmp_path / "val" / f"{name}.jpg"), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    return tmp_path
+
+
+def _dataset(folder, split="val", **kwargs):
+    return ReasonSegDataset(ann_root=str(folder), split=split, **kwargs)
+
+
+def _mask(rle):
+    return decode_masks([rle])[0].numpy()
+
+
+def test_a_record_has_the_region_and_what_to_ignore(folder):
+    lamp, *chair = _dataset(folder).data_list
+    assert lamp["img_path"] == str(folder / "val" / "a_lamp.jpg")
+    assert (lamp["height"], lamp["width"]) == (HEIGHT, WIDTH)
+    assert (lamp["sample_id"], lamp["query_kind"]) == ("a_lamp_0", "short")
+    (target,) = lamp["targets"]
+    # Corners are cut to whole pixels and belong to the region; the ignored part is taken out.
+    expected = np.zeros((HEIGHT, WIDTH), bool)
+    expected[6:41, 4:31] = True
+    ignored = np.zeros_like(expected)
+    ignored[10:15, 10:15] = True
+    np.testing.assert_array_equal(_mask(target["segmentation"]), expected & ~ignored)
+    np.testing.assert_array_equal(_mask(lamp["ignore_mask_ori"]), ignored)
+    assert target["bbox"] == [4, 6, 27, 35]
+    assert [record["expressions"] for record in chair] == [["which?"], ["where?"]]
+    assert all("ignore_mask_ori" not in record for record in chair)
+
+
+def test_the_first_question_alone_is_evaluated_as_published(folder):
+    records = _dataset(folder, texts="first").data_list
+    assert [record["expressions"] for record in records] == [["the lamp"], ["which?"]]
+
+
+def test_test_is_told_apart_by_the_length_of_the_query(folder):
+    (folder / "val").rename(folder / "test")
+    lengths = {
+        split: [r["sample_id"] for r in _dataset(folder, split, group_by="image").data_list]
+        for split in ("test_shortquery", "test_longquery", "test_overall")
+    }
+    assert lengths == {
+        "test_shortquery": ["a_lamp.jpg"],
+        "test_longquery": ["b_chair.jpg"],
+        "test_overall": ["a_lamp.jpg", "b_chair.jpg"],
+    }
+
+
+def test_small_shapes_are_painted_over_large_ones():
+    inner, outer = _shape("target", 10, 10, 14, 14), _shape("ignore", 4, 4, 30, 30)
+    size = (HEIGHT, WIDTH)
+    for shapes in ([inner, outer], [outer, inner]):
+        target, ignored = paint_shapes(shapes, size)
+        assert _mask(target["segmentation"]).sum() == 25
+        assert _mask(ignored).sum() == 27 * 27 - 25
+    assert paint_shapes([], size) == (None, None)
+    assert paint_shapes([_shape("target", 100, 4, 110, 8)], size) == (None, None)
+
+
+def test_false_premises_are_questions_without_an_answer(folder):
+    file = folder / "val" / "b_chair.json"
+    content = json.loads(file.read_text())
+    content["false_premise_QA"] = [["a dog?", False, "There is no dog."], ["why?", True, "No."]]
+    file.write_text(json.dumps(content))
+    (folder / "val" / "a_lamp.json").unlink()
+    true, false = _dataset(folder, texts="first", false_premises=True).data_list
+    assert (true["correction"], len(true["targets"]), true["query_kind"]) == (None, 1, "long")
+    assert (false["correction"], len(false["targets"])) == ("There is no dog.", 0)
+    assert (false["expressions"], false["query_kind"]) == (["a dog?"], "short")
+
+
+def test_explanations_are_read_where_they_are(folder):
+    (folder / "explanatory").mkdir()
+    answers = [{"image": "a_lamp.jpg", "query": "the lamp", "outputs": "It gives light."}]
+    (folder / "explanatory" / "train.json").write_text(json.dumps(answers))
+    lamp, chair, _ = _dataset(folder).data_list
+    assert lamp["explanation"] == {"query": "the lamp", "outputs": "It gives light."}
+    assert "explanation" not in chair
+
+
+def test_files_in_an_older_code_page_are_read(folder):
+    file = folder / "val" / "a_lamp.json"
+    content = json.loads(file.read_text())
+    content["text"] = ["a café “lamp”"]
+    file.write_bytes(json.dumps(content, ensure_ascii=False).encode("cp1252"))
+    assert _dataset(folder).get_data_info(0)["expressions"] == ["a café “lamp”"]
+
+
+def test_an_image_on_its_side_has_the_size_that_it_is_seen_in(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (64, 48)).save(tmp_path / "turned.jpg", exif=exif)
+    assert image_size(tmp_path / "turned.jpg") == (64, 48)
+
+
+def test_a_missing_image_is_named(folder):
+    (folder / "val" / "a_lamp.jpg").unlink()
+    with pytest.raises(AnnotationError, match=r"a_lamp\.json, .*: its image .*a_lamp\.jpg can not"):
+        _dataset(folder)
+    skipped = _dataset(folder, corrupted="skip")
+    assert [record["sample_id"] for record in skipped.data_list] == ["b_chair_0", "b_chair_1"]
+
+
+def test_an_empty_folder_is_answered_by_the_tree(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"train/\*\.json(.|\n)*train/\*\.jpg"):
+        _dataset(tmp_path, "train")

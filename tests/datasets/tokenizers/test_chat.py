@@ -1,0 +1,92 @@
+import io
+import json
+
+import pytest
+import sentencepiece
+
+from vgtoolbox.datasets import HuggingFaceChatTokenizer, SentencePieceChatTokenizer
+from vgtoolbox.datasets.tokenizers.chat import UnknownTokenError
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["what is in this image", "a red dog on the left"] * 20),
+        model_writer=model,
+        vocab_size=50,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    path = tmp_path_factory.mktemp("model") / "tokenizer.model"
+    path.write_bytes(model.getvalue())
+    return path
+
+
+def test_special_tokens_cut_the_text(model_file):
+    tokenizer = SentencePieceChatTokenizer(model_file=model_file, special_tokens=["[SEG]", "<img>"])
+    size = tokenizer.vocab_size
+    assert tokenizer.token_id("<img>") == size - 1
+    ids = tokenizer.encode("<img>a red dog[SEG] on")
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(model_file))
+    assert ids == [size - 1, *pieces.encode("a red dog"), size - 2, *pieces.encode(" on")]
+    assert tokenizer.decode(ids) == "<img>a red dog[SEG]on"
+
+
+def test_the_longer_token_wins(model_file):
+    tokenizer = SentencePieceChatTokenizer(
+        model_file=model_file, special_tokens={"<a>": 90, "<a><b>": 91}
+    )
+    assert tokenizer.encode("<a><b><a>") == [91, 90]
+
+
+def test_ids_of_a_published_folder(model_file, tmp_path):
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "tokenizer.model").write_bytes(model_file.read_bytes())
+    config = {"added_tokens_decoder": {"60": {"content": "<|im_end|>"}}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    (folder / "added_tokens.json").write_text(json.dumps({"[SEG]": 70}))
+    tokenizer = SentencePieceChatTokenizer(
+        model_file=folder / "tokenizer.model",
+        new_tokens=["[SEG]", "[REJ]"],
+        eos_token="<|im_end|>",
+    )
+    assert tokenizer.special_tokens == {"<|im_end|>": 60, "[SEG]": 70, "[REJ]": 71}
+    assert tokenizer.eos_id == 60
+    assert tokenizer.vocab_size == 72
+
+
+def test_unknown_tokens_and_files(model_file, tmp_path):
+    tokenizer = SentencePieceChatTokenizer(model_file=model_file, special_tokens=["[SEG]"])
+    with pytest.raises(
+        UnknownTokenError, match=r"'\[REJ\]' is no token .*its special tokens: \[SEG\]"
+    ):
+        tokenizer.token_id("[REJ]")
+    with pytest.raises(FileNotFoundError, match="there is no tokenizer model at"):
+        SentencePieceChatTokenizer(model_file=tmp_path / "absent.model")
+    with pytest.raises(FileNotFoundError, match="there is no tokenizer folder"):
+        HuggingFaceChatTokenizer(folder=tmp_path / "absent")
+
+
+def test_a_folder_of_transformers(tmp_path):
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(WordLevel({"<unk>": 0, "a": 1, "dog": 2, "<|im_end|>": 3}, unk_token="<unk>"))
+    words.pre_tokenizer = Whitespace()
+    fast = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>")
+    fast.add_tokens(["<|im_end|>"], special_tokens=True)
+    fast.save_pretrained(tmp_path)
+    tokenizer = HuggingFaceChatTokenizer(
+        folder=tmp_path, new_tokens=["[SEG]"], eos_token="<|im_end|>"
+    )
+    assert tokenizer.encode("a dog[SEG]") == [1, 2, 4]
+    assert tokenizer.token_id("[SEG]") == 4
+    assert tokenizer.eos_id == tokenizer.pad_id == 3
+    assert tokenizer.vocab_size == 5
+    assert "[SEG]" in tokenizer.decode([1, 4])
+    with pytest.raises(UnknownTokenError):
+        tokenizer.token_id("[REJ]")

@@ -1,0 +1,65 @@
+import pytest
+import torch
+
+from vgtoolbox.deployment.export import (
+    check_format,
+    choose_outputs,
+    differences,
+    export_program,
+    run_saved,
+    save_program,
+    tensor_outputs,
+)
+from vgtoolbox.deployment.profiling.workload import load_for_measurement, make_inputs
+from vgtoolbox.engine import ConfigError
+
+
+@pytest.fixture(scope="module")
+def loaded(miniature_config):
+    return load_for_measurement(miniature_config, None)[0]
+
+
+@pytest.fixture(scope="module")
+def program(loaded):
+    inputs = make_inputs(loaded, 2)
+    return export_program(loaded.model, inputs, tuple(tensor_outputs(loaded.model, inputs)))
+
+
+@pytest.mark.parametrize("suffix", [".pt2", ".onnx"])
+def test_what_was_saved_agrees_on_other_batch_sizes(loaded, program, tmp_path, suffix):
+    if suffix == ".onnx":
+        for library in ("onnx", "onnxscript", "onnxruntime"):
+            pytest.importorskip(library)
+    path = tmp_path / f"model{suffix}"
+    inputs = make_inputs(loaded, 3)
+    expected = tensor_outputs(loaded.model, inputs)
+    save_program(program, path, inputs=tuple(inputs), outputs=tuple(expected))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]  # weights included
+    saved = run_saved(path, inputs)
+    assert {name: value.shape for name, value in saved.items()} == {
+        name: value.shape for name, value in expected.items()
+    }
+    assert max(differences(saved, expected).values()) < 1e-3
+
+
+def test_outputs_by_name(program):
+    assert choose_outputs(("points", "boxes"), None) == ("points", "boxes")
+    assert choose_outputs(("points", "boxes"), ["boxes"]) == ("boxes",)
+    with pytest.raises(ConfigError, match="has no output masks; it has points, boxes"):
+        choose_outputs(("points", "boxes"), ["masks"])
+
+
+def test_unknown_ending(tmp_path):
+    with pytest.raises(ConfigError, match=r"expected a name that ends in \.pt2 or \.onnx"):
+        check_format(tmp_path / "model.engine")
+
+
+def test_a_batch_of_one_would_become_a_constant(loaded):
+    with pytest.raises(ValueError, match="batch size of 2 or more"):
+        export_program(loaded.model, make_inputs(loaded, 1), ("points",))
+
+
+def test_differences():
+    expected = {"a": torch.zeros(2), "b": torch.zeros(0), "unused": torch.ones(1)}
+    ours = {"a": torch.tensor([0.5, -2.0]), "b": torch.zeros(0)}
+    assert differences(ours, expected) == {"a": 2.0, "b": 0.0}

@@ -1,0 +1,167 @@
+"""Files that people have, or make to do harm: a picture, or an error that says what is wrong."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vgtoolbox.inference.inputs.images import ImageReader, downscale_to_limit, read_image
+
+
+def png_of(width, height, rows=b""):
+    """A PNG whose header says `width` x `height`, grey."""
+
+    def chunk(name, data):
+        body = name + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize("size", [(30_000, 30_000), (12_000, 12_000), (2**31 - 1, 2**31 - 1)])
+def test_a_bomb_is_refused_from_its_header(tmp_path, size):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_of(*size))
+    with pytest.raises(ValueError, match=r"bomb\.png (has|is too large).*") as raised:
+        read_image(path)
+    assert "pixels" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "it is empty"),
+        (b"just some words, no image", "it holds text"),
+        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        (b"%PDF-1.7 and so on", "PDF"),
+        (bytes(range(256)) * 4, "broken, or of a format"),
+    ],
+)
+def test_what_is_no_image_is_told_by_its_content(tmp_path, data, words):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=rf"photo\.jpg is no image: .*{words}"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".gif", ".tif"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_truncated_file_is_named(tmp_path, suffix, share):
+    whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(whole)
+    data = whole.read_bytes()
+    cut.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(ValueError, match=rf"cut\{suffix}.*(truncated|broken)"):
+        read_image(cut)
+
+
+def test_an_animation_shows_its_first_picture(tmp_path):
+    path = tmp_path / "moving.gif"
+    frames = [Image.new("RGB", (9, 7), color) for color in ("red", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    assert read_image(path).tolist() == np.full((7, 9, 3), (255, 0, 0)).tolist()
+
+
+def test_cmyk_keeps_its_colours(tmp_path):
+    path = tmp_path / "print.jpg"
+    Image.new("RGB", (16, 16), (200, 40, 90)).convert("CMYK").save(path, quality=100)
+    assert np.abs(read_image(path).astype(int) - (200, 40, 90)).max() <= 3
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_16_bits_become_8(tmp_path, as_file):
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(4, 0)
+    path = tmp_path / "deep.png"
+    Image.fromarray(ramp).save(path)
+    pixels = read_image(path if as_file else Image.open(path))
+    assert np.abs(pixels[0, :, 0].astype(int) - ramp[0] / 257).max() <= 1
+
+
+def test_alpha_is_dropped(tmp_path):
+    path = tmp_path / "glass.png"
+    Image.new("RGBA", (5, 4), (10, 20, 30, 0)).save(path)
+    for image in (path, Image.open(path)):
+        assert read_image(image).tolist() == np.full((4, 5, 3), (10, 20, 30)).tolist()
+
+
+def test_one_pixel(tmp_path):
+    path = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1), (1, 2, 3)).save(path)
+    assert read_image(path).tolist() == [[[1, 2, 3]]]
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_every_exif_orientation_comes_out_upright(tmp_path, turn):
+    upright = np.zeros((24, 16, 3), np.uint8)
+    upright[:8, :8] = 255  # top left
+    # How a camera stores a picture that EXIF says to turn (TIFF 6.0, tag 274).
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[turn]
+    image = Image.fromarray(np.ascontiguousarray(stored))
+    exif = image.getexif()
+    exif[0x0112] = turn
+    path = tmp_path / "turned.jpg"
+    image.save(path, exif=exif, quality=100)
+    for form in (path, Image.open(path)):
+        assert np.abs(read_image(form).astype(int) - upright).max() <= 8
+
+
+class TestTensors:
+    def test_bytes_and_floats(self):
+        pixels = torch.arange(60, dtype=torch.uint8).reshape(3, 4, 5)
+        expected = pixels.permute(1, 2, 0).numpy()
+        assert np.array_equal(read_image(pixels), expected)
+        assert np.array_equal(read_image(pixels / 255), expected)
+
+    @pytest.mark.parametrize(
+        ("tensor", "words"),
+        [
+            (torch.zeros(4, 5, 3), r"\(3, H, W\)"),
+            (torch.zeros(1, 3, 4, 5), r"\(3, H, W\)"),
+            (torch.zeros((3, 4, 5), dtype=torch.long), "int64"),
+            (torch.full((3, 4, 5), -2.0), r"0\.\.1"),
+            (torch.full((3, 4, 5), float("nan")), r"0\.\.1"),
+        ],
+    )
+    def test_says_what_is_wrong(self, tensor, words):
+        with pytest.raises(ValueError, match=words):
+            read_image(tensor)
+
+
+def test_a_limit_of_ones_own():
+    with pytest.raises(ValueError, match="20 x 10 pixels"):
+        read_image(np.zeros((10, 20, 3), np.uint8), max_pixels=199)
+    assert read_image(np.zeros((10, 20, 3), np.uint8), max_pixels=200).shape == (10, 20, 3)
+
+
+@pytest.mark.parametrize("size", [(100, 100), (1, 10_000), (10_000, 1), (333, 77)])
+def test_the_working_picture_stays_in_its_bounds(size):
+    smaller = downscale_to_limit(np.full((*size, 3), 7, np.uint8), limit=5000)
+    assert smaller.shape[0] * smaller.shape[1] <= 5000
+    assert (smaller == 7).all()
+    unchanged = np.zeros((10, 10, 3), np.uint8)
+    assert downscale_to_limit(unchanged, limit=100) is unchanged
+
+
+def test_an_image_that_follows_itself_is_decoded_once(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 4)).save(path)
+    read = ImageReader()
+    first = read(path)
+    assert read(str(path)) is first
+    assert read(np.ones((2, 2, 3), np.uint8)).shape == (2, 2, 3)
+    assert read(path) is not first

@@ -1,0 +1,79 @@
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vgtoolbox.inference.inputs.images import read_image
+from vgtoolbox.inference.inputs.sources import fetch, is_one_image, list_images
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b.jpg", "a.PNG", "[c].png", "deep/d.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 6), (10, 20, 30)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+@pytest.fixture
+def address(folder):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            return None
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def names(paths):
+    return [str(path).replace("\\", "/").rpartition("/")[2] for path in paths]
+
+
+def test_a_folder_is_its_images_by_name(folder):
+    assert names(list_images(folder)) == ["[c].png", "a.PNG", "b.jpg"]
+    assert not is_one_image(folder)
+
+
+def test_a_pattern_is_what_it_matches(folder):
+    assert names(list_images(f"{folder}/*.jpg")) == ["b.jpg"]
+    assert names(list_images(f"{folder}/**/*.jpg")) == ["b.jpg", "d.jpg"]
+
+
+def test_a_file_with_brackets_is_no_pattern(folder):
+    assert is_one_image(folder / "[c].png")
+    assert list_images(folder / "[c].png") == [folder / "[c].png"]
+
+
+def test_a_list_may_mix_all(folder):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    found = list_images([pixels, folder, "http://host/x.jpg?a=*", folder / "b.jpg"])
+    assert found[0] is pixels
+    assert len(found) == 6
+    assert found[4] == "http://host/x.jpg?a=*"
+
+
+def test_says_where_nothing_is(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no image.*\*\*"):
+        list_images(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no file matches"):
+        list_images(f"{tmp_path}/*.jpg")
+
+
+def test_an_address_is_read_like_a_file(folder, address):
+    assert np.array_equal(read_image(f"{address}/a.PNG"), read_image(folder / "a.PNG"))
+    with pytest.raises(ValueError, match="it holds text"):
+        read_image(f"{address}/notes.txt")
+
+
+def test_what_can_not_be_downloaded_is_named(address):
+    with pytest.raises(ValueError, match=r"nowhere\.jpg could not be downloaded.*404"):
+        fetch(f"{address}/nowhere.jpg")
+    with pytest.raises(ValueError, match="more than 0 MiB"):
+        fetch(f"{address}/b.jpg", max_bytes=10)

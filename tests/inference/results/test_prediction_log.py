@@ -1,0 +1,86 @@
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vgtoolbox.evaluation import PredictionRecord, read_predictions
+from vgtoolbox.inference.results.prediction_log import PredictionLog, remaining_pairs
+
+
+def record(image, expression):
+    empty = dict.fromkeys(PredictionRecord.__required_keys__)
+    return {**empty, "image": image, "expression": expression}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "out" / "predictions.jsonl"
+
+
+def test_grows_over_several_runs(path):
+    for run in range(3):
+        with PredictionLog(path, {}) as log:
+            assert log.done() == Counter({("i", str(n)): 1 for n in range(run)})
+            log.append([record("i", str(run))])
+    assert [line["expression"] for line in read_predictions(path)] == ["0", "1", "2"]
+
+
+def test_is_on_disk_before_it_is_closed(path):
+    with PredictionLog(path, {}) as log:
+        log.append([record("i", "ü")])
+        assert read_predictions(path)[0]["expression"] == "ü"
+
+
+@pytest.mark.parametrize("kept", range(1, 150, 7))
+def test_a_torso_is_cut_off(path, kept):
+    line = json.dumps(record("i", "a" * 80)) + "\n"
+    path.parent.mkdir()
+    path.write_text(line * 2 + line[: min(kept, len(line) - 1)])
+    with PredictionLog(path, {}) as log:
+        assert log.done() == {("i", "a" * 80): 2}
+        log.append([record("j", "b")])
+    assert len(read_predictions(path)) == 3
+
+
+def test_a_torso_longer_than_a_block(path):
+    path.parent.mkdir()
+    path.write_text("{" * 200_000)
+    with PredictionLog(path, {}) as log:
+        assert not log.done()
+    assert path.read_text() == ""
+
+
+def test_no_other_model_goes_on(path):
+    with PredictionLog(path, {"checkpoint": "a.pth", "score_thr": 0.5}) as log:
+        log.append([record("i", "a")])
+    with (
+        pytest.raises(ValueError, match=r"begun with checkpoint = 'a\.pth'.*'b\.pth'"),
+        PredictionLog(path, {"checkpoint": "b.pth", "score_thr": 0.5}),
+    ):
+        raise AssertionError("not reached")
+    path.unlink()
+    with PredictionLog(path, {"checkpoint": "b.pth"}) as log:
+        assert not log.done()
+
+
+def test_a_broken_line_is_named(path):
+    path.parent.mkdir()
+    path.write_text("no json\n")
+    with PredictionLog(path, {}) as log, pytest.raises(ValueError, match="line 1 is not JSON"):
+        log.done()
+
+
+def test_is_written_to_in_its_block_only(path):
+    with pytest.raises(ValueError, match="`with` block"):
+        PredictionLog(path, {}).append([])
+
+
+@given(st.lists(st.sampled_from("abc")), st.data())
+def test_no_pair_is_lost_and_none_doubled(texts, data):
+    pairs = [("i", text) for text in texts]
+    cut = data.draw(st.integers(0, len(pairs)))
+    done = Counter(pairs[:cut])
+    left = remaining_pairs(pairs, ["i"] * len(pairs), done)
+    assert left == list(range(cut, len(pairs)))

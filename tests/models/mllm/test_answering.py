@@ -1,0 +1,151 @@
+"""Protocols, generation, and a grounder of sixty lines that has nothing of MLLMSeg."""
+
+import pytest
+import torch
+from torch import nn
+
+from vgtoolbox.models.grounders import BaseGrounder
+from vgtoolbox.models.mllm import ReferringPrompts, Row, share_prefix
+from vgtoolbox.models.mllm.answering import ExpressionQuerier, check_protocol
+from vgtoolbox.models.mllm.generation import BranchDecoder
+from vgtoolbox.models.mllm.grouping import group_images
+
+GROUPS = [["the red circle", "all shapes", "red"], ["a big blue square on the left"]]
+PROMPTS = ReferringPrompts(questions=("<image>{expressions}",), answers=(("", "{token}"),), end="")
+
+
+@pytest.fixture
+def dialogue(build_mllmseg):
+    mllm = build_mllmseg(mllm={"adapter": {"text_config": {"initializer_range": 0.3}}}).mllm
+    return ExpressionQuerier(mllm.eval(), PROMPTS, target="[SEG]", reject="[REJ]", max_new_tokens=6)
+
+
+@pytest.fixture
+def features(dialogue):
+    with torch.no_grad():
+        return dialogue.mllm.encode_images(torch.randn(2, 3, 32, 32))
+
+
+def pick(features, image):
+    return type(features)(
+        features.patches[image : image + 1], features.grid, features.tokens[image : image + 1]
+    )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("protocol", ["constrained", "generate"])
+def test_together_is_as_one_by_one(dialogue, features, protocol):
+    together = dialogue.ask(protocol, features, GROUPS)
+    places = [(image, e) for image, group in enumerate(GROUPS) for e in group]
+    for i, (image, expression) in enumerate(places):
+        one = dialogue.ask(protocol, pick(features, image), [[expression]])
+        torch.testing.assert_close(together.queries[i], one.queries[0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(together.existence[i], one.existence[0], rtol=0, atol=1e-5)
+        assert together.no_target[i] == one.no_target[0]
+        assert together.texts[i] == one.texts[0]
+        torch.testing.assert_close(together.semantic[image], one.semantic[0], rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_alone_in_its_prompt_the_truth_is_not_read(dialogue, features):
+    """With one expression, no true token stands before the place of the decision."""
+    constrained = dialogue.ask("constrained", pick(features, 1), GROUPS[1:])
+    for truth in (False, True):
+        forced = dialogue.ask("teacher_forced", pick(features, 1), GROUPS[1:], [[truth]])
+        torch.testing.assert_close(forced.queries, constrained.queries, rtol=0, atol=1e-5)
+        torch.testing.assert_close(forced.existence, constrained.existence, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_rejected_targets_have_masks_by_a_second_pass(dialogue, features):
+    no_target = [[False, True, False], [True]]
+    forced = dialogue.ask("teacher_forced", features, GROUPS, no_target)
+    accepted = dialogue.ask("teacher_forced", features, GROUPS, [[False] * 3, [False]])
+    torch.testing.assert_close(forced.queries, accepted.queries, rtol=0, atol=1e-5)
+    # The decision is of the first pass, which has read the true tokens before it.
+    assert torch.equal(forced.existence[:2], accepted.existence[:2])
+    assert not torch.equal(forced.existence[2], accepted.existence[2])
+
+
+@torch.no_grad()
+def test_greedy_generation_is_that_of_whole_forward_passes(dialogue, features):
+    mllm = dialogue.mllm
+    questions = [mllm.encode_question(f"<image>{e}", 4) for e in GROUPS[0]]
+    head = mllm.adapter.model.get_output_embeddings()
+    head.weight[mllm.image_token_id] = 0.0  # it would ask for one more image
+    rows = [share_prefix(questions)]
+    decoder = BranchDecoder(
+        mllm.adapter, mllm.pack(rows), mllm.image_placeholders(pick(features, 0))
+    )
+    steps = list(decoder.emissions(eos_id=-1, max_new_tokens=4))
+    for branch, question in enumerate(questions):
+        ids = list(question.token_ids)
+        for step in steps:
+            packed = mllm.pack([Row(type(question)(tuple(ids), (-100,) * len(ids)))])
+            state = mllm.run(packed, pick(features, 0)).last[0, -1]
+            torch.testing.assert_close(step.states[0, branch], state, rtol=0, atol=1e-4)
+            assert int(step.token_ids[0, branch]) == int(mllm.logits(state).argmax())
+            ids.append(int(step.token_ids[0, branch]))
+
+
+@torch.no_grad()
+def test_an_answer_without_a_target_token_finds_nothing(dialogue, features):
+    head = dialogue.mllm.adapter.model.get_output_embeddings()
+    head.weight[list(dialogue.token_ids)] = 0.0
+    head.weight[dialogue.mllm.tokenizer.eos_id] = 0.0
+    answers = dialogue.ask("generate", features, GROUPS)
+    assert bool(answers.no_target.all())
+    assert answers.existence.tolist() == [0.0] * 4
+    assert all(isinstance(text, str) for text in answers.texts)
+
+
+def test_unknown_protocol_and_missing_truth(dialogue, features):
+    with pytest.raises(ValueError, match="protocol must be one of"):
+        check_protocol("beam")
+    with pytest.raises(ValueError, match="needs the true answers"):
+        dialogue.ask("teacher_forced", features, GROUPS)
+
+
+class ToyPointer(BaseGrounder):
+    """Points at a target by a dot product of its token's state with the states of image tokens."""
+
+    def __init__(self, mllm):
+        super().__init__()
+        self.mllm = mllm
+        self.scale = nn.Parameter(torch.ones(()))
+        self.dialogue = ExpressionQuerier(mllm, PROMPTS, target="[SEG]")
+
+    def tensor(self, inputs):
+        groups = group_images(inputs["images"], inputs["image_index"])
+        features = self.mllm.encode_images(groups.images)
+        answers = self.dialogue.ask("constrained", features, inputs["expressions"])
+        semantic = answers.semantic[list(groups.index)]
+        return self.scale * torch.einsum("nh,nkh->nk", answers.queries, semantic)
+
+    def loss(self, inputs, data_samples):
+        scores = self.tensor(inputs)
+        return {"loss_point": nn.functional.cross_entropy(scores, inputs["cells"])}
+
+    def predict(self, inputs, data_samples):
+        for sample, cell in zip(data_samples, self.tensor(inputs).argmax(1), strict=True):
+            sample.set_metainfo({"cell": int(cell)})
+        return list(data_samples)
+
+
+def test_another_grounder_on_the_same_base(build_mllmseg, make_conversations):
+    torch.manual_seed(0)
+    model = ToyPointer(build_mllmseg().mllm)
+    inputs, samples = make_conversations((3, 1))
+    inputs |= {"expressions": GROUPS, "cells": torch.tensor([0, 1, 2, 3])}
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    first = None
+    for _ in range(40):
+        loss = model(inputs, samples, mode="loss")["loss_point"]
+        first = first or float(loss.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.5 * first
+    with torch.no_grad():
+        cells = [sample.cell for sample in model(inputs, samples, mode="predict")]
+    assert cells == [0, 1, 2, 3]

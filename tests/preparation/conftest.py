@@ -1,0 +1,52 @@
+import json
+import pickle
+import shutil
+
+import pytest
+
+from vgtoolbox.cli.data_commands import note_counts
+from vgtoolbox.shapes import WorldSpec, prepare_world
+from vgtoolbox.shapes.formats import FORMATS, write_formats
+
+
+@pytest.fixture(scope="session")
+def twins(tmp_path_factory):
+    """A generated world in all formats, whose counts are noted."""
+    root = tmp_path_factory.mktemp("worlds") / "shapes"
+    prepare_world(root, WorldSpec(scale="small", seed=5, num_scenes=(8, 4, 4)), workers=1)
+    write_formats(root, FORMATS)
+    note_counts(root)
+    return root
+
+
+@pytest.fixture
+def copy(twins, tmp_path):
+    """A copy of the twins, to break."""
+    return shutil.copytree(twins, tmp_path / "copy")
+
+
+class Refs:
+    """RefCOCO's two files, to change: used as a context, written at its end."""
+
+    def __init__(self, folder):
+        self._files = folder / "refs(unc).p", folder / "instances.json"
+
+    def __enter__(self):
+        self.refs = pickle.loads(self._files[0].read_bytes())
+        self.instances = json.loads(self._files[1].read_text())
+        self.annotations = {item["id"]: item for item in self.instances["annotations"]}
+        self.images = {image["id"]: image for image in self.instances["images"]}
+        return self
+
+    def __exit__(self, *error):
+        self._files[0].write_bytes(pickle.dumps(self.refs, protocol=2))
+        self._files[1].write_text(json.dumps(self.instances))
+
+    def of_split(self, split):
+        """Return refs of a split, no two of one annotation."""
+        return list({r["ann_id"]: r for r in self.refs if r["split"] == split}.values())
+
+
+@pytest.fixture
+def refs(copy):
+    return Refs(copy / "refcoco")

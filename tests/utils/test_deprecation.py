@@ -1,0 +1,45 @@
+import pytest
+
+from vgtoolbox.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    FUNCTIONS,
+    HOOKS,
+    TRANSFORMS,
+    UnknownTypeError,
+)
+from vgtoolbox.utils import deprecation
+from vgtoolbox.utils.deprecation import RENAMED_TYPES, current_type, update_config
+
+
+@pytest.mark.parametrize("old", RENAMED_TYPES)
+def test_earlier_types_resolve_with_a_warning_that_names_the_new_one(old):
+    registries = (DATASETS, DATA_SAMPLERS, FUNCTIONS, HOOKS, TRANSFORMS)
+    new = RENAMED_TYPES[old]
+    registry = next(each for each in registries if new in each.known_types())
+    with pytest.warns(DeprecationWarning, match=new):
+        found = registry.get(old)
+    assert found is registry.get(new)
+
+
+def test_scopes_are_kept():
+    with pytest.warns(DeprecationWarning):
+        assert current_type("vgtoolbox.conversation_collate") == "vgtoolbox.group_collate"
+    assert current_type("mmdet.PhraseListDataset") == "mmdet.PhraseListDataset"
+
+
+def test_unknown_types_stay_unknown():
+    with pytest.raises(UnknownTypeError, match="NoSuchHook"):
+        HOOKS.get("NoSuchHook")
+
+
+def test_configs_are_updated_at_any_depth(monkeypatch):
+    monkeypatch.setattr(deprecation, "RENAMED_ARGUMENTS", {"SampleExpressions": {"most": "num"}})
+    monkeypatch.setattr(
+        deprecation, "RENAMED_VALUES", {("SampleExpressions", "order"): {"drawn": "random"}}
+    )
+    cfg = {"a": [{"b": {"type": "DrawExpressions", "most": 3, "order": "drawn"}}]}
+    with pytest.warns(DeprecationWarning) as caught:
+        update_config(cfg)
+    assert cfg == {"a": [{"b": {"type": "SampleExpressions", "num": 3, "order": "random"}}]}
+    assert len(caught) == 3

@@ -1,0 +1,97 @@
+"""The page in a real browser: upload, type, find, look, download."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vgtoolbox.webui.page import build_page, find_examples, launch_page
+from vgtoolbox.webui.screenshots import Question, find_browser, photograph_page
+
+CHROMIUM = find_browser()
+
+
+def test_examples_are_the_first_images(photo, tmp_path):
+    Image.open(photo).convert("RGB").save(tmp_path / "a.jpg")
+    assert find_examples(tmp_path, ["x", "y"]) == [(str(tmp_path / "a.jpg"), "x\ny")]
+    assert find_examples(tmp_path / "nowhere", ["x"]) == []
+
+
+@pytest.fixture(scope="module")
+def address(responder):
+    pytest.importorskip("gradio", reason="gradio is not installed")
+    page = build_page(responder)
+    yield launch_page(page, port=None, max_file_bytes=100_000, block=False)
+    page.close()
+
+
+@pytest.fixture
+def tab(address):
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+        # A page for this machine must not ask any other.
+        foreign = []
+        tab.on("request", lambda r: foreign.append(r.url) if is_foreign(r.url, address) else None)
+        tab.set_default_timeout(60_000)
+        tab.goto(address)
+        yield tab
+        browser.close()
+    assert foreign == []
+
+
+def is_foreign(url, address):
+    return url.startswith("http") and not url.startswith(address.rstrip("/"))
+
+
+def ask(tab, file, words):
+    tab.set_input_files("#picture input[type=file]", file)
+    tab.get_by_text(Path(file).name[:4]).first.wait_for()
+    tab.fill("#expressions textarea", words)
+    tab.click("#find")
+
+
+@pytest.mark.slow
+def test_upload_find_and_download(tab, photo, tmp_path):
+    ask(tab, photo, "two dogs\nthe red circle")
+    tab.get_by_text("existence").first.wait_for()
+    tab.wait_for_selector("#found img")
+    for kind in ("png", "json"):
+        with tab.expect_download() as waiting:
+            tab.click(f"#download-{kind}")
+        waiting.value.save_as(tmp_path / f"got.{kind}")
+    assert Image.open(tmp_path / "got.png").width >= 80
+    records = json.loads((tmp_path / "got.json").read_text())
+    assert [record["expression"] for record in records] == ["two dogs", "the red circle"]
+
+
+@pytest.mark.slow
+def test_a_bad_file_is_answered_with_a_message(tab, tmp_path, photo):
+    text = tmp_path / "text.jpg"
+    text.write_text("just words")
+    ask(tab, text, "two dogs")
+    tab.get_by_text("it holds text").wait_for()
+
+
+@pytest.mark.slow
+def test_the_page_listens_on_this_machine_alone(address):
+    assert address.startswith("http://127.0.0.1:")
+
+
+@pytest.mark.slow
+def test_photographs_of_the_page(address, photo, tmp_path):
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    wanted = {
+        tmp_path / "plain.png": Question(photo, ["two dogs"]),
+        tmp_path / "heat.png": Question(photo, ["two dogs"], layer="attention map"),
+    }
+    photograph_page(address, CHROMIUM, wanted)
+    plain, heat = (Image.open(file).convert("RGB") for file in wanted)
+    assert plain.size == heat.size
+    assert plain.tobytes() != heat.tobytes()

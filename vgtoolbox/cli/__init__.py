@@ -1,0 +1,1 @@
+"""The `vgtoolbox` command: arguments in, one call into the package."""

@@ -1,0 +1,122 @@
+"""What the sub-commands of tools/prepare_data.py do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from vgtoolbox.cli.data_reports import (
+    print_leaks,
+    print_mends,
+    print_needs,
+    print_report,
+)
+from vgtoolbox.preparation.catalogue import BENCHMARKS, known_labels
+from vgtoolbox.preparation.checks import ImageCheck, check_benchmark
+from vgtoolbox.preparation.leaks import find_leaks
+from vgtoolbox.preparation.own_data import own_benchmark
+from vgtoolbox.preparation.repair import repair_benchmark
+from vgtoolbox.preparation.setup import arrange
+from vgtoolbox.preparation.world_counts import write_world_counts
+from vgtoolbox.shapes import WorldSpec, prepare_world
+from vgtoolbox.shapes.formats import write_formats
+from vgtoolbox.shapes.statistics import statistics_table
+from vgtoolbox.utils.atomic_file import atomic_file
+
+
+def generate(
+    console: Console,
+    out: Path,
+    spec: WorldSpec,
+    formats: Sequence[str],
+    *,
+    workers: int,
+    overwrite: bool,
+) -> bool:
+    """Make a generated world, or find it complete; add formats; print what there is."""
+    statistics, reused = prepare_world(out, spec, workers=workers, overwrite=overwrite)
+    console.print(statistics_table(statistics))
+    console.print(f"{out}: {'found complete, reused' if reused else 'written'}")
+    for folder in write_formats(out, formats):
+        console.print(f"{folder}: written")
+    if formats:
+        note_counts(out)
+    return True
+
+
+def note_counts(root: Path) -> None:
+    """Write down what the benchmarks of a generated world hold, for `check` to compare with."""
+    there = [b for b in BENCHMARKS.values() if not b.missing_files(root)]
+    reports = [check_benchmark(benchmark, root, images="skip") for benchmark in there]
+    write_world_counts(
+        root, {r.benchmark.name: {split.name: split.counts for split in r.splits} for r in reports}
+    )
+
+
+def place(console: Console, name: str, root: Path, source: Path | None) -> bool:
+    """Say what a benchmark needs, and put in place what `source` has of it.
+
+    Returns:
+        Whether all is there.
+    """
+    benchmark = BENCHMARKS[name]
+    if source is not None:
+        for item in arrange(benchmark, source, root, known_labels=known_labels()):
+            console.print(f"{root / item.place} <- {item.origin}", soft_wrap=True)
+    is_complete = print_needs(console, benchmark, root)
+    if is_complete:
+        console.print(f"all there; check it: prepare_data.py check {name} --root {root}")
+    elif source is None:
+        console.print("put what you have in a folder, and name it: --source FOLDER")
+    return is_complete
+
+
+def check(
+    console: Console,
+    names: Sequence[str],
+    root: Path,
+    *,
+    images: ImageCheck,
+    show_all: bool,
+    fix: Path | None,
+) -> bool:
+    """Check benchmarks, and mend them into `fix`, one below the other where they are several."""
+    faults = 0
+    for name in names:
+        report = check_benchmark(BENCHMARKS[name], root, images=images)
+        print_report(console, report, root, show_all=show_all)
+        faults += len(report.all_faults)
+        if fix is not None:
+            out = fix if len(names) == 1 else fix / name
+            print_mends(console, repair_benchmark(BENCHMARKS[name], root, out), out)
+    return faults == 0
+
+
+def check_own(
+    console: Console, file: Path, folder: Path, *, images: ImageCheck, show_all: bool
+) -> bool:
+    """Check data of one's own, whose images are in `folder`."""
+    report = check_benchmark(own_benchmark(file, folder), file.parent, images=images)
+    print_report(console, report, file.parent, show_all=show_all)
+    return not report.all_faults
+
+
+def leaks(
+    console: Console,
+    root: Path,
+    training: Sequence[str],
+    tests: Sequence[str],
+    *,
+    out: Path | None,
+) -> bool:
+    """Print the images of tests that training data hold, and list them in `out`."""
+    found = find_leaks(root, training, tests)
+    print_leaks(console, found)
+    if out is not None:
+        with atomic_file(out) as file:
+            file.write(json.dumps([asdict(leak) for leak in found], indent=1).encode())
+    return not found

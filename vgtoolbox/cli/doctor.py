@@ -1,0 +1,158 @@
+"""What is installed, what is at hand, and what to do about what is missing."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from vgtoolbox.engine.device import choose_device
+from vgtoolbox.preparation import BENCHMARKS, Benchmark
+from vgtoolbox.version import __version__
+from vgtoolbox.zoo import read_zoo
+
+State = Literal["good", "absent", "broken"]
+_REQUIREMENT = re.compile(r"^(?P<name>[\w.-]+)")
+_EXTRA = re.compile(r"extra == ['\"](?P<extra>[\w-]+)['\"]")
+_PACKAGE = "vgtoolbox"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: It.
+        state: "absent" is what one may do without, "broken" what one may not.
+        found: In words.
+        remedy: What to do; empty where nothing is to be done.
+    """
+
+    what: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def environment() -> dict[str, str]:
+    """Return the versions that a report of a fault should state."""
+    versions = {
+        _PACKAGE: __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "device": str(choose_device("auto")),
+    }
+    if torch.cuda.is_available():
+        versions["gpu"] = torch.cuda.get_device_name()
+        versions["cuda"] = str(torch.version.cuda)
+    return versions | {name: _version(name) or "-" for name in sorted(_requirements())}
+
+
+def examine(data_root: Path) -> Iterator[Finding]:
+    """Look at everything.
+
+    Args:
+        data_root: Folder of the benchmarks.
+    """
+    yield from check_packages()
+    yield check_device()
+    yield from check_worlds(data_root)
+    yield from (check_data(benchmark, data_root) for benchmark in BENCHMARKS.values())
+    yield from check_weights()
+
+
+def check_packages() -> Iterator[Finding]:
+    """Look for the packages that the project names; those of an extra may be absent."""
+    for name, extra in sorted(_requirements().items()):
+        version = _version(name)
+        if version is not None:
+            yield Finding(name, "good", version)
+        elif extra:
+            remedy = f"pip install 'vgtoolbox[{extra}]'"
+            yield Finding(name, "absent", f"not installed (extra {extra})", remedy)
+        else:
+            yield Finding(name, "broken", "not installed", "pip install -e .")
+
+
+def check_device() -> Finding:
+    """Say what models will run on."""
+    device = choose_device("auto")
+    if device.type == "cpu":
+        remedy = "the miniatures are made for it; the published models want a GPU"
+        return Finding("device", "good", "cpu: no GPU was found", remedy)
+    return Finding("device", "good", str(device))
+
+
+def check_worlds(data_root: Path) -> Iterator[Finding]:
+    """Look for the generated data."""
+    there = (data_root / "shapes" / "statistics.json").is_file()
+    if there:
+        yield Finding("generated shapes", "good", str(data_root / "shapes"))
+    else:
+        remedy = f"vgtoolbox data shapes --out {data_root / 'shapes'}"
+        yield Finding("generated shapes", "absent", f"not at {data_root / 'shapes'}", remedy)
+
+
+def check_data(benchmark: Benchmark, data_root: Path) -> Finding:
+    """Look for the files of a benchmark, not into them."""
+    missing = [*benchmark.missing_files(data_root), *benchmark.missing_images(data_root)]
+    missing = list(dict.fromkeys(missing))
+    if not missing:
+        remedy = f"vgtoolbox data check {benchmark.name} --root {data_root}"
+        return Finding(benchmark.title, "good", "all files there", remedy)
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    remedy = f"vgtoolbox data {benchmark.name} --root {data_root}"
+    return Finding(benchmark.title, "absent", f"no {missing[0]}{more}", remedy)
+
+
+def check_weights() -> Iterator[Finding]:
+    """Look for the weights of the zoo's models."""
+    for model in read_zoo().values():
+        try:
+            yield Finding(model.name, "good", str(model.find_weights()))
+        except FileNotFoundError as error:
+            yield Finding(model.name, "absent", "no weights", str(error))
+
+
+def next_step(findings: Mapping[State, list[Finding]]) -> str:
+    """Say what a user does next.
+
+    Args:
+        findings: By state; each of the three is there.
+    """
+    if findings["broken"]:
+        return f"mend first: {findings['broken'][0].remedy}"
+    shapes = [f for f in findings["absent"] if f.what == "generated shapes"]
+    if shapes:
+        return f"all that is needed is there. Begin with: {shapes[0].remedy}"
+    return (
+        "all that is needed is there. Try: vgtoolbox webui, or "
+        "vgtoolbox demo --img photo.jpg --expression 'the red circle'"
+    )
+
+
+def _requirements() -> dict[str, str]:
+    """Return the packages that the project requires, each with its extra, "" for none."""
+    try:
+        lines = metadata.requires(_PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        return {}
+    found: dict[str, str] = {}
+    for line in lines:
+        name, extra = _REQUIREMENT.match(line), _EXTRA.search(line)
+        if name and name["name"] != _PACKAGE:
+            found.setdefault(name["name"], extra["extra"] if extra else "")
+    return found
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

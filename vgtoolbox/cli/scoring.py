@@ -1,0 +1,98 @@
+"""What the tools that read prediction files have in common: their options, and the samples."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from vgtoolbox.engine.config import ConfigError, load_config, parse_options
+from vgtoolbox.engine.runner import choose_splits
+from vgtoolbox.engine.target_dataset import TargetDataset
+from vgtoolbox.evaluation import (
+    DetectionRule,
+    guess_layout,
+    iter_answers,
+    joined_samples,
+)
+from vgtoolbox.evaluation.predictions.readers import Layout, Merge
+from vgtoolbox.evaluation.predictions.scoring import Match, Missing
+
+PUBLISHED_SCORE_THR = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringJob:
+    """A prediction file and the split that it is of."""
+
+    name: str
+    dataset: TargetDataset
+    evaluator: list[dict[str, Any]]
+    """Configs of the split's metrics; empty where a dataset was named without a config."""
+    score_thr: float
+    arguments: argparse.Namespace
+
+    def samples(self) -> Iterator[dict[str, Any]]:
+        """Yield the samples with their predictions, reading the file anew."""
+        given = self.arguments
+        layout = given.layout or guess_layout(given.predictions)
+        match: Match = given.match or ("ann_id" if layout == "refexp" else "sample_id")
+        return joined_samples(
+            self.dataset,
+            iter_answers(given.predictions, layout, by_annotation=match == "ann_id"),
+            match=match,
+            missing=given.missing,
+            rule=DetectionRule(score_thr=self.score_thr, merge=given.merge),
+        )
+
+
+def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options from which `scoring_job` finds predictions and split."""
+    parser.add_argument("predictions", type=Path, help="predictions.jsonl, or others' JSON")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--config", help="a Python config with test_splits")
+    where.add_argument(
+        "--dataset", nargs="+", metavar="K=V", help="a dataset without a config: type=Name ..."
+    )
+    parser.add_argument("--split", help="of test_splits; default: the folder of the predictions")
+    parser.add_argument("--layout", choices=get_args(Layout), help="default: by the content")
+    parser.add_argument("--match", choices=get_args(Match), help="what the file's keys name")
+    parser.add_argument("--missing", choices=get_args(Missing), default="error")
+    parser.add_argument(
+        "--score-thr",
+        type=float,
+        help="of answers that state no decision themselves; default: the config's model's, or 0.7",
+    )
+    parser.add_argument(
+        "--merge", choices=get_args(Merge), default="kept", help="the merged mask of detections"
+    )
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V")
+
+
+def scoring_job(arguments: argparse.Namespace) -> ScoringJob:
+    """Find the split that the options name and read its annotations.
+
+    Raises:
+        ConfigError: No such split, or a dataset without a type.
+    """
+    if arguments.dataset:
+        dataset: Mapping[str, Any] = parse_options(arguments.dataset)
+        if "type" not in dataset:
+            raise ConfigError("--dataset needs a type, e.g. --dataset type=GRefCOCODataset ...")
+        name, evaluator, score_thr = "predictions", [], PUBLISHED_SCORE_THR
+    else:
+        cfg = load_config(arguments.config, parse_options(arguments.cfg_options))
+        name = arguments.split or arguments.predictions.resolve().parent.name
+        split = choose_splits(cfg, [name])[name]
+        dataset, evaluator = split["dataset"], [dict(metric) for metric in split["evaluator"]]
+        postprocessor: Mapping[str, Any] = cfg.get("model", {}).get("postprocessor") or {}
+        score_thr = postprocessor.get("score_thr", PUBLISHED_SCORE_THR)
+    return ScoringJob(
+        name=name,
+        dataset=TargetDataset(dataset),
+        evaluator=evaluator,
+        score_thr=score_thr if arguments.score_thr is None else arguments.score_thr,
+        arguments=arguments,
+    )

@@ -1,0 +1,52 @@
+"""From packed samples to a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import default_collate
+
+from vgtoolbox.datasets.collate.batch_transfer import ready_to_send
+from vgtoolbox.registry import FUNCTIONS
+
+
+@FUNCTIONS.register_module()
+def grounding_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Stack what `PackGroundingInputs` gives.
+
+    Images of several sizes are padded with 0 below and right to the largest height and width; the
+    targets stay as they are, since their coordinates do not move.
+
+    Returns:
+        `{"inputs": {"images": (B, 3, H, W) uint8, "token_ids": (B, T), "text_padding_mask": (B, T)
+        bool}, "data_samples": list of B samples}`.
+    """
+    images = _stack(_pad_to_largest([item["inputs"]["image"] for item in batch]))
+    inputs = {
+        key: _stack([item["inputs"][key] for item in batch])
+        for key in batch[0]["inputs"]
+        if key != "image"
+    }
+    samples = [item["data_samples"] for item in batch]
+    return ready_to_send({"inputs": {"images": images, **inputs}, "data_samples": samples})
+
+
+def _stack(tensors: list[Tensor]) -> Tensor:
+    """Stack tensors of one shape."""
+    if tensors[0].ndim == 1:  # tokens, which travel with the samples
+        return torch.stack(tensors)
+    # default_collate, in a worker process, stacks straight into shared memory.
+    return default_collate(tensors)
+
+
+def _pad_to_largest(images: list[Tensor]) -> list[Tensor]:
+    """Pad images (3, h, w) to one size."""
+    height = max(image.shape[-2] for image in images)
+    width = max(image.shape[-1] for image in images)
+    if all(image.shape[-2:] == (height, width) for image in images):
+        return images
+    return [F.pad(i, (0, width - i.shape[-1], 0, height - i.shape[-2])) for i in images]

@@ -1,0 +1,229 @@
+"""ReasonSeg as published: in a split's folder, images and a LabelMe-like JSON file for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+import cv2
+import numpy as np
+import torch
+from PIL import ExifTags, Image
+
+from vgtoolbox.datasets.annotations.annotation_files import (
+    AnnotationError,
+    Entry,
+    FieldError,
+    describe,
+    expect,
+    expect_items,
+    parse_json,
+    read_annotations_file,
+)
+from vgtoolbox.datasets.base import GroundingDataset
+from vgtoolbox.datasets.records import Record, image_id_of
+from vgtoolbox.registry import DATASETS
+from vgtoolbox.structures import RLE, encode_masks, rle_boxes_xyxy
+
+Texts = Literal["all", "first"]
+Shape: TypeAlias = dict[str, Any]
+
+# What is told apart by query length is one folder on disk.
+_FOLDERS = {"test_overall": "test", "test_shortquery": "test", "test_longquery": "test"}
+_KINDS = {"test_shortquery": "short", "test_longquery": "long"}
+_TARGET, _IGNORED = 1, 255
+
+
+@DATASETS.register_module()
+@dataclass(kw_only=True, eq=False, repr=False)
+class ReasonSegDataset(GroundingDataset):
+    """Questions whose answer is a region (Lai et al., LISA, CVPR 2024).
+
+    The folder of the split is in `ann_root`, with images and annotations both. All questions of an
+    image ask for one region, the only target; `ignore_mask_ori`, an RLE, is where the annotation
+    leaves open whether a pixel belongs to it. A record says by `query_kind` whether the question
+    is "long", a sentence, or "short". Where `explanatory/train.json` lies beside the splits,
+    records of its images have `explanation`.
+
+    Args:
+        split: train, val, test; or test_shortquery, test_longquery, test_overall.
+        texts: Of several questions about an image "all", or the "first", the only one that is
+            evaluated as published.
+        false_premises: Add the questions of `false_premise_QA` (Wu et al., SESAME, CVPR 2024),
+            which ask for what is not there; `correction` is the answer. As many of them per image
+            as `texts` says.
+    """
+
+    texts: Texts = "all"
+    false_premises: bool = False
+
+    def read_entries(self) -> Iterator[Entry]:
+        """Yield the annotations of the split, by name."""
+        if self.texts not in get_args(Texts):
+            raise ValueError(f"texts must be 'all' or 'first', got {self.texts!r}")
+        folder = self.ann_dir / _FOLDERS.get(self.split, self.split)
+        files = sorted(folder.glob("*.json"))
+        if not files:
+            raise FileNotFoundError(
+                f"no annotations for ReasonSegDataset in {folder.resolve()}; expected\n"
+                f"  {folder}/*.json\n  {folder}/*.jpg\n"
+                "data/README.md says where the official ones come from"
+            )
+        self._explanations = self._read_explanations()
+        for file in files:
+            yield Entry(file, "its annotation", file)
+
+    def parse_data_info(self, raw_data_info: Path) -> Record | None:
+        """Make the record of an image with its questions."""
+        content = _read(raw_data_info)
+        kind = "long" if expect(content, "is_sentence", bool | int) else "short"
+        if kind != _KINDS.get(self.split, kind):
+            return None
+        image = raw_data_info.with_suffix(".jpg")
+        size = image_size(image)
+        region, ignored = paint_shapes(expect_items(content, "shapes", dict), size)
+        return {
+            "img_path": str(image),
+            "image_id": image_id_of(image.name),
+            "sample_id": raw_data_info.stem,
+            "split": self.split,
+            "height": size[0],
+            "width": size[1],
+            "targets": [] if region is None else [region],
+            **self._questions(content, raw_data_info.stem, kind, has_region=region is not None),
+            **({} if ignored is None else {"ignore_mask_ori": ignored}),
+            **self._explanations.get(image.name, {}),
+        }
+
+    def _questions(self, content: Any, name: str, kind: str, *, has_region: bool) -> Record:
+        """Return what is asked, of what kind, and the corrections of what is not there."""
+        count = 1 if self.texts == "first" else None
+        asked = expect_items(content, "text", str)[:count]
+        if not asked:
+            raise FieldError("the key 'text' is empty")
+        false = _false_premises(content)[:count] if self.false_premises else []
+        questions: Record = {
+            "expressions": asked + [question for question, _, _ in false],
+            "query_kinds": [kind] * len(asked)
+            + ["long" if long else "short" for _, long, _ in false],
+        }
+        if self.false_premises:
+            questions["corrections"] = [None] * len(asked) + [answer for _, _, answer in false]
+            asked_for = [0] if has_region else []
+            questions["expression_targets"] = [asked_for] * len(asked) + [[]] * len(false)
+        numbers = range(len(questions["expressions"]))
+        return {**questions, "expression_ids": [f"{name}_{number}" for number in numbers]}
+
+    def _read_explanations(self) -> dict[str, Record]:
+        """Return `{"explanation": {"query", "outputs"}}` by the name of the image."""
+        path = self.ann_dir / "explanatory" / "train.json"
+        if not path.is_file():
+            return {}
+        content = read_annotations_file(path)
+        try:
+            return {
+                expect(item, "image", str): {
+                    "explanation": {key: expect(item, key, str) for key in ("query", "outputs")}
+                }
+                for item in expect_items({"items": content}, "items", dict)
+            }
+        except FieldError as error:
+            raise AnnotationError(f"{path}: {error}") from None
+
+
+def paint_shapes(
+    shapes: list[Shape], size: tuple[int, int]
+) -> tuple[dict[str, Any] | None, RLE | None]:
+    """Draw labelled polygons one over the other, the largest first, as published (LISA).
+
+    A label with "ignore" in it marks pixels to be left out; "flag" is no region. Polygons are cut
+    to whole pixels, and their outline belongs to them.
+
+    Args:
+        shapes: `{"label", "points": [[x, y], ...]}`.
+        size: (H, W).
+
+    Returns:
+        The target that remains visible, and the ignored pixels; None where there are none.
+    """
+    canvas = np.zeros(size, np.uint8)
+    drawn = [
+        (_points(shape), _IGNORED if "ignore" in expect(shape, "label", str).lower() else _TARGET)
+        for shape in shapes
+        if expect(shape, "label", str).lower() != "flag"
+    ]
+    areas = np.array([_drawn_area(points, size) for points, _ in drawn], np.uint64)
+    for position in np.argsort(areas)[::-1] if drawn else ():
+        points, value = drawn[position]
+        _draw(canvas, points, value)
+    region, ignored = encode_masks(
+        torch.from_numpy(np.stack([canvas == _TARGET, canvas == _IGNORED]))
+    )
+    x1, y1, x2, y2 = rle_boxes_xyxy([region])[0].tolist()
+    target = {"bbox": [x1, y1, x2 - x1, y2 - y1], "segmentation": region, "ann_id": 0}
+    return (target if x2 > x1 else None), (ignored if (canvas == _IGNORED).any() else None)
+
+
+def _points(shape: Shape) -> np.ndarray:
+    """Return the corners, int32 (P, 2)."""
+    points = expect_items(shape, "points", list)
+    if not points or not all(len(p) == 2 and set(map(type, p)) <= {int, float} for p in points):
+        raise FieldError("the key 'points' should hold pairs of numbers")
+    corners = np.asarray(points, np.float64)
+    if not np.isfinite(corners).all() or np.abs(corners).max() > 1e5:
+        raise FieldError("the key 'points' holds coordinates that no image has")
+    return corners.astype(np.int32)
+
+
+def _drawn_area(points: np.ndarray, size: tuple[int, int]) -> int:
+    """Count the pixels that a polygon covers; only its surroundings are drawn."""
+    corner = points.min(0) - 1
+    height, width = size
+    x1, y1 = np.clip(corner, 0, None)
+    x2, y2 = np.clip(points.max(0) + 2, 0, (width, height))
+    if x2 <= x1 or y2 <= y1:
+        return 0
+    part = np.zeros((y2 - y1, x2 - x1), np.uint8)
+    _draw(part, points - (x1, y1), 1)
+    return int(part.sum())
+
+
+def _draw(canvas: np.ndarray, points: np.ndarray, value: int) -> None:
+    outline = [points.astype(np.int32)]
+    cv2.polylines(canvas, outline, True, value, 1)
+    cv2.fillPoly(canvas, outline, value)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return the (H, W) of an image, upright as its EXIF data say, from the head of its file."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    except (OSError, SyntaxError, ValueError) as error:
+        raise FieldError(f"its image {path} can not be read: {error}") from None
+    return (width, height) if is_turned else (height, width)
+
+
+def _read(path: Path) -> Any:
+    """Read JSON that is UTF-8, or cp1252 as some published files are."""
+    data = path.read_bytes()
+    try:
+        return parse_json(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        return parse_json(data.decode("cp1252", "replace"))
+
+
+def _false_premises(content: Any) -> list[tuple[str, bool, str]]:
+    """Return (question, whether it is a sentence, answer) of what is not in the image."""
+    premises = expect_items(content, "false_premise_QA", list)
+    for premise in premises:
+        kinds = [type(value) for value in premise]
+        if kinds != [str, bool, str]:
+            raise FieldError(
+                "the key 'false_premise_QA' should hold [question, whether it is a sentence, "
+                f"answer], found {describe(premise)}"
+            )
+    return [(question, is_long, answer) for question, is_long, answer in premises]

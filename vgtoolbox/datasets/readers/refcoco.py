@@ -1,0 +1,125 @@
+"""RefCOCO, RefCOCO+, RefCOCOg, RefCLEF as published: `refs(<split_by>).p` and `instances.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vgtoolbox.datasets.annotations.annotation_files import (
+    AnnotationError,
+    Entry,
+    FieldError,
+    describe,
+    expect,
+    expect_items,
+    read_annotations_file,
+)
+from vgtoolbox.datasets.annotations.coco_instances import COCOInstances
+from vgtoolbox.datasets.base import GroundingDataset
+from vgtoolbox.datasets.records import Record
+from vgtoolbox.registry import DATASETS
+
+Ref = dict[str, Any]
+
+
+@DATASETS.register_module()
+@dataclass(kw_only=True, eq=False, repr=False)
+class RefCOCODataset(GroundingDataset):
+    """Expressions that name one target each.
+
+    A ref's own `file_name` (`COCO_train2014_000000581857_16.jpg`) is not that of an image: it ends
+    with the annotation's number. Images are found by `image_id` through `instances.json`.
+
+    Args:
+        split: train, val, test, testA, testB or testC, whichever the file has. RefCLEF has refs in
+            several test splits, as "testAB", which are in each.
+        split_by: Whose division of the images: unc (RefCOCO, RefCOCO+, RefCLEF), umd or google
+            (RefCOCOg), berkeley (RefCLEF).
+
+    The other arguments are those of `GroundingDataset`.
+    """
+
+    split_by: str = "unc"
+
+    @property
+    def refs_names(self) -> tuple[str, ...]:
+        """File names under which the refs are published, the preferred one first."""
+        return (f"refs({self.split_by}).p",)
+
+    def target_ids(self, ref: Ref) -> Sequence[Any]:
+        """Return the annotation ids of what the ref names."""
+        return [expect(ref, "ann_id", int)]
+
+    def read_entries(self) -> Iterator[Entry]:
+        """Yield the refs of the split, in the order of the file."""
+        refs_file = self.find_file(*self.refs_names, beside=("instances.json",))
+        refs = read_annotations_file(refs_file)
+        if not isinstance(refs, list):
+            raise AnnotationError(f"{refs_file} should hold a list of refs, not {describe(refs)}")
+        entries = [Entry(refs_file, f"ref {_name(ref, i)}", ref) for i, ref in enumerate(refs)]
+        broken = [entry for entry in entries if not _has_split(entry.value)]
+        selected = [e for e in entries if _has_split(e.value) and self._selects(e.value["split"])]
+        if not selected:
+            present = sorted({e.value["split"] for e in entries if _has_split(e.value)})
+            raise AnnotationError(
+                f"{refs_file} has no split {self.split!r}; it has: {', '.join(present) or 'none'}"
+            )
+        self._instances = COCOInstances(refs_file.with_name("instances.json"))
+        self._images: dict[Any, Record] = {}
+        yield from broken
+        yield from selected
+        del self._instances, self._images
+
+    def parse_data_info(self, raw_data_info: Ref) -> Record:
+        """Make the record of a ref."""
+        ref = raw_data_info
+        expect(ref, "split", str)
+        ref_id = expect(ref, "ref_id", int | str)
+        sentences = expect_items(ref, "sentences", dict)
+        if not sentences:
+            raise FieldError("the key 'sentences' is empty")
+        ids = [expect(sentence, "sent_id", int | str) for sentence in sentences]
+        image_id = expect(ref, "image_id", int | str)
+        if image_id not in self._images:
+            self._images[image_id] = self._about_image(image_id)
+        targets = [self._instances.target(ann_id) for ann_id in self.target_ids(ref)]
+        return {
+            **self._images[image_id],
+            "sample_id": str(ref_id),
+            "split": self.split,
+            "expressions": [_text(sentence) for sentence in sentences],
+            "expression_ids": [f"{ref_id}_{sent_id}" for sent_id in ids],
+            "targets": targets,
+        }
+
+    def _about_image(self, image_id: int | str) -> Record:
+        image = self._instances.image(image_id)
+        return {
+            "img_path": self.image_path(image["file_name"]),
+            "image_id": image_id,
+            "height": image["height"],
+            "width": image["width"],
+        }
+
+    def _selects(self, split: str) -> bool:
+        """Tell whether refs of `split` are in this one; "testAB" is in testA and in testB."""
+        is_lettered = self.split in ("testA", "testB", "testC")
+        return split == self.split or (
+            is_lettered and split.startswith("test") and self.split[-1] in split[len("test") :]
+        )
+
+
+def _name(ref: Any, position: int) -> str:
+    """Name a ref in a message, whatever stands there."""
+    has_id = isinstance(ref, dict) and isinstance(ref.get("ref_id"), int | str)
+    return str(ref["ref_id"]) if has_id else f"at position {position}"
+
+
+def _has_split(ref: Any) -> bool:
+    return isinstance(ref, dict) and isinstance(ref.get("split"), str)
+
+
+def _text(sentence: dict[str, Any]) -> str:
+    """Return what the annotator wrote; files derived from the official ones lack the raw form."""
+    return expect(sentence, "raw", str) if sentence.get("raw") else expect(sentence, "sent", str)

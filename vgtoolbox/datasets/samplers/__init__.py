@@ -1,0 +1,1 @@
+"""Samplers and batch samplers: orders in which a dataset is read."""

@@ -1,0 +1,1 @@
+"""Tokenizers of expressions and of chats."""

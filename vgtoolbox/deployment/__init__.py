@@ -1,0 +1,1 @@
+"""Acceleration, export and profiling of trained models."""

@@ -1,0 +1,1 @@
+"""Error analysis: error types, per-sample results, breakdowns, tables and plots."""

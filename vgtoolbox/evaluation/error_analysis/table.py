@@ -1,0 +1,52 @@
+"""Per-sample rows as a Parquet or CSV file, for pandas, DuckDB or a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vgtoolbox.utils.atomic_file import atomic_file
+
+
+def check_table_path(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError where the name ends in neither `.parquet` nor `.csv`."""
+    if Path(path).suffix not in (".parquet", ".csv"):
+        raise ValueError(f"{path}: rows are written as .parquet or .csv, told by the name's end")
+
+
+def write_sample_table(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of the same columns; the name's end says how.
+
+    Raises:
+        ValueError: The name ends in neither `.parquet` nor `.csv`.
+        ImportError: Parquet, and pyarrow is not installed.
+    """
+    check_table_path(path)
+    content = _parquet(rows) if Path(path).suffix == ".parquet" else _csv(rows)
+    with atomic_file(path) as file:
+        file.write(content)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(
+            "writing Parquet needs pyarrow: pip install 'vgtoolbox[analysis]'; .csv needs nothing"
+        ) from error
+    sink = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist([dict(row) for row in rows]), sink)
+    return sink.getvalue()

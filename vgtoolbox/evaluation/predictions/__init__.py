@@ -1,0 +1,1 @@
+"""Prediction files: the schema, readers of foreign formats, and scoring without a model."""

@@ -1,0 +1,143 @@
+"""`predictions.jsonl`: one line for each (image, expression), everything in the original frame."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+import torch
+from mmengine.structures import BaseDataElement
+
+from vgtoolbox.evaluation.metrics.base import GroundingMetric
+from vgtoolbox.evaluation.metrics.sample_reader import Fields, required, sample_fields
+from vgtoolbox.registry import METRICS
+from vgtoolbox.structures import RLE, clip_boxes, decode_masks, encode_masks, resize_masks
+from vgtoolbox.utils.atomic_file import atomic_file
+
+
+class PredictionRecord(TypedDict):
+    """One line of `predictions.jsonl`."""
+
+    id: str
+    image: str
+    expression: str
+    size: list[int]
+    """[h, w] of the image."""
+    boxes_xyxy: list[list[float]]
+    scores: list[float]
+    masks: list[RLE]
+    """One a box; none where the system predicts no instance masks."""
+    merged_mask: RLE | None
+    """None where the system predicts boxes only."""
+    no_target: bool
+    existence: float
+    """Probability that the expression names something, 0..1."""
+    text: str | None
+    """What a language model answered."""
+
+
+def prediction_record(sample: BaseDataElement | Fields) -> PredictionRecord:
+    """Turn the predictions of a sample into plain values in the original frame.
+
+    A system without an existence decision says that there is a target; where it has the decision
+    but no probability, `existence` is 0 or 1.
+    """
+    fields = _in_original_frame(sample_fields(sample))
+    instances = fields.get("pred_instances", {})
+    no_target = bool(fields.get("pred_no_target", False))
+    return PredictionRecord(
+        id=required(fields, "sample_id"),
+        image=str(required(fields, "img_path")),
+        expression=required(fields, "expression"),
+        size=[int(side) for side in required(fields, "ori_shape")],
+        boxes_xyxy=instances["boxes_xyxy"].tolist() if instances else [],
+        scores=instances["scores"].tolist() if instances else [],
+        masks=list(instances.get("masks", [])),
+        merged_mask=fields.get("pred_merged_mask"),
+        no_target=no_target,
+        existence=float(fields.get("pred_existence", not no_target)),
+        text=fields.get("pred_text"),
+    )
+
+
+@METRICS.register_module()
+class PredictionWriter(GroundingMetric[PredictionRecord]):
+    """Write `predictions.jsonl`: each sample once, in the order of the dataset.
+
+    It stands among a split's metrics and adds no value to the report.
+
+    Args:
+        out_file: Path of the file.
+    """
+
+    default_prefix = "predictions"
+
+    def __init__(self, out_file: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self.out_file = Path(out_file)
+
+    def read_row(self, sample: Fields) -> PredictionRecord:
+        """Return the line of one sample."""
+        return prediction_record(sample)
+
+    def compute_metrics(self, results: Sequence[PredictionRecord]) -> dict[str, float]:
+        """Write the lines."""
+        with atomic_file(self.out_file) as file:
+            for record in results:
+                line = json.dumps(record, ensure_ascii=False, allow_nan=False)
+                file.write(line.encode() + b"\n")
+        return {}
+
+
+def read_predictions(path: str | os.PathLike[str]) -> list[PredictionRecord]:
+    """Read `predictions.jsonl`; errors as in `iter_predictions`."""
+    return list(iter_predictions(path))
+
+
+def iter_predictions(path: str | os.PathLike[str]) -> Iterator[PredictionRecord]:
+    """Read `predictions.jsonl` line by line: masks of a large split fill gigabytes.
+
+    Raises:
+        ValueError: A line is no JSON object or lacks a key; the message names file and line.
+    """
+    with Path(path).open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{path}, line {number} is not JSON: {error}") from error
+            if not isinstance(record, dict):
+                raise ValueError(f"{path}, line {number} is no JSON object: {line[:60].strip()}")
+            missing = PredictionRecord.__required_keys__ - set(record)
+            if missing:
+                raise ValueError(f"{path}, line {number} lacks {sorted(missing)}")
+            yield cast(PredictionRecord, record)
+
+
+def _in_original_frame(fields: Fields) -> Fields:
+    """Return the fields with predictions of the input frame moved to the original one."""
+    if fields.get("pred_frame", "original") == "original":
+        return fields
+    if fields.get("flip", False):
+        raise ValueError(
+            f"sample {fields.get('sample_id')!r} was mirrored, so its predictions do not stand in "
+            "the original frame; leave random flips out of a test pipeline"
+        )
+    size = tuple(required(fields, "ori_shape"))
+    moved: dict[str, Any] = {**fields, "pred_frame": "original"}
+    if "pred_instances" in fields:
+        instances = dict(fields["pred_instances"])
+        factor = torch.tensor(required(fields, "scale_factor") * 2)
+        instances["boxes_xyxy"] = clip_boxes(instances["boxes_xyxy"].cpu() / factor, size)
+        instances["masks"] = _resize_rles(instances.get("masks", []), size)
+        moved["pred_instances"] = instances
+    if "pred_merged_mask" in fields:
+        moved["pred_merged_mask"] = _resize_rles([fields["pred_merged_mask"]], size)[0]
+    return moved
+
+
+def _resize_rles(rles: list[RLE], size: tuple[int, int]) -> list[RLE]:
+    return encode_masks(resize_masks(decode_masks(rles), size)) if rles else []

@@ -1,0 +1,1 @@
+"""Image sources, decoding, and pairing of images with expressions."""

@@ -1,0 +1,1 @@
+"""Result objects and the files they are written to."""

@@ -1,0 +1,1 @@
+"""Adapters over published multimodal language models."""

@@ -1,0 +1,99 @@
+"""Greedy generation of all branches of a packed batch at once, over one cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from vgtoolbox.models.mllm.adapters.base import LMStates, MultimodalAdapter, Placeholders
+from vgtoolbox.models.mllm.packing import PADDING, PackedBatch, additive_mask
+
+
+@dataclass(frozen=True)
+class GenerationStep:
+    """One step of generation, for S branches of each of B rows.
+
+    Attributes:
+        token_ids: (B, S), what is emitted.
+        states: (B, S, H), the states that predicted it.
+        alive: (B, S) bool, False for branches that have ended, or that a row does not have.
+    """
+
+    token_ids: Tensor
+    states: Tensor
+    alive: Tensor
+
+
+@dataclass
+class BranchDecoder:
+    """A model, its cache, and where each branch stands.
+
+    All branches of a row share the cached prefix, which is stored once: a branch's new token looks
+    at the prefix and at its own tokens, by the mask.
+
+    Args:
+        adapter: The model.
+        packed: Rows with one branch at least, each up to where its answer begins.
+        placeholders: Image features.
+    """
+
+    adapter: MultimodalAdapter
+    packed: PackedBatch
+    placeholders: tuple[Placeholders, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.cache = DynamicCache()
+        self.prefill: LMStates = self.adapter.run(self.packed, self.placeholders, cache=self.cache)
+
+    def emissions(self, *, eos_id: int, max_new_tokens: int) -> Iterator[GenerationStep]:
+        """Generate step by step, until every branch has emitted `eos_id`."""
+        key_branch = self.packed.branch
+        branch, last = last_positions(self.packed)
+        rows = torch.arange(len(branch), device=branch.device)[:, None]
+        states = self.prefill.last[rows, last]  # (B, S, H)
+        positions = self.packed.position_ids[rows, last]
+        alive = branch > PADDING
+        for _ in range(max_new_tokens):
+            tokens = self.adapter.logits(states).argmax(-1)
+            yield GenerationStep(tokens, states, alive)
+            alive = alive & (tokens != eos_id)
+            if not bool(alive.any()):
+                return
+            branch = torch.where(alive, branch, PADDING)
+            key_branch = torch.cat([key_branch, branch], 1)
+            positions = positions + 1
+            states = self.adapter.step(
+                tokens,
+                mask=_step_mask(branch, key_branch, states.dtype),
+                position_ids=positions,
+                cache=self.cache,
+            )
+
+
+def last_positions(packed: PackedBatch) -> tuple[Tensor, Tensor]:
+    """Return the numbers of the branches (B, S) and the index of each one's last token (B, S).
+
+    Rows with fewer branches than S are filled with branch -1 at index 0.
+    """
+    count = int(packed.branch.max())
+    if count < 1:
+        raise ValueError("generation goes on from branches, and the batch has none")
+    numbers = torch.arange(1, count + 1, device=packed.branch.device)
+    is_member = packed.branch[:, None] == numbers[None, :, None]  # (B, S, L)
+    index = torch.arange(packed.branch.shape[1], device=packed.branch.device)
+    last = torch.where(is_member, index, -1).amax(2)
+    branch = torch.where(last >= 0, numbers, PADDING)
+    return branch, last.clamp(min=0)
+
+
+def _step_mask(branch: Tensor, key_branch: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the mask (B, 1, S, L) of one new token a branch, which are the last S keys."""
+    steps, length = branch.shape[1], key_branch.shape[1]
+    index = torch.arange(length, device=branch.device)
+    own = torch.arange(length - steps, length, device=branch.device)
+    is_earlier = (index < length - steps) | (index == own[:, None])  # (S, L)
+    return additive_mask(branch, key_branch, is_earlier[None], dtype)

@@ -1,0 +1,1 @@
+"""Fine-tuning of language models: LoRA, new vocabulary rows, quantization."""

@@ -1,0 +1,1 @@
+"""Helpers without any knowledge of models or data: files, pickles, choices, interoperation."""

@@ -1,0 +1,83 @@
+"""Names of an earlier release that configs may still use, and what they are called now.
+
+One table a kind. A name stays here for one release after its change; then it is an unknown name
+like any other.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+RENAMED_TYPES: Mapping[str, str] = {
+    "DrawExpressions": "SampleExpressions",
+    "ImageLaneBatchSampler": "WorkerAffineBatchSampler",
+    "ModelOptionHook": "HyperParameterHook",
+    "PackConversationInputs": "PackExpressionGroup",
+    "PhraseListDataset": "EEVGListDataset",
+    "ValidationPicturesHook": "GroundingVisualizationHook",
+    "conversation_collate": "group_collate",
+}
+"""Registered type by its earlier name."""
+
+RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {}
+"""Argument by its earlier name, by type (its present name)."""
+
+RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {}
+"""Value by its earlier name, by type and argument (their present names)."""
+
+
+def current_type(name: str) -> str:
+    """Return the present name of a registered type and warn if `name` is an earlier one.
+
+    Args:
+        name: Type as a config names it, with or without a scope.
+    """
+    scope, dot, bare = name.rpartition(".")
+    if bare not in RENAMED_TYPES or scope not in ("", "vgtoolbox"):
+        return name
+    _warn(f"type {bare!r}", repr(RENAMED_TYPES[bare]))
+    return f"{scope}{dot}{RENAMED_TYPES[bare]}"
+
+
+def update_config(node: Any) -> None:
+    """Replace earlier names in a config, in place, with a `DeprecationWarning` for each.
+
+    Args:
+        node: Config or any part of it: mappings, lists and plain values, nested.
+    """
+    if isinstance(node, (list, tuple)):
+        for item in node:
+            update_config(item)
+    if not isinstance(node, dict):
+        return
+    if isinstance(node.get("type"), str):
+        _update_section(node)
+    for value in node.values():
+        update_config(value)
+
+
+def _update_section(node: dict[str, Any]) -> None:
+    """Replace the earlier names of one `dict(type=..., ...)`."""
+    name = current_type(node["type"])
+    if name != node["type"]:
+        node["type"] = name
+    name = name.rpartition(".")[2]
+    for old, new in RENAMED_ARGUMENTS.get(name, {}).items():
+        if old in node:
+            _warn(f"argument {old!r} of {name}", repr(new))
+            node[new] = node.pop(old)
+    for key in [key for key in node if (name, key) in RENAMED_VALUES]:
+        values = RENAMED_VALUES[name, key]
+        if isinstance(node[key], str) and node[key] in values:
+            _warn(f"{key}={node[key]!r} of {name}", repr(values[node[key]]))
+            node[key] = values[node[key]]
+
+
+def _warn(old: str, new: str) -> None:
+    warnings.warn(
+        f"{old} is now {new}; the earlier name will be removed in the next release",
+        DeprecationWarning,
+        stacklevel=4,
+    )
