@@ -19,8 +19,7 @@ from vgtoolbox.evaluation import (
 )
 from vgtoolbox.evaluation.predictions.readers import Layout, Merge
 from vgtoolbox.evaluation.predictions.scoring import Match, Missing
-
-PUBLISHED_SCORE_THR = 0.7
+from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,10 +28,10 @@ from vgtoolbox.inference.loading import ConfigLike, load_grounder
 from vgtoolbox.inference.precision import Precision, PrecisionPolicy
 from vgtoolbox.inference.results.naming import safe_name
 from vgtoolbox.inference.results.saving import save_result
-from vgtoolbox.inference.results.schemas import PUBLISHED_SCORE_THR, GroundingResult, Task
+from vgtoolbox.inference.results.schemas import GroundingResult, Task
 from vgtoolbox.inference.streaming import OnError, image_names, stream_answers
 from vgtoolbox.registry import INFERENCERS
-from vgtoolbox.structures import GroundingDataSample
+from vgtoolbox.structures import PUBLISHED_SCORE_THR, GroundingDataSample
 from vgtoolbox.visualization import prediction_panel
 from vgtoolbox.visualization.drawing import RGBImage
 

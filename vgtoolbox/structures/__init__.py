@@ -29,8 +29,10 @@ from vgtoolbox.structures.masks import (
     rle_iou,
     segmentation_to_rle,
 )
+from vgtoolbox.structures.thresholds import PUBLISHED_SCORE_THR
 
 __all__ = [
+    "PUBLISHED_SCORE_THR",
     "RLE",
     "BatchTargets",
     "GroundingDataSample",

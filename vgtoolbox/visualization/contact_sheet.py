@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from mmengine.structures import InstanceData
 
-from vgtoolbox.structures import box_iou, intersection_and_union, merge_rles
+from vgtoolbox.structures import PUBLISHED_SCORE_THR, box_iou, intersection_and_union, merge_rles
 from vgtoolbox.visualization.drawing import RGBImage, Style, caption_bar, side_by_side, stack
 from vgtoolbox.visualization.overlay import Overlay, draw_overlay
 from vgtoolbox.visualization.palette import CORRECT, GREY, INCORRECT, INK, PAPER, WHITE
@@ -82,7 +82,7 @@ def draw_contact_sheet(
     *,
     columns: int = 4,
     side: int = 256,
-    score_thr: float = 0.7,
+    score_thr: float = PUBLISHED_SCORE_THR,
     font_file: str | None = None,
 ) -> RGBImage:
     """Draw a sheet of (ground truth | prediction) pairs, each marked correct or not.

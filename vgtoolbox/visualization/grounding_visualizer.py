@@ -9,7 +9,7 @@ from mmengine.dist import master_only
 from mmengine.visualization import Visualizer
 
 from vgtoolbox.registry import VISUALIZERS
-from vgtoolbox.structures import GroundingDataSample
+from vgtoolbox.structures import PUBLISHED_SCORE_THR, GroundingDataSample
 from vgtoolbox.visualization.drawing import RGBImage, side_by_side
 from vgtoolbox.visualization.overlay import Overlay
 from vgtoolbox.visualization.panel import prediction_panel, target_panel
@@ -36,7 +36,7 @@ class GroundingVisualizer(Visualizer):
         vis_backends: Sequence[dict[str, Any]] | None = None,
         save_dir: str | None = None,
         *,
-        score_thr: float = 0.7,
+        score_thr: float = PUBLISHED_SCORE_THR,
         alpha: float = 0.4,
         font_file: str | None = None,
     ) -> None:

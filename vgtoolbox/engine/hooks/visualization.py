@@ -17,11 +17,10 @@ from mmengine.runner import Runner
 from vgtoolbox.datasets import LoadImage
 from vgtoolbox.evaluation import prediction_record
 from vgtoolbox.registry import HOOKS
-from vgtoolbox.structures import GroundingDataSample
+from vgtoolbox.structures import PUBLISHED_SCORE_THR, GroundingDataSample
 from vgtoolbox.visualization import Overlay, prediction_panel, target_panel
 from vgtoolbox.visualization.drawing import RGBImage, resize_rgb_image, side_by_side
 
-_PUBLISHED_SCORE_THR = 0.7
 _GAP = 8
 
 
@@ -92,7 +91,7 @@ class GroundingVisualizationHook(Hook):
         postprocessor: Any = getattr(runner.model, "postprocessor", None)
         score_thr = self.score_thr
         if score_thr is None:
-            score_thr = getattr(postprocessor, "score_thr", _PUBLISHED_SCORE_THR)
+            score_thr = getattr(postprocessor, "score_thr", PUBLISHED_SCORE_THR)
         # Read again: what the model saw has another size, and may have lost its margins.
         image = LoadImage()({"img_path": sample.img_path})["image"].as_subclass(torch.Tensor)
         picture = image.permute(1, 2, 0).contiguous().numpy()

@@ -18,6 +18,7 @@ from vgtoolbox.evaluation.error_analysis.error_types import (
 from vgtoolbox.evaluation.error_analysis.words import WORD_KINDS, expression_words, word_kinds
 from vgtoolbox.evaluation.functional import BoxRow, MaskRow, grec_counts, ranked_box_ious
 from vgtoolbox.evaluation.metrics.sample_reader import Fields, box_row, mask_row
+from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 Breakdown = dict[str, dict[str, Counter[ErrorType]]]
 
@@ -35,7 +36,7 @@ class AnswerRule:
     """
 
     keep: Literal["score", "best"] = "score"
-    score_thr: float = 0.7
+    score_thr: float = PUBLISHED_SCORE_THR
     iou_thr: float = 0.5
     loose_thr: float = 0.1
 

@@ -1,7 +1,6 @@
 """Metrics as pure functions over per-sample rows; every value is a percentage, 0 to 100."""
 
 from vgtoolbox.evaluation.functional.acceptance import (
-    ACCEPT_SCORE_THR,
     Accept,
     accepts,
     check_accept,
@@ -51,7 +50,6 @@ from vgtoolbox.evaluation.functional.rows import (
 )
 
 __all__ = [
-    "ACCEPT_SCORE_THR",
     "GRES_THRESHOLDS",
     "REC_THRESHOLDS",
     "RES_THRESHOLDS",

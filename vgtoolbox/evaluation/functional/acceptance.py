@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from vgtoolbox.evaluation.functional.rows import MaskRow
+from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 Accept = Literal["decision", "mask", "score"]
-
-ACCEPT_SCORE_THR = 0.7
 
 
 def check_accept(accept: str) -> None:
@@ -17,7 +16,7 @@ def check_accept(accept: str) -> None:
         raise ValueError(f"accept must be one of {list(get_args(Accept))}, got {accept!r}")
 
 
-def accepts(row: MaskRow, accept: Accept, *, score_thr: float = ACCEPT_SCORE_THR) -> bool:
+def accepts(row: MaskRow, accept: Accept, *, score_thr: float = PUBLISHED_SCORE_THR) -> bool:
     """Return whether the prediction claims a target.
 
     Args:

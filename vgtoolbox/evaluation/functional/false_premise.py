@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vgtoolbox.evaluation.functional.acceptance import (
-    ACCEPT_SCORE_THR,
     Accept,
     accepts,
     check_accept,
@@ -14,13 +13,14 @@ from vgtoolbox.evaluation.functional.acceptance import (
 from vgtoolbox.evaluation.functional.aggregate import existence_accuracy, percent
 from vgtoolbox.evaluation.functional.res import lisa_ciou
 from vgtoolbox.evaluation.functional.rows import MaskRow
+from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 
 def false_premise_metrics(
     rows: Sequence[MaskRow],
     *,
     accept: Accept = "decision",
-    score_thr: float = ACCEPT_SCORE_THR,
+    score_thr: float = PUBLISHED_SCORE_THR,
 ) -> dict[str, float]:
     """Return `cIoU`, `See`, `N-acc` and `T-acc` in percent.
 

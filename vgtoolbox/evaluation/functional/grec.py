@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vgtoolbox.evaluation.functional.aggregate import existence_accuracy, percent
 from vgtoolbox.evaluation.functional.rows import BoxRow
-from vgtoolbox.structures import box_iou, generalized_box_iou
+from vgtoolbox.structures import PUBLISHED_SCORE_THR, box_iou, generalized_box_iou
 
 BoxMatch = Literal["giou", "iou"]
 
@@ -64,7 +64,11 @@ def greedy_pairs(similarity: Tensor, threshold: float) -> list[tuple[int, int]]:
 
 
 def grec_counts(
-    row: BoxRow, *, match: BoxMatch = "giou", score_thr: float = 0.7, iou_thr: float = 0.5
+    row: BoxRow,
+    *,
+    match: BoxMatch = "giou",
+    score_thr: float = PUBLISHED_SCORE_THR,
+    iou_thr: float = 0.5,
 ) -> GrecCounts:
     """Count the kept boxes, the targets and their pairs; arguments as in `grec_metrics`."""
     kept = kept_boxes(row, score_thr).double()
@@ -76,7 +80,7 @@ def grec_metrics(
     rows: Sequence[BoxRow],
     *,
     match: BoxMatch = "giou",
-    score_thr: float = 0.7,
+    score_thr: float = PUBLISHED_SCORE_THR,
     iou_thr: float = 0.5,
 ) -> dict[str, float]:
     """Return `Pr@(F1=1)`, `N-acc` and `T-acc` in percent.

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from vgtoolbox.evaluation.functional.acceptance import (
-    ACCEPT_SCORE_THR,
     Accept,
     accepts,
     check_accept,
@@ -20,6 +19,7 @@ from vgtoolbox.evaluation.functional.aggregate import (
 )
 from vgtoolbox.evaluation.functional.res import lisa_ciou, lisa_mean
 from vgtoolbox.evaluation.functional.rows import MaskRow
+from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 GresProtocol = Literal["rela", "gsva"]
 
@@ -31,7 +31,7 @@ def gres_metrics(
     *,
     protocol: GresProtocol = "rela",
     accept: Accept = "decision",
-    score_thr: float = ACCEPT_SCORE_THR,
+    score_thr: float = PUBLISHED_SCORE_THR,
     thresholds: Sequence[float] = GRES_THRESHOLDS,
     count_false_area: bool = True,
 ) -> dict[str, float]:

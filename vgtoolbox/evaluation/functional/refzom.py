@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vgtoolbox.evaluation.functional.acceptance import (
-    ACCEPT_SCORE_THR,
     Accept,
     accepts,
     check_accept,
@@ -13,13 +12,14 @@ from vgtoolbox.evaluation.functional.acceptance import (
 from vgtoolbox.evaluation.functional.aggregate import percent
 from vgtoolbox.evaluation.functional.res import RES_THRESHOLDS, res_metrics
 from vgtoolbox.evaluation.functional.rows import MaskRow
+from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 
 def refzom_metrics(
     rows: Sequence[MaskRow],
     *,
     accept: Accept = "mask",
-    score_thr: float = ACCEPT_SCORE_THR,
+    score_thr: float = PUBLISHED_SCORE_THR,
     thresholds: Sequence[float] = RES_THRESHOLDS,
 ) -> dict[str, float]:
     """Return `mIoU`, `oIoU`, `Pr@X` over target expressions and `Acc` over the others, in percent.

@@ -7,7 +7,6 @@ from itertools import accumulate
 from typing import Literal
 
 from vgtoolbox.evaluation.functional.acceptance import (
-    ACCEPT_SCORE_THR,
     Accept,
     accepts,
     check_accept,
@@ -15,6 +14,7 @@ from vgtoolbox.evaluation.functional.acceptance import (
 from vgtoolbox.evaluation.functional.aggregate import mean, mean_percent, percent, precision_at
 from vgtoolbox.evaluation.functional.res import RES_THRESHOLDS, overall_iou
 from vgtoolbox.evaluation.functional.rows import MaskRow
+from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 RobustPrecision = Literal["official", "sentence"]
 
@@ -23,7 +23,7 @@ def robust_metrics(
     refs: Sequence[Sequence[MaskRow]],
     *,
     accept: Accept = "mask",
-    score_thr: float = ACCEPT_SCORE_THR,
+    score_thr: float = PUBLISHED_SCORE_THR,
     precision: RobustPrecision = "official",
     thresholds: Sequence[float] = RES_THRESHOLDS,
 ) -> dict[str, float]:

@@ -25,6 +25,7 @@ from vgtoolbox.evaluation.metrics.sample_reader import (
     target_boxes_xyxy,
 )
 from vgtoolbox.registry import METRICS
+from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 BoxSource = Literal["boxes", "mask"]
 
@@ -103,7 +104,7 @@ class GRECMetric(RowMetric[BoxRow]):
         self,
         *,
         match: BoxMatch = "giou",
-        score_thr: float = 0.7,
+        score_thr: float = PUBLISHED_SCORE_THR,
         iou_thr: float = 0.5,
         frame: Frame = "original",
         prefix: str | None = None,

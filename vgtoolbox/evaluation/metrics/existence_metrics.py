@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from vgtoolbox.evaluation.functional import (
-    ACCEPT_SCORE_THR,
     RES_THRESHOLDS,
     Accept,
     MaskRow,
@@ -21,7 +20,13 @@ from vgtoolbox.evaluation.functional import (
 from vgtoolbox.evaluation.metrics.row_metric import RowMetric, Values
 from vgtoolbox.evaluation.metrics.sample_reader import Fields, Frame, mask_row, ref_key, required
 from vgtoolbox.registry import METRICS
-from vgtoolbox.structures import decode_masks, empty_rle, encode_masks, resize_masks
+from vgtoolbox.structures import (
+    PUBLISHED_SCORE_THR,
+    decode_masks,
+    empty_rle,
+    encode_masks,
+    resize_masks,
+)
 
 
 @METRICS.register_module()
@@ -43,7 +48,7 @@ class RefZOMMetric(RowMetric[MaskRow]):
         self,
         *,
         accept: Accept = "mask",
-        score_thr: float = ACCEPT_SCORE_THR,
+        score_thr: float = PUBLISHED_SCORE_THR,
         thresholds: Sequence[float] = RES_THRESHOLDS,
         frame: Frame = "original",
         prefix: str | None = None,
@@ -80,7 +85,7 @@ class RobustRESMetric(RowMetric[MaskRow]):
         self,
         *,
         accept: Accept = "mask",
-        score_thr: float = ACCEPT_SCORE_THR,
+        score_thr: float = PUBLISHED_SCORE_THR,
         precision: RobustPrecision = "official",
         thresholds: Sequence[float] = RES_THRESHOLDS,
         negative_area_size: tuple[int, int] | None = None,
@@ -143,7 +148,7 @@ class FalsePremiseMetric(RowMetric[MaskRow]):
         self,
         *,
         accept: Accept = "decision",
-        score_thr: float = ACCEPT_SCORE_THR,
+        score_thr: float = PUBLISHED_SCORE_THR,
         frame: Frame = "original",
         prefix: str | None = None,
     ) -> None:

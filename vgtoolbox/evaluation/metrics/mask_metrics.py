@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Literal, get_args
 
 from vgtoolbox.evaluation.functional import (
-    ACCEPT_SCORE_THR,
     GRES_THRESHOLDS,
     RES_THRESHOLDS,
     Accept,
@@ -30,6 +29,7 @@ from vgtoolbox.evaluation.metrics.sample_reader import (
     required,
 )
 from vgtoolbox.registry import METRICS
+from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 IgnoredPixels = Literal["exclude", "background"]
 
@@ -92,7 +92,7 @@ class GRESMetric(RowMetric[MaskRow]):
         *,
         protocol: GresProtocol = "rela",
         accept: Accept = "decision",
-        score_thr: float = ACCEPT_SCORE_THR,
+        score_thr: float = PUBLISHED_SCORE_THR,
         thresholds: Sequence[float] = GRES_THRESHOLDS,
         count_false_area: bool = True,
         frame: Frame = "original",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vgtoolbox.evaluation.predictions.records import PredictionRecord, iter_predictions
-from vgtoolbox.structures import RLE, merge_rles, segmentation_to_rle
+from vgtoolbox.structures import PUBLISHED_SCORE_THR, RLE, merge_rles, segmentation_to_rle
 
 Layout = Literal["jsonl", "coco", "refexp"]
 Merge = Literal["kept", "best"]
@@ -32,7 +32,7 @@ class DetectionRule:
             whatever that is.
     """
 
-    score_thr: float = 0.7
+    score_thr: float = PUBLISHED_SCORE_THR
     merge: Merge = "kept"
 
 

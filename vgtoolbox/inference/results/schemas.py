@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vgtoolbox.evaluation import PredictionRecord, prediction_record
 from vgtoolbox.inference.results import exporters
 from vgtoolbox.structures import (
+    PUBLISHED_SCORE_THR,
     RLE,
     GroundingDataSample,
     clip_boxes,
@@ -25,7 +26,6 @@ from vgtoolbox.structures import (
 if TYPE_CHECKING:
     from supervision import Detections
 
-PUBLISHED_SCORE_THR = 0.7
 Task = Literal["auto", "box", "mask", "both"]
 
 

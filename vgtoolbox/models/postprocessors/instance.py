@@ -12,6 +12,7 @@ from torchvision.ops import nms
 
 from vgtoolbox.registry import TASK_UTILS
 from vgtoolbox.structures import (
+    PUBLISHED_SCORE_THR,
     RLE,
     GroundingDataSample,
     boxes_to_original,
@@ -58,7 +59,7 @@ class InstancePostprocessor:
     def __init__(
         self,
         *,
-        score_thr: float = 0.7,
+        score_thr: float = PUBLISHED_SCORE_THR,
         mask_thr: float = 0.5,
         score_weighted: bool = True,
         existence_thr: float | None = None,
