@@ -14,6 +14,9 @@ from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.engine import load_config
 from vgtoolbox.registry import MODELS
 
+# Fixtures that the tests of several packages use.
+pytest_plugins = ["fixtures.official_files"]
+
 # A loaded machine is slow, not wrong; and a failure must come again when it is looked for.
 hypothesis.settings.register_profile("vgtoolbox", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("vgtoolbox")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vgtoolbox.version import __version__
 
-TOOLS = Path(__file__).resolve().parents[1] / "tools"
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
 USAGE_ERROR = 2
 
 

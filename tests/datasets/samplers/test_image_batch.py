@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from mmengine.dataset import BaseDataset, ConcatDataset, DefaultSampler
 
-from vgtoolbox.datasets import ImageBatchSampler, MixtureSampler, image_batches
+from vgtoolbox.datasets import ImageBatchSampler, MixtureSampler
+from vgtoolbox.datasets.samplers import image_batch
 
 
 class Images(BaseDataset):
@@ -26,7 +27,7 @@ def test_the_samples_of_an_image_stand_together():
 def test_ranks_share_the_images(monkeypatch):
     seen = []
     for rank in range(2):
-        monkeypatch.setattr(image_batches, "get_dist_info", lambda rank=rank: (rank, 2))
+        monkeypatch.setattr(image_batch, "get_dist_info", lambda rank=rank: (rank, 2))
         sampler = DefaultSampler(Images(list("abcab")), shuffle=False)
         seen.append([i for batch in ImageBatchSampler(sampler, 1) for i in batch])
     assert seen == [[0, 3, 2], [1, 4]]
@@ -67,7 +68,7 @@ def test_ranks_draw_apart(monkeypatch):
     alone = list(mixture())
     shares = []
     for rank in range(3):
-        monkeypatch.setattr(image_batches, "get_dist_info", lambda rank=rank: (rank, 3))
+        monkeypatch.setattr(image_batch, "get_dist_info", lambda rank=rank: (rank, 3))
         shares.append(list(mixture()))
     assert [len(share) for share in shares] == [666] * 3
     assert [index for draws in zip(*shares, strict=True) for index in draws] == alone[:1998]
