@@ -1,6 +1,7 @@
 """A whole InstanceVG in miniature, with a tokenizer of its own: nothing is read from data/."""
 
 import io
+import os
 import textwrap
 from pathlib import Path
 
@@ -94,3 +95,18 @@ def released_checkpoint(miniature_config, tmp_path_factory):
     config = cfg.to_dict()
     save_released(model, write_config_text(config), path, files=tokenizer_files(config))
     return path
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Return a folder of third-party files that are not distributed with the project.
+
+    `VGTOOLBOX_REAL_DATA` names it. The tests read `tokenizer/beit3.spm` (BEiT-3),
+    `annotations/refcocos_test.json` (RefCOCOs annotator), `images/coco_*.jpg` (COCO) and
+    `annotations/google_refexp_val_sample_results_comprehension.json` (Google RefExp toolbox).
+    Once the variable is set, a missing file is a failure.
+    """
+    folder = os.environ.get("VGTOOLBOX_REAL_DATA")
+    if folder is None:
+        pytest.skip("reads third-party files; set VGTOOLBOX_REAL_DATA to their folder")
+    return Path(folder)

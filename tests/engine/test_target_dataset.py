@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,22 +98,14 @@ def test_the_size_is_read_off_the_image_where_nobody_tells(config, tmp_path):
     assert TargetDataset(settings)[0]["ori_shape"] == (30, 50)
 
 
-REFCOCOS = Path(
-    os.environ.get(
-        "VGTOOLBOX_PARITY", Path(__file__).resolve().parents[2].parent / "shared" / "parity"
-    )
-).parent.joinpath("data", "annotations", "refcocos_test.json")
-
-
-@pytest.mark.skipif(not REFCOCOS.is_file(), reason=f"{REFCOCOS} is absent")
-def test_a_constant_answer_on_real_annotations():
+def test_a_constant_answer_on_real_annotations(real_data):
     """25 of 506 expressions name nothing."""
     keys = {"expression": "normal_caption", "boxes": "solution", "id": "annotation_id"}
     dataset = TargetDataset(
         {
             "type": "JSONLinesDataset",
-            "ann_root": str(REFCOCOS.parent),
-            "ann_file": REFCOCOS.name,
+            "ann_root": str(real_data / "annotations"),
+            "ann_file": "refcocos_test.json",
             "split": "test",
             "keys": keys,
         }

@@ -1,10 +1,8 @@
-"""The published InstanceVG models, filled with repeatable numbers, give these very outputs."""
+"""Parity of InstanceVG with recorded outputs of the published models."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import re
 from pathlib import Path
 
@@ -20,9 +18,8 @@ from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import GroundingDataSample, rle_areas
 
 ROOT = Path(__file__).parents[2]
-PARITY = Path(os.environ.get("VGTOOLBOX_PARITY", ROOT.parent / "shared" / "parity"))
-GOLDENS = sorted(PARITY.glob("instancevg_*_seed*.npz"))
-LAYOUTS = sorted(path for path in PARITY.glob("instancevg_*.tsv"))
+RECORDINGS = "instancevg_*_seed*.npz"
+LAYOUTS = "instancevg_*.tsv"
 CONFIGS = {
     "base_grefcoco": "gres/InstanceVG-grefcoco.py",
     "base_refcoco": "refcoco/InstanceVG-B-refcoco.py",
@@ -30,19 +27,14 @@ CONFIGS = {
 }
 BOXES = torch.tensor([[20.0, 30.0, 120.0, 200.0], [150.0, 40.0, 260.0, 160.0]])
 
-pytestmark = pytest.mark.skipif(
-    not (GOLDENS or LAYOUTS),
-    reason=f"nothing recorded of InstanceVG in {PARITY} (set VGTOOLBOX_PARITY)",
-)
-
 
 class Case:
     """A golden, the published weights that it was recorded with, and our model carrying them."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, published_weights):
         self.layout, seed = re.fullmatch(r"instancevg_(\w+)_seed(\d+)", path.stem).groups()
         self.golden = np.load(path)
-        self.published = _published_state_dict(f"instancevg_{self.layout}.tsv", int(seed))
+        self.published = published_weights(f"instancevg_{self.layout}", int(seed))
         cfg = load_config(ROOT / "configs" / CONFIGS[self.layout])
         self.model = MODELS.build(cfg.model).eval()
         self.report = load_state_dict_strict(self.model, self.published, source=path.stem)
@@ -62,17 +54,10 @@ class Case:
         return [_sample(index, BOXES[:count]) for index, count in enumerate(counts)]
 
 
-def _published_state_dict(tsv: str, seed: int) -> dict[str, torch.Tensor]:
-    spec = importlib.util.spec_from_file_location("published", PARITY / "published_state_dict.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.published_state_dict(PARITY / tsv, seed)
-
-
-def _shapes(tsv: Path) -> dict[str, torch.Tensor]:
+def _shapes(layout: Path) -> dict[str, torch.Tensor]:
     """Return the tensors that a list names, without memory where their values are not compared."""
     state = {}
-    for line in tsv.read_text().splitlines():
+    for line in layout.read_text().splitlines():
         key, shape, dtype = line.split("\t")
         device = "cpu" if re.search(r"(class|bbox)_embed\.\d", key) else "meta"
         state[key] = torch.zeros(json.loads(shape), dtype=getattr(torch, dtype), device=device)
@@ -94,19 +79,18 @@ def _sample(index: int, boxes: torch.Tensor) -> GroundingDataSample:
     )
 
 
-@pytest.fixture(scope="module", params=GOLDENS, ids=lambda path: path.stem)
-def case(request) -> Case:
-    return Case(request.param)
+@pytest.fixture(scope="module")
+def case(recording, published_weights) -> Case:
+    return Case(recording, published_weights)
 
 
-@pytest.mark.parametrize("tsv", LAYOUTS, ids=lambda path: path.stem)
-def test_the_published_layout_is_that_of_the_config(tsv):
+def test_the_published_layout_is_that_of_the_config(layout):
     """Names and shapes only: nothing of a gigabyte is allocated."""
-    cfg = load_config(ROOT / "configs" / CONFIGS[tsv.stem.removeprefix("instancevg_")])
+    cfg = load_config(ROOT / "configs" / CONFIGS[layout.stem.removeprefix("instancevg_")])
     with torch.device("meta"):
         model = MODELS.build(cfg.model)
-    published = _shapes(tsv)
-    ours, report = match_state_dict(model, published, source=tsv.name)
+    published = _shapes(layout)
+    ours, report = match_state_dict(model, published, source=layout.name)
     assert report.complete
     assert {key: value.dtype for key, value in ours.items()} == {
         key: value.dtype for key, value in model.state_dict().items()

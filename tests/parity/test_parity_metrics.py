@@ -1,10 +1,8 @@
-"""Our metrics give the values that the published evaluators gave on recorded cases."""
+"""Parity of the metrics with values of the published evaluators."""
 
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 import torch
@@ -25,16 +23,6 @@ from vgtoolbox.evaluation.functional import (
 from vgtoolbox.registry import METRICS
 from vgtoolbox.structures import empty_rle, encode_masks
 
-PARITY = Path(
-    os.environ.get(
-        "VGTOOLBOX_PARITY", Path(__file__).resolve().parents[2].parent / "shared" / "parity"
-    )
-)
-CASES = PARITY / "metrics_cases.json"
-pytestmark = pytest.mark.skipif(
-    not CASES.is_file(), reason=f"{CASES} is absent; set VGTOOLBOX_PARITY to the folder of cases"
-)
-
 # LISA's meters add in float32, so their values are only known to one unit in the last place.
 FLOAT32_ULP = 2.0**-23
 TESTED_KEYS = {
@@ -53,8 +41,8 @@ TESTED_KEYS = {
 
 
 @pytest.fixture(scope="module")
-def cases():
-    return json.loads(CASES.read_text())
+def cases(parity_folder):
+    return json.loads((parity_folder / "metrics_cases.json").read_text())
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,11 @@
-"""The published MLLMSeg models, small and filled with repeatable numbers, give these outputs."""
+"""Parity of MLLMSeg with recorded outputs of small published models."""
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
-import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +18,16 @@ from mmengine.structures import InstanceData
 from vgtoolbox.checkpoint import load_state_dict_strict
 from vgtoolbox.checkpoint.layouts import mllmseg
 from vgtoolbox.checkpoint.lora import has_lora
+from vgtoolbox.models.grounders import BaseGrounder
 from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import GroundingDataSample, encode_masks
 
 ROOT = Path(__file__).parents[2]
-PARITY = Path(os.environ.get("VGTOOLBOX_PARITY", ROOT.parent / "shared" / "parity"))
-GOLDENS = sorted(PARITY.glob("mllmseg_*_seed*.npz"))
-LAYOUTS = sorted(PARITY.glob("mllmseg_*_tiny.tsv"))
+RECORDINGS = "mllmseg_*_seed*.npz"
+LAYOUTS = "mllmseg_*_tiny.tsv"
 CONFIG = ROOT / "configs" / "_base_" / "models" / "mllmseg_internvl2_5_8b.py"
+LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PROMPT = 262  # tokens that are not trained
-
-pytestmark = pytest.mark.skipif(
-    not LAYOUTS, reason=f"no layouts of MLLMSeg in {PARITY} (set VGTOOLBOX_PARITY)"
-)
 
 
 @pytest.fixture(scope="module")
@@ -50,48 +46,45 @@ def tokenizer_file(tmp_path_factory) -> Path:
     return path
 
 
-def published_state_dict(tsv: Path, seed: int) -> dict[str, torch.Tensor]:
-    spec = importlib.util.spec_from_file_location("published", PARITY / "published_state_dict.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.published_state_dict(tsv, seed)
+@pytest.fixture(scope="module")
+def build(parity_folder, tokenizer_file) -> Callable[..., BaseGrounder]:
+    """Return a function that builds the model of a layout from the published config."""
+
+    def make(name: str, *, lora_rank: int = 0) -> BaseGrounder:
+        sizes = _recorded_sizes(parity_folder, name)
+        cfg = Config.fromfile(CONFIG).model
+        width = sizes["llm"]["hidden_size"]
+        cfg.mllm.adapter.update(
+            dtype="float32", text_config=sizes["llm"], vision_config=sizes["vis"]
+        )
+        special = {"[SEG]": sizes["SEG"], "[REJ]": sizes["REJ"], "<IMG_CONTEXT>": sizes["IMG"]}
+        cfg.mllm.tokenizer = {
+            "type": "SentencePieceChatTokenizer",
+            "model_file": str(tokenizer_file),
+            "special_tokens": special,
+        }
+        cfg.fusion.semantic_channels = cfg.decoder.text_channels = width
+        if lora_rank:
+            cfg.mllm.lora = {"targets": LORA_TARGETS, "rank": lora_rank, "alpha": 2 * lora_rank}
+        return MODELS.build(cfg).eval()
+
+    return make
 
 
-def description(name: str) -> dict:
-    """The small language model and vision tower; LoRA is that of InternLM2."""
-    own = sorted(PARITY.glob(f"mllmseg_{name}_tiny_seed*.json"))
-    return json.loads(
-        (own or sorted(PARITY.glob("mllmseg_internlm2_tiny_seed*.json")))[0].read_text()
-    )
-
-
-def build(name: str, tokenizer_file: Path, *, lora_rank: int = 0):
-    """Build the model of a layout from the config of the published weights."""
-    sizes = description(name)
-    cfg = Config.fromfile(CONFIG).model
-    width = sizes["llm"]["hidden_size"]
-    cfg.mllm.adapter.update(dtype="float32", text_config=sizes["llm"], vision_config=sizes["vis"])
-    special = {"[SEG]": sizes["SEG"], "[REJ]": sizes["REJ"], "<IMG_CONTEXT>": sizes["IMG"]}
-    cfg.mllm.tokenizer = {
-        "type": "SentencePieceChatTokenizer",
-        "model_file": str(tokenizer_file),
-        "special_tokens": special,
-    }
-    cfg.fusion.semantic_channels = cfg.decoder.text_channels = width
-    if lora_rank:
-        targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-        cfg.mllm.lora = {"targets": targets, "rank": lora_rank, "alpha": 2 * lora_rank}
-    return MODELS.build(cfg).eval()
+def _recorded_sizes(folder: Path, name: str) -> dict:
+    """Return the sizes of the small language model and vision tower; LoRA is on InternLM2."""
+    name = "internlm2" if name == "lora" else name
+    return json.loads(min(folder.glob(f"mllmseg_{name}_tiny_seed*.json")).read_text())
 
 
 class Case:
     """A golden, the published weights that it was recorded with, and our model carrying them."""
 
-    def __init__(self, path: Path, tokenizer_file: Path):
+    def __init__(self, path: Path, build, published_weights):
         self.name, seed = re.fullmatch(r"mllmseg_(\w+)_tiny_seed(\d+)", path.stem).groups()
         self.golden = np.load(path)
-        self.published = published_state_dict(PARITY / f"mllmseg_{self.name}_tiny.tsv", int(seed))
-        self.model = build(self.name, tokenizer_file)
+        self.published = published_weights(f"mllmseg_{self.name}_tiny", int(seed))
+        self.model = build(self.name)
         self.report = load_state_dict_strict(self.model, self.published, source=path.stem)
         rng = np.random.Generator(np.random.PCG64([int(seed), 12345]))
         first = rng.standard_normal((1, 3, 448, 448), dtype=np.float32)
@@ -142,9 +135,9 @@ def _sample(index: int, mask: torch.Tensor, *, is_target: bool) -> GroundingData
     )
 
 
-@pytest.fixture(scope="module", params=GOLDENS, ids=lambda path: path.stem)
-def case(request, tokenizer_file) -> Case:
-    return Case(request.param, tokenizer_file)
+@pytest.fixture(scope="module")
+def case(recording, build, published_weights) -> Case:
+    return Case(recording, build, published_weights)
 
 
 def test_published_weights_fill_every_parameter(case):
@@ -188,30 +181,26 @@ def test_losses(case):
         assert float(value) == pytest.approx(expected, rel=1e-5), name
 
 
-@pytest.mark.parametrize("tsv", LAYOUTS, ids=lambda path: path.stem)
-def test_round_trip_gives_back_the_published_state_dict(tsv, tokenizer_file):
-    published = published_state_dict(tsv, 3)
-    name = re.fullmatch(r"mllmseg_(\w+)_tiny", tsv.stem)[1]
-    model = build(name, tokenizer_file, lora_rank=8 if has_lora(published) else 0)
-    report = load_state_dict_strict(model, published, source=tsv.stem)
+def test_round_trip_gives_back_the_published_state_dict(layout, build, published_weights):
+    published = published_weights(layout.stem, 3)
+    name = re.fullmatch(r"mllmseg_(\w+)_tiny", layout.stem)[1]
+    model = build(name, lora_rank=8 if has_lora(published) else 0)
+    report = load_state_dict_strict(model, published, source=layout.stem)
     assert report.complete
     back = mllmseg.to_published(model.state_dict(), model)
     assert set(back) == set(published)
     assert all(torch.equal(back[key], published[key]) for key in back)
 
 
-@pytest.mark.parametrize(
-    "tsv", [path for path in LAYOUTS if "lora" in path.stem], ids=lambda path: path.stem
-)
-def test_merged_lora_gives_what_lora_gives(tsv, tokenizer_file):
-    published = published_state_dict(tsv, 0)
+def test_merged_lora_gives_what_lora_gives(build, published_weights):
+    published = published_weights("mllmseg_lora_tiny", 0)
     rng = np.random.Generator(np.random.PCG64([0, 12345]))
     images = torch.from_numpy(rng.standard_normal((1, 3, 448, 448), dtype=np.float32))
     ids = torch.full((1, 280), 20)
     ids[0, 6:262], ids[0, 270] = 180, 190
     outputs = []
     for rank in (0, 8):
-        model = build("lora", tokenizer_file, lora_rank=rank)
+        model = build("lora", lora_rank=rank)
         load_state_dict_strict(model, published)
         with torch.no_grad():
             outputs.append(model.tensor({"images": images, "token_ids": ids}))

@@ -1,9 +1,7 @@
-"""The published PLVL model, filled with repeatable numbers, gives these very outputs."""
+"""Parity of PLVL with recorded outputs of the published model."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
 from pathlib import Path
 
@@ -21,8 +19,7 @@ from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import BatchTargets, GroundingDataSample, denormalize_boxes
 
 ROOT = Path(__file__).parents[2]
-PARITY = Path(os.environ.get("VGTOOLBOX_PARITY", ROOT.parent / "shared" / "parity"))
-GOLDENS = sorted(PARITY.glob("plvl_seed*.npz"))
+RECORDINGS = "plvl_seed*.npz"
 CONFIG = ROOT / "configs" / "_base_" / "models" / "plvl_vitdet_base.py"
 SIZE = (448, 448)
 # The published names of the losses.
@@ -34,18 +31,14 @@ LOSSES = {
     "loss_mask_dice": "dice_loss",
 }
 
-pytestmark = pytest.mark.skipif(
-    not GOLDENS, reason=f"no recorded outputs of PLVL in {PARITY} (set VGTOOLBOX_PARITY)"
-)
-
 
 class Case:
     """A golden, the published weights that it was recorded with, and our model carrying them."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, published_weights):
         seed = int(re.fullmatch(r"plvl_seed(\d+)", path.stem)[1])
         self.golden = np.load(path)
-        self.published = _published_state_dict(seed)
+        self.published = published_weights("plvl", seed)
         model = Config.fromfile(CONFIG).model
         model.postprocessor.frame = "input"  # in which the published metrics are computed
         self.model = MODELS.build(model).eval()
@@ -67,13 +60,6 @@ class Case:
             self.output = self.model.tensor(self.inputs)
 
 
-def _published_state_dict(seed: int) -> dict[str, torch.Tensor]:
-    spec = importlib.util.spec_from_file_location("published", PARITY / "published_state_dict.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.published_state_dict(PARITY / "plvl.tsv", seed)
-
-
 def _sample(index: int, boxes: torch.Tensor, masks: torch.Tensor) -> GroundingDataSample:
     meta = {
         "sample_idx": index,
@@ -86,9 +72,9 @@ def _sample(index: int, boxes: torch.Tensor, masks: torch.Tensor) -> GroundingDa
     return GroundingDataSample(metainfo=meta, gt_instances=targets)
 
 
-@pytest.fixture(scope="module", params=GOLDENS, ids=lambda path: path.stem)
-def case(request) -> Case:
-    return Case(request.param)
+@pytest.fixture(scope="module")
+def case(recording, published_weights) -> Case:
+    return Case(recording, published_weights)
 
 
 def test_published_weights_fill_every_parameter(case):

@@ -1,13 +1,9 @@
 import json
-import os
-from pathlib import Path
 
 import pytest
 
 from vgtoolbox.datasets import AnnotationError, JSONLinesDataset
 
-PARITY = os.environ.get("VGTOOLBOX_PARITY", Path(__file__).resolve().parents[3] / "shared/parity")
-REAL = Path(PARITY).parent / "data"
 TRIANGLE = [[2, 2, 12, 2, 12, 8]]
 LINES = [
     {"image": "a/1.jpg", "expression": "the dog", "boxes": [2, 2, 12, 8], "id": "first"},
@@ -84,13 +80,12 @@ def test_options_are_checked(tmp_path):
         _dataset(tmp_path, box_format="cxcywh")
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"{REAL} is absent; set VGTOOLBOX_PARITY")
-def test_a_real_file_is_read_and_its_images_are_loaded():
+def test_a_real_file_is_read_and_its_images_are_loaded(real_data):
     keys = {"image": "file_name", "expression": "normal_caption", "boxes": "solution"}
     dataset = JSONLinesDataset(
-        ann_root=str(REAL / "annotations"),
+        ann_root=str(real_data / "annotations"),
         ann_file="refcocos_test.json",
-        image_root=str(REAL / "images"),
+        image_root=str(real_data / "images"),
         split="test",
         keys=keys,
         pipeline=[

@@ -1,7 +1,5 @@
-import os
 import pickle
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,17 +10,10 @@ from hypothesis import strategies as st
 from vgtoolbox.datasets import BEiT3Tokenizer, BertTokenizer
 from vgtoolbox.registry import TOKENIZERS
 
-SHARED_DATA = Path(
-    os.environ.get("VGTOOLBOX_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data")
-)
-
 
 @pytest.fixture(scope="module")
-def published():
-    file = SHARED_DATA / "tokenizer" / "beit3.spm"
-    if not file.is_file():
-        pytest.skip(f"BEiT-3's own model is not at {file}; set VGTOOLBOX_SHARED_DATA")
-    return BEiT3Tokenizer(file)
+def published(real_data):
+    return BEiT3Tokenizer(real_data / "tokenizer" / "beit3.spm")
 
 
 def test_published_ids(published):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -110,19 +109,11 @@ def test_broken_files_are_named(write, layout, content, message):
     assert path.name in str(caught.value)
 
 
-ANNOTATIONS = Path(
-    os.environ.get(
-        "VGTOOLBOX_PARITY", Path(__file__).resolve().parents[2].parent / "shared" / "parity"
-    )
-).parent.joinpath("data", "annotations")
-GOOGLE = ANNOTATIONS / "google_refexp_val_sample_results_comprehension.json"
-
-
-@pytest.mark.skipif(not GOOGLE.is_file(), reason=f"{GOOGLE} is absent")
-def test_the_real_google_file_is_read():
-    answers = dict(iter_answers(GOOGLE))
+def test_the_real_google_file_is_read(real_data):
+    google = real_data / "annotations" / "google_refexp_val_sample_results_comprehension.json"
+    answers = dict(iter_answers(google))
     assert len(answers) == 9536
     assert answers["2"].boxes_xyxy[0] == [357, 134, 610, 480]
-    assert len(dict(iter_answers(GOOGLE, by_annotation=True))) == 9536
+    assert len(dict(iter_answers(google, by_annotation=True))) == 9536
     # Some boxes reach over the border of the 640 x 640 that COCO's images fit in by rounding.
     assert all(x2 > x1 and y2 > y1 for a in answers.values() for x1, y1, x2, y2 in a.boxes_xyxy)

@@ -1,0 +1,54 @@
+"""Recorded outputs of the published models, and the weights that they were recorded with.
+
+The files are in `data/`; the environment variable `VGTOOLBOX_PARITY` names another folder. A test
+module names the files that it reads by two glob patterns, `RECORDINGS` and `LAYOUTS`; its tests run
+once per matching file, so that a new file needs no new code.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.parity.published_state_dict import published_state_dict
+
+FOLDER = Path(os.environ.get("VGTOOLBOX_PARITY", Path(__file__).with_name("data")))
+PATTERNS = {"recording": "RECORDINGS", "layout": "LAYOUTS"}
+
+
+def matching_files(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a folder that match a pattern; at least one must."""
+    files = sorted(folder.glob(pattern))
+    if not files:
+        raise FileNotFoundError(
+            f"{folder} must contain files {pattern!r}, got none. Restore tests/parity/data from "
+            "the repository, or set VGTOOLBOX_PARITY to a folder that has them."
+        )
+    return files
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for fixture, constant in PATTERNS.items():
+        if fixture in metafunc.fixturenames:
+            files = matching_files(FOLDER, getattr(metafunc.module, constant))
+            metafunc.parametrize(fixture, files, ids=lambda path: path.stem, scope="module")
+
+
+@pytest.fixture(scope="session")
+def parity_folder() -> Path:
+    """The folder of the recorded outputs."""
+    return FOLDER
+
+
+@pytest.fixture(scope="session")
+def published_weights() -> Callable[[str, int], dict[str, torch.Tensor]]:
+    """Return a function that makes the state dict of a layout by its name and seed."""
+
+    def make(layout: str, seed: int) -> dict[str, torch.Tensor]:
+        return published_state_dict(FOLDER / f"{layout}.tsv", seed)
+
+    return make
