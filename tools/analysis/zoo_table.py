@@ -2,9 +2,9 @@
 
     python tools/analysis/zoo_table.py [--system InstanceVG] [--into README.md | --check README.md]
 
---into replaces what stands in a page between the lines `<!-- zoo -->` and `<!-- /zoo -->`, or, with
-one line a model, between `<!-- zoo: first -->` and the same end; --check ends with an error where
-that is not up to date.
+--into replaces the lines of a page between `<!-- zoo -->` and `<!-- /zoo -->`. After
+`<!-- zoo: first -->` the table has one line per model, and only models with numbers. --check ends with
+an error if the page is not up to date.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def main(words: list[str] | None = None) -> None:
     place = _PLACE.search(text)
     if place is None:
         sys.exit(f"error: {page} has no lines <!-- zoo --> and <!-- /zoo -->")
-    table = zoo_table(models, first_only=place[2] is not None)
+    first_only = place[2] is not None
+    shown = [model for model in models if model.results or not first_only]
+    table = zoo_table(shown, first_only=first_only)
     updated = text[: place.start()] + place[1] + table + place[3] + text[place.end() :]
     if arguments.check:
         if updated != text:
