@@ -3,8 +3,8 @@
     python tools/analysis/zoo_table.py [--system InstanceVG] [--into README.md | --check README.md]
 
 --into replaces the lines of a page between `<!-- zoo -->` and `<!-- /zoo -->`. After
-`<!-- zoo: first -->` the table has one line per model, and only models with numbers. --check ends with
-an error if the page is not up to date.
+`<!-- zoo: first -->` the table has one line per model, and only models with numbers. --check ends
+with an error if the page is not up to date.
 """
 
 from __future__ import annotations
