@@ -1,13 +1,16 @@
 import pickle
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vgtoolbox.utils.restricted_pickle import RefusedPickleError, load_restricted_pickle
 
-# What Python 2's cPickle writes for [{'sent': 'a dog', 'raw': u'caf\xe9', 'n': 3}].
+# Python 2's cPickle writes this for [{'sent': 'a dog', 'raw': u'caf\xe9', 'n': 3}].
 PYTHON_2 = (
     b"\x80\x02]q\x01}q\x02(U\x04sentq\x03U\x05a dogq\x04U\x03rawq\x05X\x05\x00\x00\x00caf\xc3\xa9"
     b"q\x06U\x01nq\x07K\x03ua."
@@ -56,7 +59,7 @@ def test_the_refused_global_is_named(tmp_path, value, name):
 def test_a_truncated_file_is_named(tmp_path, keep):
     data = pickle.dumps([{"a": "some text that is long enough"}])
     (tmp_path / "x.p").write_bytes(data[:keep])
-    with pytest.raises(pickle.UnpicklingError, match=r"x\.p is truncated or no pickle"):
+    with pytest.raises(pickle.UnpicklingError, match=r"x\.p is truncated or not a pickle"):
         load_restricted_pickle(tmp_path / "x.p")
 
 
@@ -65,7 +68,7 @@ def test_a_truncated_file_is_named(tmp_path, keep):
 def test_arrays_are_read_where_they_are_allowed(tmp_path, protocol, numpy_name):
     value = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "n": np.float64(2.5)}
     data = pickle.dumps(value, protocol=protocol)
-    if protocol == 2:  # names stand as they are, without their lengths
+    if protocol == 2:  # names are written as they are, without their lengths
         data = data.replace(b"numpy._core", numpy_name)
     (tmp_path / "x.pkl").write_bytes(data)
     loaded = load_restricted_pickle(tmp_path / "x.pkl", arrays=True)
@@ -74,7 +77,7 @@ def test_arrays_are_read_where_they_are_allowed(tmp_path, protocol, numpy_name):
     assert np.array_equal(loaded["w"], value["w"])
 
 
-def test_code_beside_arrays_is_refused(tmp_path):
+def test_code_next_to_arrays_is_refused(tmp_path):
     witness = tmp_path / "witness"
     (tmp_path / "x.pkl").write_bytes(pickle.dumps([np.zeros(2), _Touch(witness)]))
     with pytest.raises(RefusedPickleError, match="only containers, strings, numbers and arrays"):
@@ -89,3 +92,152 @@ def test_only_the_codec_of_bytes_is_known(tmp_path):
     (tmp_path / "x.pkl").write_bytes(data)
     with pytest.raises(RefusedPickleError, match="codec 'rot13'"):
         load_restricted_pickle(tmp_path / "x.pkl", arrays=True)
+
+
+def write(tmp_path, data):
+    path = tmp_path / "x.pkl"
+    path.write_bytes(data)
+    return path
+
+
+def nested_tuples(fetch):
+    """A pickle whose only key is a tuple of 2^40 leaves, made of shared parts."""
+    return b"\x80\x02})" + fetch * 40 + b"K\x01s."
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        nested_tuples(b"2\x86"),  # DUP
+        nested_tuples(b"q\x01h\x01\x86"),  # BINPUT, BINGET
+        nested_tuples(b"r\x01\x00\x00\x00j\x01\x00\x00\x00\x86"),
+        nested_tuples(b"p1\ng1\n\x86"),  # PUT, GET as text
+        b"\x80\x04})\x85\x94" + b"".join(b"h%c\x86\x94" % n for n in range(40)) + b"K\x01s.",
+        # A set of one such tuple, and a dictionary made by a call.
+        b"\x80\x02c__builtin__\nset\n])\x85" + b"q\x01h\x01\x86" * 40 + b"a\x85R.",
+    ],
+)
+def test_shared_tuples_are_refused_before_they_are_hashed(tmp_path, data):
+    with pytest.raises(pickle.UnpicklingError, match=r"x\.pkl is truncated or not a pickle"):
+        load_restricted_pickle(write(tmp_path, data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x02]r\xff\xff\xff\x7f.",  # a memo of 2^31 entries
+        b"\x80\x02]p4000000000\n.",
+        b"\x80\x05\x96\x00\x00\x00\x00\x00\x00\x00\x10.",  # a byte array of 2^60 bytes
+        b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc.",
+        b"\x80\x02X\xff\xff\xff\x7fabc.",
+        b"\x80\x02T\xff\xff\xff\xffabc.",  # a negative length
+    ],
+)
+def test_no_more_memory_is_taken_than_the_file_has_bytes(tmp_path, data):
+    with pytest.raises(pickle.UnpicklingError, match=r"x\.pkl"):
+        load_restricted_pickle(write(tmp_path, data))
+
+
+def test_integers_of_equal_hash_are_refused(tmp_path):
+    modulus = 2**61 - 1
+    colliding = {modulus * (2**8 + n): n for n in range(1000)}
+    with pytest.raises(pickle.UnpicklingError, match="integers"):
+        load_restricted_pickle(write(tmp_path, pickle.dumps(colliding)))
+    identifiers = {2**62 + n: n for n in range(1000)}
+    assert load_restricted_pickle(write(tmp_path, pickle.dumps(identifiers))) == identifiers
+
+
+@pytest.mark.parametrize("call", [b"c__builtin__\nset\n", b"c__builtin__\nfrozenset\n"])
+def test_calls_do_not_multiply_a_shared_list(tmp_path, call):
+    items = b"".join(b"M" + n.to_bytes(2, "little") for n in range(5000))
+    data = b"\x80\x02](" + items + b"eq\x010](" + (call + b"h\x01\x85R") * 2000 + b"e."
+    with pytest.raises(RefusedPickleError, match="more copies"):
+        load_restricted_pickle(write(tmp_path, data))
+
+
+def reconstruct(state):
+    return (
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+        + state
+        + b"b."
+    )
+
+
+def dtype(name, state=b""):
+    made = b"cnumpy\ndtype\nU" + bytes([len(name)]) + name + b"\x85R"
+    return made + (state + b"b" if state else b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        # The type of the array is called as a function.
+        b"\x80\x02cnumpy\nndarray\nK\x01\x85U\x01OU\x08AAAAAAAA\x87R.",
+        b"\x80\x02cnumpy\nndarray\n)\x81.",
+        # Objects, by type string, by state and by structure.
+        reconstruct(b"(K\x01K\x01\x85" + dtype(b"O8") + b"\x89C\x08AAAAAAAAt"),
+        reconstruct(b"(K\x01K\x01\x85" + dtype(b"O8") + b"\x89]Nat"),
+        reconstruct(b"(K\x01K\x01\x85" + dtype(b"V8") + b"\x89C\x08AAAAAAAAt"),
+        reconstruct(
+            b"(K\x01K\x01\x85"
+            + dtype(b"f8", b"(K\x03U\x01<U\x01xNNJ\xff\xff\xff\xffK\x01K?t")
+            + b"\x89C\x08AAAAAAAAt"
+        ),
+        # More elements than bytes, and a type that is not one.
+        reconstruct(b"(K\x01M\xff\xff\x85" + dtype(b"f8") + b"\x89C\x08AAAAAAAAt"),
+        reconstruct(b"(K\x01K\x01\x85U\x01O\x89C\x08AAAAAAAAt"),
+        b"\x80\x02cnumpy.core.multiarray\nscalar\n" + dtype(b"O8") + b"C\x08AAAAAAAA\x86R.",
+        b"\x80\x02cnumpy.core.multiarray\nscalar\n" + dtype(b"f8") + b"C\x02AA\x86R.",
+        b"\x80\x02cnumpy.core.numeric\n_frombuffer\n(C\x08AAAAAAAA"
+        + dtype(b"O8")
+        + b"K\x01\x85U\x01CtR.",
+    ],
+)
+def test_forged_arrays_are_refused(tmp_path, data):
+    with pytest.raises(pickle.UnpicklingError, match=r"x\.pkl"):
+        load_restricted_pickle(write(tmp_path, data), arrays=True)
+
+
+@pytest.mark.parametrize("kind", ["?", "i1", "u2", "<i4", ">f8", "c16", "f2"])
+@pytest.mark.parametrize("shape", [(), (0,), (2, 3), (2, 0, 3)])
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_numeric_arrays_of_any_type_and_shape_come_back(tmp_path, kind, shape, protocol):
+    array = np.ones(shape, kind)
+    path = write(tmp_path, pickle.dumps([array, np.asfortranarray(array)], protocol=protocol))
+    for loaded in load_restricted_pickle(path, arrays=True):
+        assert loaded.dtype.newbyteorder("=") == array.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(loaded, array)
+
+
+def test_what_follows_the_first_pickle_is_not_read(tmp_path):
+    path = write(tmp_path, pickle.dumps([1]) + b"\xff" * 10)
+    assert load_restricted_pickle(path) == [1]
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text() | st.integers(0, 9), inner, max_size=4)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(value=values, protocol=st.integers(0, 5))
+def test_plain_data_round_trip(tmp_path_factory, value, protocol):
+    path = write(tmp_path_factory.mktemp("pickle"), pickle.dumps(value, protocol=protocol))
+    assert load_restricted_pickle(path) == value
+
+
+@given(data=st.binary(max_size=60), keep=st.integers(0, 200))
+def test_any_bytes_give_data_or_one_kind_of_error(tmp_path_factory, data, keep):
+    whole = pickle.dumps([{"a": np.arange(3), "b": ("c", 1.5)}], protocol=2)
+    path = write(tmp_path_factory.mktemp("pickle"), whole[:keep] + data + whole[keep:])
+    with suppress(pickle.UnpicklingError):
+        load_restricted_pickle(path, arrays=True)

@@ -1,27 +1,30 @@
-"""Read pickles of other people without running what they may carry.
+"""Load pickles from untrusted sources without running what they may contain.
 
-A pickle is a program: loading one from the net can call any function. RefCOCO's `refs(*.p)` hold
-lists, dicts, strings and numbers, which need no call at all; detectron2's weights hold NumPy arrays
-besides, which need a few calls that only make arrays. Everything else is refused.
+A pickle is a program: loading one can call any function. RefCOCO's `refs(*.p)` hold lists, dicts,
+strings and numbers, which need no call at all; detectron2's weights also hold NumPy arrays, which
+need a few calls. Here these calls are replaced by functions that check their arguments and can make
+nothing but numeric arrays. Everything else is refused.
 """
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-_BUILTINS = ("builtins", "__builtin__")  # the second is Python 2's name
-_CONTAINERS: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    **{(module, kind.__name__): kind for module in _BUILTINS for kind in (set, frozenset)},
-}
+from vgtoolbox.utils.pickle_opcodes import PickleOpcodeError, check_opcodes
 
-# What the standard unpickler raises, besides its own error, where bytes make no sense.
-_STUMBLES = (
+_BUILTINS = ("builtins", "__builtin__")  # the second is Python 2's name
+_NUMPY_CORES = ("numpy.core", "numpy._core")  # of NumPy 1 and of NumPy 2
+_NUMERIC_KINDS = "biufc"
+
+# Errors that the standard unpickler raises for malformed bytes.
+_DECODER_ERRORS = (
     pickle.UnpicklingError,
     EOFError,
     ValueError,
@@ -30,6 +33,9 @@ _STUMBLES = (
     AttributeError,
     OverflowError,
     MemoryError,
+    RecursionError,
+    ImportError,
+    PickleOpcodeError,
 )
 
 
@@ -37,74 +43,183 @@ class RefusedPickleError(pickle.UnpicklingError):
     """A pickle holds something other than containers, strings, numbers and, if allowed, arrays."""
 
 
-def _encode(text: str, encoding: str) -> bytes:
-    """Make the bytes that a pickle of protocol 2 writes as text."""
-    if encoding != "latin1":
-        raise RefusedPickleError(f"it asks for the codec {encoding!r}")
-    return text.encode(encoding)
+class _Dtype:
+    """Stand-in for `numpy.dtype` that accepts plain numeric types only.
+
+    Args:
+        name: Type string, such as `f4`.
+    """
+
+    def __init__(self, name: str) -> None:
+        dtype = np.dtype(name) if isinstance(name, str) else None
+        if dtype is None or dtype.kind not in _NUMERIC_KINDS or dtype.hasobject:
+            raise RefusedPickleError(f"it has an array of type {name!r}, which is not numeric")
+        self.dtype = dtype
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Take the byte order; fields, subarrays and metadata are refused."""
+        _, byte_order, *rest = state
+        if byte_order not in ("<", ">", "|", "=") or any(rest[:3]) or len(rest) != 6:
+            raise RefusedPickleError("it has an array of a structured type, which is not numeric")
+        self.dtype = self.dtype.newbyteorder(byte_order)
 
 
-# What makes an array is private in NumPy, but any array names it.
-_RECONSTRUCT = np.zeros(1).__reduce__()[0]
-_FROM_BUFFER = np.zeros(1).__reduce_ex__(5)[0]
-_SCALAR = np.float32(0).__reduce__()[0]
-_ARRAYS: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _encode,
-}
-for _core in ("numpy.core", "numpy._core"):  # of NumPy 1 and of NumPy 2
-    _ARRAYS |= {
-        (f"{_core}.multiarray", "_reconstruct"): _RECONSTRUCT,
-        (f"{_core}.multiarray", "scalar"): _SCALAR,
-        (f"{_core}.numeric", "_frombuffer"): _FROM_BUFFER,
-    }
+class _Array(np.ndarray):
+    """Array that checks the state that a pickle gives it."""
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        version, shape, dtype, is_fortran, data = state
+        if not isinstance(dtype, _Dtype) or not isinstance(data, bytes):
+            raise RefusedPickleError("it has an array that does not consist of numbers")
+        super().__setstate__((version, shape, dtype.dtype, is_fortran, data))
+
+
+_ARRAY_TYPE = object()
+"""Result of looking `numpy.ndarray` up: an argument of `_reconstruct`, and not callable."""
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
-    """An unpickler that knows no global but those of a table."""
+    """Unpickler that knows only the functions below.
 
-    known = _CONTAINERS
-    readable = "containers, strings and numbers"
+    Args:
+        data: Pickle whose opcodes were checked.
+        arrays: Whether NumPy arrays and scalars are known.
+    """
+
+    def __init__(self, data: bytes, *, arrays: bool) -> None:
+        super().__init__(io.BytesIO(data), encoding="utf-8")
+        self._readable = "containers, strings, numbers" + (" and arrays" if arrays else "")
+        # Shared parts may be given to a function many times: what all calls copy is bounded.
+        self._budget = len(data)
+        self._known: dict[tuple[str, str], Any] = {("collections", "OrderedDict"): self._ordered}
+        for module in _BUILTINS:
+            self._known[module, "set"] = self._set
+            self._known[module, "frozenset"] = self._frozenset
+        if arrays:
+            self._known |= self._array_functions()
+
+    def _array_functions(self) -> dict[tuple[str, str], Any]:
+        known: dict[tuple[str, str], Any] = {
+            ("numpy", "ndarray"): _ARRAY_TYPE,
+            ("numpy", "dtype"): _make_dtype,
+            ("_codecs", "encode"): self._encode,
+        }
+        for module in _BUILTINS:
+            known[module, "bytes"] = _no_bytes
+        for core in _NUMPY_CORES:
+            known[f"{core}.multiarray", "_reconstruct"] = _reconstruct
+            known[f"{core}.multiarray", "scalar"] = self._scalar
+            known[f"{core}.numeric", "_frombuffer"] = self._from_buffer
+        return known
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         try:
-            return self.known[module_name, global_name]
+            return self._known[module_name, global_name]
         except KeyError:
             raise RefusedPickleError(
-                f"it asks for the global '{module_name}.{global_name}'; only {self.readable} are "
+                f"it asks for the global '{module_name}.{global_name}'; only {self._readable} are "
                 "read from pickles"
             ) from None
 
+    def _spend(self, amount: int) -> None:
+        self._budget -= amount
+        if self._budget < 0:
+            raise RefusedPickleError("it makes more copies of its parts than it has bytes")
 
-class _ArrayUnpickler(_RestrictedUnpickler):
-    """One that makes NumPy arrays, and NumPy's numbers, as well."""
+    def _members(self, items: Iterable[Any]) -> list[Any]:
+        if not isinstance(items, list):
+            raise RefusedPickleError(f"a set is made of a list, got {type(items).__name__}")
+        self._spend(len(items))
+        for item in items:
+            _check_key(item)
+        return items
 
-    known = _CONTAINERS | _ARRAYS
-    readable = "containers, strings, numbers and arrays"
+    def _set(self, items: Iterable[Any] = ()) -> set[Any]:
+        return set(self._members(items or []))
+
+    def _frozenset(self, items: Iterable[Any] = ()) -> frozenset[Any]:
+        return frozenset(self._members(items or []))
+
+    def _ordered(self, pairs: Iterable[Any] = ()) -> OrderedDict[Any, Any]:
+        items = pairs if isinstance(pairs, list) else []
+        self._spend(len(items))
+        for key, _ in items:
+            _check_key(key)
+        return OrderedDict(items)
+
+    def _encode(self, text: str, encoding: str) -> bytes:
+        """Make the bytes that a pickle of protocol 2 writes as text."""
+        if encoding != "latin1" or not isinstance(text, str):
+            raise RefusedPickleError(f"it asks for the codec {encoding!r}")
+        self._spend(len(text))
+        return text.encode("latin1")
+
+    def _scalar(self, dtype: _Dtype, data: bytes) -> Any:
+        checked = _checked_dtype(dtype)
+        if not isinstance(data, bytes) or len(data) != checked.itemsize:
+            raise RefusedPickleError("it has a number whose bytes do not fit its type")
+        return np.frombuffer(data, checked)[0]
+
+    def _from_buffer(
+        self, data: bytes | bytearray, dtype: _Dtype, shape: tuple[int, ...], order: str
+    ) -> np.ndarray:
+        if not isinstance(data, (bytes, bytearray)) or order not in ("C", "F"):
+            raise RefusedPickleError("it has an array that does not consist of numbers")
+        self._spend(len(data))
+        flat = np.frombuffer(data, _checked_dtype(dtype))
+        return np.reshape(flat, shape, order="F" if order == "F" else "C").copy()
+
+
+def _no_bytes() -> bytes:
+    """Make the bytes of an empty array, as a pickle of protocol 2 writes them."""
+    return b""
+
+
+def _make_dtype(name: str, align: bool = False, copy: bool = False) -> _Dtype:
+    return _Dtype(name)
+
+
+def _checked_dtype(dtype: Any) -> np.dtype[Any]:
+    if not isinstance(dtype, _Dtype):
+        raise RefusedPickleError("it has an array that does not consist of numbers")
+    return dtype.dtype
+
+
+def _reconstruct(kind: Any, shape: tuple[int, ...], typecode: bytes) -> _Array:
+    """Make the empty array that a pickle then gives its state."""
+    if kind is not _ARRAY_TYPE or shape != (0,):
+        raise RefusedPickleError("it has an array of a class that is not NumPy's")
+    return _Array.__new__(_Array, (0,), np.int8)
+
+
+def _check_key(key: Any) -> None:
+    if not isinstance(key, (str, bytes, int, float, bool, type(None), np.number, tuple)):
+        raise RefusedPickleError(f"it has a key of type {type(key).__name__}")
 
 
 def load_restricted_pickle(path: str | Path, *, arrays: bool = False) -> Any:
-    """Read a pickle that holds containers, strings and numbers only.
+    """Load a pickle that holds containers, strings and numbers only.
 
     Args:
-        path: Written by Python 2 or 3; Python 2's byte strings are read as UTF-8.
-        arrays: Read NumPy arrays too. Python 2's are not, since their bytes are no UTF-8.
+        path: File written by Python 2 or 3. Python 2's byte strings are decoded as UTF-8.
+        arrays: Whether to load numeric NumPy arrays and scalars too. Arrays written by Python 2 are
+            not read, because their bytes are not UTF-8.
 
     Raises:
-        RefusedPickleError: It asks for any other class or function; nothing of it has run.
-        pickle.UnpicklingError: It is truncated, or no pickle.
+        RefusedPickleError: The pickle asks for any other class or function. Nothing of it has run.
+        pickle.UnpicklingError: The file is truncated, not a pickle, or wants more memory than a
+            file of its size needs.
     """
-    unpickler = _ArrayUnpickler if arrays else _RestrictedUnpickler
-    with Path(path).open("rb") as file:
-        try:
-            return unpickler(file, encoding="utf-8").load()
-        except RefusedPickleError as error:
-            raise RefusedPickleError(
-                f"{path} was not read: {error}. If you trust the file, convert it to JSON with a "
-                "script of your own"
-            ) from None
-        except _STUMBLES as error:
-            raise pickle.UnpicklingError(
-                f"{path} is truncated or no pickle ({error}); fetch the official file again"
-            ) from error
+    data = Path(path).read_bytes()
+    try:
+        check_opcodes(data)
+        return _RestrictedUnpickler(data, arrays=arrays).load()
+    except RefusedPickleError as error:
+        raise RefusedPickleError(
+            f"{path} was not read: {error}. If you trust the file, convert it to JSON with a "
+            "script of your own"
+        ) from None
+    except _DECODER_ERRORS as error:
+        raise pickle.UnpicklingError(
+            f"{path} is truncated or not a pickle ({error}); fetch the official file again"
+        ) from error
