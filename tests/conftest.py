@@ -18,7 +18,7 @@ from vgtoolbox.registry import MODELS
 # Fixtures that the tests of several packages use.
 pytest_plugins = ["fixtures.official_files"]
 
-# A loaded machine is slow, not wrong; and a failure must come again when it is looked for.
+# No deadlines: a loaded machine is slow. The same examples each time, so that a failure repeats.
 hypothesis.settings.register_profile("vgtoolbox", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("vgtoolbox")
 
@@ -60,7 +60,7 @@ MINIATURE = """
 
 @pytest.fixture(scope="session")
 def miniature_config(tmp_path_factory):
-    """The file of a config, beside the tokenizer that it names."""
+    """The file of a config, next to the tokenizer that it names."""
     folder = tmp_path_factory.mktemp("miniature")
     model = io.BytesIO()
     sentences = ["the red circle on the left", "a large blue square next to two dogs"] * 50

@@ -160,7 +160,7 @@ def test_predictions_in_the_original_image(case):
         predicted, golden = sample.pred_instances, case.golden
         scores, boxes = golden[f"final_scores_{index}"], golden[f"final_boxes_{index}"]
         np.testing.assert_allclose(predicted.scores, scores, rtol=0, atol=1e-4)
-        # Boxes are in pixels of a 640 x 480 image: 1e-4 on the normalised ones.
+        # Boxes are in pixels of a 640 x 480 image: 1e-4 on the normalized ones.
         np.testing.assert_allclose(predicted.boxes_xyxy, boxes, rtol=0, atol=1e-4 * 640)
         area = rle_areas([sample.pred_merged_mask])[0]
         assert area == golden[f"final_merged_mask_area_{index}"]

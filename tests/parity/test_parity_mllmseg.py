@@ -105,7 +105,7 @@ class Case:
             return self.model.tensor({"images": self.images[:1], "token_ids": token_ids})
 
     def decisions(self, output) -> np.ndarray:
-        """Return the ids, the model's own choice where a target token stands."""
+        """Return the ids, the model's own choice at each target token."""
         seg, rej = self.model.target_ids
         ids = self.token_ids[0].clone()
         place = ((ids == seg) | (ids == rej)).nonzero()[:, 0]
