@@ -1,4 +1,4 @@
-"""The README's examples run as they stand, on the checkpoint that comes with the repository."""
+"""The README's examples run unchanged, on the checkpoint that is included in the repository."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-# Run by CI itself; a test that runs the tests would never end.
+# CI runs these; a test that runs the tests would never end.
 RUN_BY_CI = ("tools/quickstart.sh", "tools/run_tests.sh")
 
 
@@ -21,7 +21,7 @@ def _blocks(language):
 
 @pytest.fixture
 def in_place(tmp_path):
-    """Give a block with its picture and its output in a temporary folder."""
+    """Return a function that moves the image and the output of a block to a temporary folder."""
     picture = tmp_path / "picture.jpg"
     Image.new("RGB", (120, 96), "white").save(picture)
 

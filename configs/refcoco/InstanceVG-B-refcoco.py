@@ -1,16 +1,16 @@
 # InstanceVG (BEiT-3 Base, 320 px, one query) on RefCOCO, RefCOCO+ and RefCOCOg together: box and
-# mask of the one object.
+# mask of a single object.
 #
 # Reported, RES mIoU:  RefCOCO val 81.36, testA 83.05, testB 79.28   RefCOCO+ 76.64, 79.51, 71.56
-#   RefCOCOg val 75.89, test 76.59   (as later papers quote InstanceVG, arXiv 2509.13747)
-# Ours: not measured, the published weights were not at hand; on repeatable numbers in their place
-# all outputs agree with the published code (tests/parity).
+#   RefCOCOg val 75.89, test 76.59   (InstanceVG, arXiv 2509.13747, as quoted by later papers).
+# Ours: not measured, since the published weights were not available. With the same deterministic
+# weights, all outputs match the published code (tests/parity).
 #
 #   bash tools/dist_train.sh configs/refcoco/InstanceVG-B-refcoco.py 2
 #   bash tools/dist_test.sh configs/refcoco/InstanceVG-B-refcoco.py 1 --load-from CKPT
 #
-# Published recipe: 16 samples a GPU, 20 epochs, fp32, no augmentation; the number of GPUs is not
-# stated. 234 M parameters. Hours and memory: not measured.
+# Published recipe: 16 samples per GPU, 20 epochs, fp32, no augmentation. 234 M parameters.
+# Hardware: number of GPUs not stated. Time: not measured. Memory: not measured.
 _base_ = [
     "../_base_/models/instancevg_published.py",
     "../_base_/datasets/instancevg/mixed_refcoco.py",
@@ -18,10 +18,10 @@ _base_ = [
     "../_base_/runtime/from_beit3_base.py",
 ]
 
-# With one query and one target, no query is left unmatched.
+# With one query and one target, every query is matched.
 model = dict(query_selector=dict(num_queries=1), query_mask_head=dict(background_weight=0.0))
 
-# As the published numbers: in the network's 320 x 320, where the preset "published" predicts.
+# Like the published numbers, in the 320 x 320 input, where the preset "published" predicts.
 _metrics = [dict(type="RECMetric", frame="input"), dict(type="RESMetric", frame="input")]
 val_evaluator = _metrics
 test_splits = dict(

@@ -1,13 +1,15 @@
 # InstanceVG (BEiT-3 Large, 320 px, one query) on RefCOCO, RefCOCO+ and RefCOCOg together.
 #
-# Reported: no number of the Large is known to us. Ours: not measured, the published weights were
-# not at hand; their layout is matched name by name and shape by shape (tests/parity).
+# Reported: we do not know of numbers for the Large model. Ours: not measured, since the published
+# weights were not available. Their layout is checked name by name and shape by shape
+# (tests/parity).
 #
 #   bash tools/dist_train.sh configs/refcoco/InstanceVG-L-refcoco.py 4
 #   bash tools/dist_test.sh configs/refcoco/InstanceVG-L-refcoco.py 1 --load-from CKPT
 #
-# Published recipe: as the Base, with 4 samples a GPU and without stochastic depth (a typing error
-# switches it off). 686 M parameters. Hours and memory: not measured.
+# Published recipe: as the Base model, with 4 samples per GPU and without stochastic depth (which a
+# typo disables). 686 M parameters.
+# Hardware: number of GPUs not stated. Time: not measured. Memory: not measured.
 _base_ = ["./InstanceVG-B-refcoco.py"]
 
 model = dict(

@@ -1,6 +1,12 @@
-# PLVL on RefCOCO+. Recipe, commands and what is known of the numbers: see PLVL-refcoco.py.
+# PLVL on RefCOCO+.
+#
+# Reported and ours: see PLVL-refcoco.py.
 #
 #   bash tools/dist_train.sh configs/refcoco/PLVL-refcocoplus.py 4
+#   bash tools/dist_test.sh configs/refcoco/PLVL-refcocoplus.py 1 --load-from CKPT
+#
+# Recipe: as PLVL-refcoco.py.
+# Hardware: 4 GPUs in the published recipe. Time: not measured. Memory: not measured.
 _base_ = [
     "../_base_/models/plvl_vitdet_base.py",
     "../_base_/datasets/plvl/refcocoplus.py",

@@ -3,14 +3,14 @@
 #
 # Reported, mIoU / mRR / rIoU:
 #   R-RefCOCO 76.73 / 92.15 / 62.41   + 69.73 / 94.63 / 59.13   g 70.16 / 92.30 / 54.36
-# (as later papers quote InstanceVG, arXiv 2509.13747). Ours: not measured, the published weights
-# were not at hand; their layout is that of the gRefCOCO model.
+# (InstanceVG, arXiv 2509.13747, as quoted by later papers). Ours: not measured, since the published
+# weights were not available; their layout is that of the gRefCOCO model.
 #
 #   bash tools/dist_train.sh configs/rrefcoco/InstanceVG-rrefcoco.py 2
 #   bash tools/dist_test.sh configs/rrefcoco/InstanceVG-rrefcoco.py 1 --load-from CKPT
 #
-# Published recipe: 16 samples a GPU, 10 epochs, fp32, no augmentation; the number of GPUs is not
-# stated. Hours and memory: not measured.
+# Published recipe: 16 samples per GPU, 10 epochs, fp32, no augmentation.
+# Hardware: number of GPUs not stated. Time: not measured. Memory: not measured.
 _base_ = [
     "../_base_/models/instancevg_published.py",
     "../_base_/datasets/instancevg/rrefcoco.py",
@@ -18,7 +18,7 @@ _base_ = [
     "../_base_/runtime/from_beit3_base.py",
 ]
 
-# As the published numbers: in the network's 320 x 320, where the preset "published" predicts.
+# Like the published numbers, in the 320 x 320 input, where the preset "published" predicts.
 _metrics = [dict(type="RobustRESMetric", accept="score", frame="input")]
 val_evaluator = _metrics
 test_splits = {

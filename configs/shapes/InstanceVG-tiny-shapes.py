@@ -1,20 +1,23 @@
-# InstanceVG in miniature on the generated world: the first run, on a CPU, without downloads.
-# The classes are those of configs/gres/InstanceVG-grefcoco.py with smaller numbers, and with the
-# better-behaved option wherever the published one is kept for the published weights' sake.
+# InstanceVG in miniature on the generated shapes: the first run, on a CPU, without downloads. The
+# classes are those of configs/gres/InstanceVG-grefcoco.py with smaller sizes. Options that are only
+# kept for the published weights have their better-behaved value.
+#
+# Ours, pretrain_weights/InstanceVG-tiny-shapes.safetensors, test split, percent:  GRES gIoU 85.9,
+# N-acc 92.5; GREC Pr@(F1=1) 87.2; single-target REC Acc@0.5 94.8, RES mIoU 83.8.
 #
 #   bash tools/quickstart.sh
-# or by hand:
+# or manually:
 #   python tools/prepare_data.py shapes --out data/shapes
 #   bash tools/dist_train.sh configs/shapes/InstanceVG-tiny-shapes.py 0
 #   bash tools/dist_test.sh configs/shapes/InstanceVG-tiny-shapes.py 0 --load-from CKPT
-#
-# pretrain_weights/InstanceVG-tiny-shapes.safetensors was trained longer, on more scenes:
+# The included weights were trained longer and on more scenes:
 #   python tools/prepare_data.py shapes --out data/shapes-6000 --num-train 6000
 #   SHAPES_ROOT=data/shapes-6000 OMP_NUM_THREADS=1 \
 #       bash tools/dist_train.sh configs/shapes/InstanceVG-tiny-shapes.py 0 \
 #       --cfg-options train_cfg.max_epochs=6
-# (70 minutes on one CPU core, another one for the loader). Test split, percent: GRES gIoU 85.9,
-# N-acc 92.5; GREC Pr@(F1=1) 87.2; single-target REC Acc@0.5 94.8, RES mIoU 83.8.
+#
+# Hardware: one CPU core, and another one for the loader. Time: 70 minutes for the included weights,
+# 10 minutes for the quick start on two cores. Memory: not measured.
 _base_ = [
     "../_base_/models/instancevg_beit3_base.py",
     "../_base_/datasets/shapes.py",
@@ -34,12 +37,12 @@ model = dict(
         vocab_size=514,
         num_text_positions=66,
         drop_path_rate=0.0,
-        # The published init is for a pretrained model of width 768.
+        # The published initialization is for a pretrained model of width 768.
         init_std=0.06,
         embed_init_std=0.5,
         sine_position_scale=2.0,
-        # What makes shapes and sizes learnable in minutes: from random filters they take ten times
-        # the samples that colours take.
+        # Makes shapes and sizes learnable in minutes. With random filters they take ten times as
+        # many samples as colors.
         cosine_patch_scale=4.0,
     ),
     neck=dict(in_channels=24, out_channels=24),
@@ -58,9 +61,9 @@ model = dict(
     box_head=dict(channels=24, aux_weights=None, no_object_weight=0.3, loss_weight=0.3),
     semantic_mask_head=dict(channels=24),
     existence_head=dict(channels=24, activation="softmax", loss_weight=1.0),
-    # Without pretraining, this loss is what binds words to places: at 0.1 the model is still blind
-    # to the expression after 20 000 samples.
+    # Without pretraining, this loss binds words to locations. With 0.1 the model still ignores the
+    # expression after 20 000 samples.
     attention_loss=dict(form="mass", loss_weight=1.0),
-    # Chosen on the val split, as the metrics of configs/_base_/datasets/shapes.py.
+    # Chosen on the val split, like the metrics in configs/_base_/datasets/shapes.py.
     postprocessor=dict(mask_resize="bilinear", score_thr=0.6, nms_thr=0.5),
 )

@@ -1,4 +1,4 @@
-"""Pages of docs/ as they stand: their blocks, the files that these name, and their commands."""
+"""Pages of docs/, unchanged: their code blocks, the files that these write, and their commands."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _FILE = re.compile(r"# (mine/\w+\.py)\n")
 
 @pytest.fixture
 def blocks_of():
-    """Return a function that reads the blocks (language, text) of a page, in its order."""
+    """Return a function that reads the blocks (language, text) of a page, in their order."""
 
     def read(page):
         found = _BLOCK.findall((REPOSITORY / "docs" / page).read_text(encoding="utf-8"))
@@ -29,7 +29,7 @@ def blocks_of():
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A folder that looks like the repository, entered, in which a page may write."""
+    """Working directory that looks like the repository, in which a page may write."""
     for name in ("configs", "tools", "pretrain_weights"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     monkeypatch.chdir(tmp_path)
@@ -38,7 +38,7 @@ def checkout(tmp_path, monkeypatch):
 
 @pytest.fixture
 def write_files(checkout):
-    """Return a function that writes the Python blocks which begin with the name of a file."""
+    """Return a function that writes the Python blocks that begin with the name of a file."""
 
     def write(blocks):
         written = []
@@ -59,7 +59,7 @@ def run_commands(checkout):
 
     def run(commands):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        # Where the package is not installed, it is found in the repository.
+        # If the package is not installed, it is found in the repository.
         packages = f"{REPOSITORY}{os.pathsep}{checkout}"
         done = subprocess.run(
             ["bash", "-euc", commands.replace("PYTHONPATH=.", f"PYTHONPATH={packages}")],
@@ -77,7 +77,7 @@ def run_commands(checkout):
 
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory):
-    """The generated world of a few scenes."""
+    """Generated shapes with a few scenes."""
     folder = tmp_path_factory.mktemp("world") / "shapes"
     prepare_world(folder, WorldSpec(scale="tiny", seed=0, num_scenes=(12, 2, 4)), workers=1)
     return folder

@@ -1,4 +1,4 @@
-"""docs/extending.md: each example learns a step and answers; the slow test runs the whole page."""
+"""docs/extending.md: each example trains a step and predicts; the slow test runs the whole page."""
 
 import json
 import runpy
@@ -19,7 +19,7 @@ CONFIGS = ("backbone_config", "grounder_config", "parts_config", "table_config")
 
 @pytest.fixture
 def examples(blocks_of, write_files, checkout, small_world, monkeypatch):
-    """The page's files, beside a small world; what they register is forgotten afterwards."""
+    """Files of the page, with a small dataset; their registered classes are removed afterwards."""
     (checkout / "data").mkdir()
     (checkout / "data" / "shapes").symlink_to(small_world)
     files = write_files(blocks_of(PAGE))
@@ -49,7 +49,7 @@ def one_step(model, batch):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_every_example_learns_and_answers(examples, name, checkout):
+def test_every_example_trains_and_predicts(examples, name, checkout):
     if name == "table_config":
         runpy.run_path(str(checkout / "mine" / "write_table.py"))
     config = load_config(checkout / "mine" / f"{name}.py")
@@ -69,7 +69,7 @@ def test_every_example_learns_and_answers(examples, name, checkout):
         assert tuple(record["size"]) == sample.ori_shape
 
 
-def test_no_example_was_left_out(examples, checkout):
+def test_no_example_is_missing(examples, checkout):
     written = {file.stem for file in examples}
     assert written >= set(CONFIGS)
     assert {name for name in written if name.endswith("_config")} == set(CONFIGS)
@@ -105,10 +105,10 @@ def load_part(module, name):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_page_as_it_stands(examples, blocks_of, checkout, run_commands):
+def test_the_unchanged_page(examples, blocks_of, checkout, run_commands):
     for language, text in blocks_of(PAGE):
-        is_there = "prepare_data.py shapes" in text  # the world, in small
-        if language == "bash" and not is_there:
+        is_done = "prepare_data.py shapes" in text  # by the fixture
+        if language == "bash" and not is_done:
             run_commands(text)
     mine = checkout / "mine"
     assert len(list((mine / "found").glob("*.png"))) == 1

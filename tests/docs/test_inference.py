@@ -1,4 +1,4 @@
-"""docs/inference.md: its Python runs as it stands, on a generated scene for a photograph."""
+"""docs/inference.md: its Python blocks run unchanged, on a generated scene as the photo."""
 
 import json
 
@@ -10,8 +10,8 @@ PAGE = "inference.md"
 
 
 @pytest.fixture
-def photograph(checkout, small_world):
-    """A scene where the page has its photograph; the page's folder of photographs holds three."""
+def photo(checkout, small_world):
+    """Working directory with a scene as the photo, and three scenes in the folder of photos."""
     scenes = sorted((small_world / "images").glob("*.jpg"))[:3]
     (checkout / "photo.jpg").write_bytes(scenes[0].read_bytes())
     (checkout / "photos").mkdir()
@@ -25,7 +25,7 @@ def examples(blocks_of):
     return [text for language, text in blocks_of(PAGE) if language == "python"]
 
 
-def test_one_photograph_and_three_expressions_in_five_lines(examples, photograph, capsys):
+def test_one_photo_and_three_expressions_in_five_lines(examples, photo, capsys):
     lines = [line for line in examples[0].splitlines() if line]
     assert len(lines) <= 5
     names = {}
@@ -33,11 +33,11 @@ def test_one_photograph_and_three_expressions_in_five_lines(examples, photograph
     printed = capsys.readouterr().out.splitlines()
     for expression in names["expressions"]:
         assert sum(line.startswith(expression) for line in printed) == 1
-    assert len(list((photograph / "found").glob("*.png"))) == 3
-    assert len(list((photograph / "found").glob("*.json"))) == 3
+    assert len(list((photo / "found").glob("*.png"))) == 3
+    assert len(list((photo / "found").glob("*.json"))) == 3
 
 
-def test_the_other_examples(examples, photograph):
+def test_the_other_examples(examples, photo):
     names = {}
     for text in examples[1:]:
         exec(compile(text, PAGE, "exec"), names)
@@ -47,9 +47,9 @@ def test_the_other_examples(examples, photograph):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_its_commands(blocks_of, photograph, run_commands):
+def test_its_commands(blocks_of, photo, run_commands):
     for language, text in blocks_of(PAGE):
         if language == "bash":
             run_commands(text)
-    coco = json.loads((photograph / "found-many" / "coco.json").read_text())
+    coco = json.loads((photo / "found-many" / "coco.json").read_text())
     assert (len(coco["images"]), len(coco["expressions"])) == (3, 6)

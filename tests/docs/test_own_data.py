@@ -1,4 +1,4 @@
-"""docs/own_data.md, run as it stands: files are written and commands run, in its order."""
+"""docs/own_data.md: its files are written and its commands run, unchanged and in order."""
 
 import json
 
@@ -13,7 +13,7 @@ def test_from_photographs_to_answers(blocks_of, checkout, write_files, run_comma
         if language == "bash":
             run_commands(text)
         else:
-            assert write_files([block]), f"a block that is no file:\n{text}"
+            assert write_files([block]), f"a block that is not a file:\n{text}"
     mine = checkout / "mine"
     assert "splits" in json.loads((mine / "report" / "metrics.json").read_text())
     assert len(list((mine / "found").glob("*.png"))) == 2

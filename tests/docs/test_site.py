@@ -1,4 +1,4 @@
-"""The pages build as a site: every link leads somewhere, every page is in the menu."""
+"""The pages build as a site: every link resolves, and every page is in the menu."""
 
 import subprocess
 import sys

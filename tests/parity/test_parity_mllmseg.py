@@ -25,7 +25,7 @@ from vgtoolbox.structures import GroundingDataSample, encode_masks
 ROOT = Path(__file__).parents[2]
 RECORDINGS = "mllmseg_*_seed*.npz"
 LAYOUTS = "mllmseg_*_tiny.tsv"
-CONFIG = ROOT / "configs" / "_base_" / "models" / "mllmseg_internvl2_5_8b.py"
+CONFIG = ROOT / "configs" / "_base_" / "models" / "mllmseg_internvl2_5.py"
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PROMPT = 262  # tokens that are not trained
 
@@ -64,8 +64,10 @@ def build(parity_folder, tokenizer_file) -> Callable[..., BaseGrounder]:
             "special_tokens": special,
         }
         cfg.fusion.semantic_channels = cfg.decoder.text_channels = width
-        if lora_rank:
-            cfg.mllm.lora = {"targets": LORA_TARGETS, "rank": lora_rank, "alpha": 2 * lora_rank}
+        lora = {"targets": LORA_TARGETS, "rank": lora_rank, "alpha": 2 * lora_rank}
+        cfg.mllm.update(
+            lora=lora if lora_rank else None, trainable=[], gradient_checkpointing=False
+        )
         return MODELS.build(cfg).eval()
 
     return make

@@ -1,5 +1,5 @@
-# gRefCOCO as MLLMSeg reads it: see mllmseg_refer.py. Where none of the drawn expressions has a
-# target the published code draws again, so that such images are never trained; here they are.
+# gRefCOCO with the pipeline of MLLMSeg (see mllmseg_refer.py). If none of the drawn expressions has
+# a target, the published code draws again, so that such images are never used. Here they are used.
 _base_ = ["mllmseg_refer.py"]
 
 _grefs = dict(
@@ -11,7 +11,7 @@ _grefs = dict(
 )
 _train = {{_base_._train_pipeline}}
 _test = {{_base_._test_pipeline}}
-# Published numbers credit the masks of rejected targets; "rela" is the official evaluator.
+# Published numbers credit masks of rejected targets ("gsva"); "rela" is the official evaluator.
 _metrics = [
     dict(type="GRESMetric", protocol="gsva", prefix="gres_gsva"),
     dict(type="GRESMetric"),

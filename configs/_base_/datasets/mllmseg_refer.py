@@ -1,7 +1,7 @@
-# The mixture that MLLMSeg is trained on for RES: RefCLEF, RefCOCO, RefCOCO+ and RefCOCOg, each
-# drawn as often, then one of its images, then up to five of the image's expressions. Images are
-# squeezed to a square and compressed as JPEGs of random quality; masks keep their size. Tests show
-# a model all expressions of an image next to one another. Files as published:
+# The mixture that MLLMSeg is trained on for RES: RefCLEF, RefCOCO, RefCOCO+ and RefCOCOg are drawn
+# with equal probability, then an image, then up to five expressions of the image. Images are
+# stretched to a square and compressed as JPEGs of random quality; masks keep their size. In tests,
+# all expressions of an image are in the same batch. Published files:
 #     data/refer_seg/{refclef,refcoco,refcoco+,refcocog}/{refs(...).p, instances.json}
 #     data/refer_seg/images/mscoco/images/train2014, data/refer_seg/images/saiapr_tc-12
 _train_pipeline = dict(
@@ -20,11 +20,11 @@ _test_pipeline = dict(
     resize=dict(type="Resize", size=448, backend="pil", interpolation="bicubic"),
     pack=dict(type="PackGroundingInputs"),
 )
-coco = "images/mscoco/images/train2014"
-common = dict(type="RefCOCODataset", data_root="data/refer_seg", split="train")
-train = dict(common, group_by="image", pipeline=_train_pipeline)
-test = dict(common, image_root=coco, pipeline=_test_pipeline)
-metrics = [
+_coco = "images/mscoco/images/train2014"
+_common = dict(type="RefCOCODataset", data_root="data/refer_seg", split="train")
+_train = dict(_common, group_by="image", pipeline=_train_pipeline)
+_test = dict(_common, image_root=_coco, pipeline=_test_pipeline)
+_metrics = [
     dict(type="RESMetric"),
     dict(type="RESMetric", protocol="mllmseg", prefix="res_mllmseg"),
     dict(
@@ -41,10 +41,10 @@ train_dataloader = dict(
     dataset=dict(
         type="ConcatDataset",
         datasets=[
-            dict(train, ann_root="refclef", split_by="unc", image_root="images/saiapr_tc-12"),
-            dict(train, ann_root="refcoco", split_by="unc", image_root=coco),
-            dict(train, ann_root="refcoco+", split_by="unc", image_root=coco),
-            dict(train, ann_root="refcocog", split_by="umd", image_root=coco),
+            dict(_train, ann_root="refclef", split_by="unc", image_root="images/saiapr_tc-12"),
+            dict(_train, ann_root="refcoco", split_by="unc", image_root=_coco),
+            dict(_train, ann_root="refcoco+", split_by="unc", image_root=_coco),
+            dict(_train, ann_root="refcocog", split_by="umd", image_root=_coco),
         ],
     ),
 )
@@ -56,24 +56,21 @@ test_dataloader = dict(
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
 )
 val_dataloader = dict(
-    test_dataloader, dataset=dict(test, ann_root="refcoco", split_by="unc", split="val")
+    test_dataloader, dataset=dict(_test, ann_root="refcoco", split_by="unc", split="val")
 )
-val_evaluator = metrics
+val_evaluator = _metrics
 
 # tools/test.py runs test_dataloader on each of these.
-refcoco = dict(test, ann_root="refcoco", split_by="unc")
-refcoco_plus = dict(test, ann_root="refcoco+", split_by="unc")
-refcocog = dict(test, ann_root="refcocog", split_by="umd")
+_refcoco = dict(_test, ann_root="refcoco", split_by="unc")
+_refcoco_plus = dict(_test, ann_root="refcoco+", split_by="unc")
+_refcocog = dict(_test, ann_root="refcocog", split_by="umd")
 test_splits = dict(
-    refcoco_val=dict(dataset=dict(refcoco, split="val"), evaluator=metrics),
-    refcoco_testA=dict(dataset=dict(refcoco, split="testA"), evaluator=metrics),
-    refcoco_testB=dict(dataset=dict(refcoco, split="testB"), evaluator=metrics),
-    refcoco_plus_val=dict(dataset=dict(refcoco_plus, split="val"), evaluator=metrics),
-    refcoco_plus_testA=dict(dataset=dict(refcoco_plus, split="testA"), evaluator=metrics),
-    refcoco_plus_testB=dict(dataset=dict(refcoco_plus, split="testB"), evaluator=metrics),
-    refcocog_val=dict(dataset=dict(refcocog, split="val"), evaluator=metrics),
-    refcocog_test=dict(dataset=dict(refcocog, split="test"), evaluator=metrics),
+    refcoco_val=dict(dataset=dict(_refcoco, split="val"), evaluator=_metrics),
+    refcoco_testA=dict(dataset=dict(_refcoco, split="testA"), evaluator=_metrics),
+    refcoco_testB=dict(dataset=dict(_refcoco, split="testB"), evaluator=_metrics),
+    refcoco_plus_val=dict(dataset=dict(_refcoco_plus, split="val"), evaluator=_metrics),
+    refcoco_plus_testA=dict(dataset=dict(_refcoco_plus, split="testA"), evaluator=_metrics),
+    refcoco_plus_testB=dict(dataset=dict(_refcoco_plus, split="testB"), evaluator=_metrics),
+    refcocog_val=dict(dataset=dict(_refcocog, split="val"), evaluator=_metrics),
+    refcocog_test=dict(dataset=dict(_refcocog, split="test"), evaluator=_metrics),
 )
-
-# What stands above by its parts is no key of its own: overriding it would change nothing.
-del coco, common, train, test, metrics, refcoco, refcoco_plus, refcocog

@@ -1,30 +1,30 @@
-# RefCOCO (Yu et al., ECCV 2016), division of UNC, as published:
+# RefCOCO (Yu et al., ECCV 2016), UNC partition, in its published files:
 #     data/refcoco/{refs(unc).p, instances.json}   data/images/train2014/COCO_train2014_*.jpg
-# As BEiT-3 systems read it: the image stretched to a square, no augmentation.
-image_size = 320
-max_tokens = 20
-tokenizer = dict(type="BEiT3Tokenizer", model_file="pretrain_weights/beit3.spm")
+# Pipeline of BEiT-3 systems: the image is stretched to a square, without augmentation.
+_image_size = 320
+_max_tokens = 20
+_tokenizer = dict(type="BEiT3Tokenizer", model_file="pretrain_weights/beit3.spm")
 
-train_pipeline = dict(
+_train_pipeline = dict(
     load=dict(type="LoadImage"),
     targets=dict(type="LoadTargets", keep_original=False),
     choose=dict(type="ChooseExpression"),
     clean=dict(type="CleanExpression"),
-    resize=dict(type="Resize", size=image_size),
-    tokenize=dict(type="TokenizeExpression", tokenizer=tokenizer, max_tokens=max_tokens),
+    resize=dict(type="Resize", size=_image_size),
+    tokenize=dict(type="TokenizeExpression", tokenizer=_tokenizer, max_tokens=_max_tokens),
     pack=dict(type="PackGroundingInputs"),
 )
-test_pipeline = dict(train_pipeline, targets=dict(type="LoadTargets"))
+_test_pipeline = dict(_train_pipeline, targets=dict(type="LoadTargets"))
 
-refcoco = dict(
+_refcoco = dict(
     type="RefCOCODataset",
     data_root="data",
     ann_root="refcoco",
     image_root="images/train2014",
     split_by="unc",
-    pipeline=test_pipeline,
+    pipeline=_test_pipeline,
 )
-metrics = [dict(type="RECMetric"), dict(type="RESMetric")]
+_metrics = [dict(type="RECMetric"), dict(type="RESMetric")]
 
 train_dataloader = dict(
     batch_size=16,
@@ -32,7 +32,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
-    dataset=dict(refcoco, split="train", group_by="ref", pipeline=train_pipeline),
+    dataset=dict(_refcoco, split="train", group_by="ref", pipeline=_train_pipeline),
 )
 test_dataloader = dict(
     batch_size=16,
@@ -40,15 +40,12 @@ test_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=False),
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
 )
-val_dataloader = dict(test_dataloader, dataset=dict(refcoco, split="val"))
-val_evaluator = metrics
+val_dataloader = dict(test_dataloader, dataset=dict(_refcoco, split="val"))
+val_evaluator = _metrics
 
 # tools/test.py runs test_dataloader on each of these.
 test_splits = dict(
-    val=dict(dataset=dict(refcoco, split="val"), evaluator=metrics),
-    testA=dict(dataset=dict(refcoco, split="testA"), evaluator=metrics),
-    testB=dict(dataset=dict(refcoco, split="testB"), evaluator=metrics),
+    val=dict(dataset=dict(_refcoco, split="val"), evaluator=_metrics),
+    testA=dict(dataset=dict(_refcoco, split="testA"), evaluator=_metrics),
+    testB=dict(dataset=dict(_refcoco, split="testB"), evaluator=_metrics),
 )
-
-# What stands above by its parts is no key of its own: overriding it would change nothing.
-del image_size, max_tokens, tokenizer, train_pipeline, test_pipeline, refcoco, metrics

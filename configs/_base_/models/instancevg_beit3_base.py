@@ -1,5 +1,5 @@
-# InstanceVG on BEiT-3 Base at 320 px: its parts and sizes. What published weights and numbers
-# depend on is set by one of two presets, instancevg_published.py and instancevg_clean.py.
+# Parts and sizes of InstanceVG on BEiT-3 Base at 320 px. Options that published weights and numbers
+# depend on are set by one of two presets, instancevg_published.py and instancevg_clean.py.
 model = dict(
     type="InstanceVG",
     channels=256,

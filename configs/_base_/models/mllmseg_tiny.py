@@ -1,5 +1,5 @@
-# MLLMSeg in small numbers and from random weights, with the better-behaved option wherever the
-# published one is kept for the published weights' sake.
+# MLLMSeg in small sizes and from random weights. Options that are only kept for the published
+# weights have their better-behaved value.
 _channels = 128
 model = dict(
     type="MLLMSeg",
@@ -40,8 +40,8 @@ model = dict(
                 initializer_range=0.06,
                 layer_scale_init_value=1.0,
             ),
-            # As configs/shapes/InstanceVG-tiny-shapes.py, and why: words, places and edges can be
-            # told apart from the first step on.
+            # As in configs/shapes/InstanceVG-tiny-shapes.py, and for the same reason: words,
+            # locations and edges are distinguishable from the first step on.
             embed_init_std=0.5,
             sine_position_scale=2.0,
             cosine_patch_scale=4.0,

@@ -1,6 +1,5 @@
-# PLVL on ViTDet-B and BERT-base at 448 px, every option as the published weights need it
-# ("published"). The better-behaved options for training anew ("clean") stand beside each as a
-# comment.
+# PLVL on ViTDet-B and BERT-base at 448 px, with all options as the published weights require
+# ("published"). Comments give the better-behaved options for training from scratch ("clean").
 model = dict(
     type="PLVL",
     channels=512,
@@ -26,13 +25,13 @@ model = dict(
         position_side=14,
         relative_side=64,
         drop_path_rate=0.1,
-        text_blocks=(2, 5, 8, 11),  # without language in the backbone: ()
+        text_blocks=(2, 5, 8, 11),  # (): without language in the backbone
         text_injector=dict(
             type="TextInjector",
             num_heads=8,
             bottleneck=64,
             dropout=0.1,
-            mask_padding=False,  # attend to words only: True
+            mask_padding=False,  # True: attend to words only
         ),
     ),
     decoder=dict(
@@ -50,9 +49,9 @@ model = dict(
         l1_weight=1.0,
         giou_weight=1.0,
         loss_weight=0.1,
-        supervised_cell="peak",  # where the target is, as CenterNet: 'target'
-        keep_center_inside=False,  # a target at the border keeps its peak: True
-        prior_score=None,  # CenterNet's: 0.1
+        supervised_cell="peak",  # 'target': in the cell of the target, as in CenterNet
+        keep_center_inside=False,  # True: a target at the border keeps its peak
+        prior_score=None,  # 0.1: as in CenterNet
     ),
     mask_head=dict(
         type="PatchMaskHead",
@@ -62,16 +61,16 @@ model = dict(
             type="FocalDiceLoss",
             focal_weight=1.0,
             dice_weight=1.0,
-            form="published",  # without the second sigmoid: 'clean'
+            form="published",  # 'clean': without the second sigmoid
         ),
     ),
     postprocessor=dict(
         type="InstancePostprocessor",
-        score_thr=0.0,  # always one target, as published; no-target data: chosen on a val split
+        score_thr=0.0,  # always one target, as published; for no-target data, choose on a val split
         mask_thr=0.5,
-        score_weighted=False,  # the only score is that of the best cell
+        score_weighted=False,  # the best cell has the only score
         merged_mask="best",
-        frame="original",  # the published masks' mIoU: 'input'
+        frame="original",  # 'input': for the published mIoU of masks
         mask_resize="bilinear",
     ),
 )

@@ -1,4 +1,4 @@
-# What every run shares: hooks, logs, environment, seed.
+# Settings of every run: hooks, logs, environment, seed.
 default_scope = "vgtoolbox"
 default_hooks = dict(
     runtime_info=dict(type="RuntimeInfoHook"),
@@ -10,7 +10,7 @@ default_hooks = dict(
     loss_guard=dict(type="NonFiniteLossHook"),
     logger=dict(type="LoggerHook", interval=50),
     progress=dict(type="ProgressBarHook"),
-    # Ground truth beside prediction, in the work dir and TensorBoard; num=0 draws none.
+    # Ground truth next to prediction, in the work directory and TensorBoard; num=0 draws none.
     pictures=dict(type="GroundingVisualizationHook", num=4),
     checkpoint=dict(type="ResumableCheckpointHook", interval=1, max_keep_ckpts=1),
 )

@@ -1,5 +1,5 @@
-# What the published InstanceVG runs share: the seed, and the pretrained encoder that a training
-# starts from (not needed to test, to resume, or with --load-from).
+# Settings of the published InstanceVG runs: the seed, and the pretrained encoder that training
+# starts from (not needed for testing, resuming, or --load-from).
 _base_ = ["./default.py"]
 
 randomness = dict(seed=6666, deterministic=True)

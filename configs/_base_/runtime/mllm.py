@@ -1,6 +1,6 @@
-# What runs of language models share beside configs/_base_/runtime/default.py: they count
-# iterations, not epochs. Among several processes each has the whole model (DDP); to spread it, or
-# the optimizer's states alone, see docs/mllm.md, "Training".
+# Settings of language model runs, in addition to configs/_base_/runtime/default.py: they count
+# iterations, not epochs. With several processes, each has the whole model (DDP). To shard it, or
+# only the optimizer states, see docs/mllm.md, "Training".
 _base_ = ["default.py"]
 default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),

@@ -1,6 +1,6 @@
-# The published recipe of InstanceVG for gRefCOCO, Ref-ZOM and R-RefCOCO: Adam with amsgrad, the
-# encoder at a tenth of the rate, gradients clipped to a norm of 0.15; 10 epochs, of which the first
-# runs at half the rate and those from the seventh on at a tenth of it. 16 samples a process.
+# Published recipe of InstanceVG for gRefCOCO, Ref-ZOM and R-RefCOCO: Adam with amsgrad, the encoder
+# at a tenth of the rate, gradients clipped to a norm of 0.15; 10 epochs, the first at half the rate
+# and those from the seventh on at a tenth of it. 16 samples per process.
 train_cfg = dict(by_epoch=True, max_epochs=10, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()

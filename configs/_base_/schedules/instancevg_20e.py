@@ -1,6 +1,6 @@
-# The published recipe of InstanceVG for the mixture of RefCOCO, RefCOCO+ and RefCOCOg: the
-# other one, but 20 epochs, of which three warm up and those from the 15th on run at a tenth of the
-# rate. 16 samples a process for the Base, 4 for the Large.
+# Published recipe of InstanceVG for the mixture of RefCOCO, RefCOCO+ and RefCOCOg: as
+# instancevg_10e.py, but with 20 epochs, three of them for warm-up, and a tenth of the rate from the
+# 15th epoch on. 16 samples per process for the Base model, 4 for the Large.
 _base_ = ["./instancevg_10e.py"]
 
 train_cfg = dict(max_epochs=20)

@@ -1,6 +1,6 @@
-# The published recipe of MLLMSeg: AdamW at one rate for all that trains, 3 % warm-up, a cosine to
-# zero, gradients clipped to a norm of 1, bfloat16; 50 000 steps of 32 images: 4 GPUs, 4 images
-# each, 2 iterations a step.
+# Published recipe of MLLMSeg: AdamW with one rate for all trained parameters, 3 % warm-up, cosine
+# decay to zero, gradients clipped to a norm of 1, bfloat16; 50 000 steps of 32 images: 4 GPUs, 4
+# images each, 2 iterations per step.
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=100000, val_interval=10000)
 val_cfg = dict()
 test_cfg = dict()

@@ -1,4 +1,4 @@
-# The published pretraining of PLVL on mixed boxes: as ./plvl_150e.py, for 20 epochs; 8 processes.
+# Published pretraining of PLVL on mixed boxes: as plvl_150e.py, but 20 epochs and 8 processes.
 _base_ = ["./plvl_150e.py"]
 
 train_cfg = dict(max_epochs=20)

@@ -1,41 +1,48 @@
-# RefCOCO, RefCOCO+ (UNC) and RefCOCOg (UMD) together, as published by their authors:
+# RefCOCO, RefCOCO+ (UNC) and RefCOCOg (UMD) together, in the files of their authors:
 #     data/{refcoco,refcoco+}/{refs(unc).p, instances.json}
 #     data/refcocog/{refs(umd).p, instances.json}   data/images/train2014/COCO_train2014_*.jpg
-# The published mixture is a plain concatenation, without a look at which images of one are tested
-# on in another. `exclude_images_of` of a dataset leaves such images out; the numbers are then not
-# those of the published mixture.
+# The published mixture is a plain concatenation: training images of one dataset can be test images
+# of another. `exclude_images_of` of a dataset excludes such images; the results are then not
+# comparable with the published mixture.
 _base_ = ["../refcoco.py"]
 
-common = dict(type="RefCOCODataset", data_root="data", image_root="images/train2014")
-plain = dict(common, ann_root="refcoco", split_by="unc")
-plus = dict(common, ann_root="refcoco+", split_by="unc")
-umd = dict(common, ann_root="refcocog", split_by="umd")
-trained = dict(split="train", group_by="ref", pipeline={{_base_.train_dataloader.dataset.pipeline}})
-tested = {{_base_.val_dataloader.dataset.pipeline}}
-metrics = [dict(type="RECMetric"), dict(type="RESMetric")]
+_common = dict(type="RefCOCODataset", data_root="data", image_root="images/train2014")
+_plain = dict(_common, ann_root="refcoco", split_by="unc")
+_plus = dict(_common, ann_root="refcoco+", split_by="unc")
+_umd = dict(_common, ann_root="refcocog", split_by="umd")
+_trained = dict(
+    split="train", group_by="ref", pipeline={{_base_.train_dataloader.dataset.pipeline}}
+)
+_tested = {{_base_.val_dataloader.dataset.pipeline}}
+_metrics = [dict(type="RECMetric"), dict(type="RESMetric")]
 
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type="ConcatDataset",
-        datasets=[dict(plain, **trained), dict(plus, **trained), dict(umd, **trained)],
+        datasets=[dict(_plain, **_trained), dict(_plus, **_trained), dict(_umd, **_trained)],
     )
 )
-val_dataloader = dict(dataset=dict(plain, split="val", pipeline=tested))
-val_evaluator = metrics
+val_dataloader = dict(dataset=dict(_plain, split="val", pipeline=_tested))
+val_evaluator = _metrics
 test_splits = dict(
     _delete_=True,
-    val_refcoco_unc=dict(dataset=dict(plain, split="val", pipeline=tested), evaluator=metrics),
-    testA_refcoco_unc=dict(dataset=dict(plain, split="testA", pipeline=tested), evaluator=metrics),
-    testB_refcoco_unc=dict(dataset=dict(plain, split="testB", pipeline=tested), evaluator=metrics),
-    val_refcocoplus_unc=dict(dataset=dict(plus, split="val", pipeline=tested), evaluator=metrics),
+    val_refcoco_unc=dict(dataset=dict(_plain, split="val", pipeline=_tested), evaluator=_metrics),
+    testA_refcoco_unc=dict(
+        dataset=dict(_plain, split="testA", pipeline=_tested), evaluator=_metrics
+    ),
+    testB_refcoco_unc=dict(
+        dataset=dict(_plain, split="testB", pipeline=_tested), evaluator=_metrics
+    ),
+    val_refcocoplus_unc=dict(
+        dataset=dict(_plus, split="val", pipeline=_tested), evaluator=_metrics
+    ),
     testA_refcocoplus_unc=dict(
-        dataset=dict(plus, split="testA", pipeline=tested), evaluator=metrics
+        dataset=dict(_plus, split="testA", pipeline=_tested), evaluator=_metrics
     ),
     testB_refcocoplus_unc=dict(
-        dataset=dict(plus, split="testB", pipeline=tested), evaluator=metrics
+        dataset=dict(_plus, split="testB", pipeline=_tested), evaluator=_metrics
     ),
-    val_refcocog_umd=dict(dataset=dict(umd, split="val", pipeline=tested), evaluator=metrics),
-    test_refcocog_umd=dict(dataset=dict(umd, split="test", pipeline=tested), evaluator=metrics),
+    val_refcocog_umd=dict(dataset=dict(_umd, split="val", pipeline=_tested), evaluator=_metrics),
+    test_refcocog_umd=dict(dataset=dict(_umd, split="test", pipeline=_tested), evaluator=_metrics),
 )
-del common, plain, plus, umd, trained, tested, metrics

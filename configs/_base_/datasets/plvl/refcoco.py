@@ -1,23 +1,23 @@
-# RefCOCO, as PLVL reads it; its other data sets inherit the two pipelines from here. Published
-# order, sizes and arithmetic; each fault of the published augmentation is mended, and stands beside
-# its option as a comment (docs/transforms.md says what each does).
+# RefCOCO with the pipelines of PLVL, which its other datasets inherit. Order, sizes and arithmetic
+# are as published. Each defect of the published augmentation is corrected; the published value is
+# in a comment next to the option (docs/transforms.md explains them).
 _base_ = ["../refcoco.py"]
 
-tokenizer = dict(type="BertTokenizer", model_file="pretrain_weights/bert-base-uncased/vocab.txt")
-expression = dict(
+_tokenizer = dict(type="BertTokenizer", model_file="pretrain_weights/bert-base-uncased/vocab.txt")
+_expression = dict(
     choose=dict(type="ChooseExpression"), clean=dict(type="CleanExpression", variant="plvl")
 )
-# Whatever size came before, the input is the image stretched to a square.
-tensors = dict(
+# Whatever the size so far, the input is the image stretched to a square.
+_tensors = dict(
     resize=dict(type="Resize", size=448, backend="align_corners"),
-    tokenize=dict(type="TokenizeExpression", tokenizer=tokenizer, max_tokens=40),
+    tokenize=dict(type="TokenizeExpression", tokenizer=_tokenizer, max_tokens=40),
     pack=dict(type="PackGroundingInputs"),
 )
-train_pipeline = dict(
+_train_pipeline = dict(
     _delete_=True,
     load=dict(type="LoadImage"),
     targets=dict(type="LoadTargets", keep_original=False, truncate_boxes=False),  # published: True
-    **expression,
+    **_expression,
     crop=dict(
         type="RandomApply",
         prob=0.5,
@@ -36,21 +36,20 @@ train_pipeline = dict(
         ],
     ),
     flip=dict(type="RandomHorizontalFlip", prob=0.5, word_swap="clean"),  # "published"
-    **tensors,
+    **_tensors,
 )
-test_pipeline = dict(
+_test_pipeline = dict(
     _delete_=True,
     load=dict(type="LoadImage"),
     targets=dict(type="LoadTargets", truncate_boxes=False),  # published: True
-    **expression,
+    **_expression,
     scale=dict(type="ResizeSide", size=448, backend="pil"),
-    **tensors,
+    **_tensors,
 )
 
-tested = dict(dataset=dict(pipeline=test_pipeline))
-train_dataloader = dict(batch_size=20, dataset=dict(group_by="expression", pipeline=train_pipeline))
-val_dataloader = tested
-test_splits = dict(val=tested, testA=tested, testB=tested)
-
-# What stands above by its parts is no key of its own: overriding it would change nothing.
-del tokenizer, expression, tensors, train_pipeline, test_pipeline, tested
+_tested = dict(dataset=dict(pipeline=_test_pipeline))
+train_dataloader = dict(
+    batch_size=20, dataset=dict(group_by="expression", pipeline=_train_pipeline)
+)
+val_dataloader = _tested
+test_splits = dict(val=_tested, testA=_tested, testB=_tested)

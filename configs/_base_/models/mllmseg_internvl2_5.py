@@ -1,6 +1,6 @@
-# MLLMSeg on InternVL2.5-8B (InternViT-300M, InternLM2.5-7B), every option as the published weights
-# need it. The language model's and the vision tower's numbers are those of the published
-# config.json, the vocabulary with the two tokens added.
+# MLLMSeg on InternVL2.5, without the parts that depend on the size: internvl2_5/{1b,2b,4b,8b}.py
+# inherit this file and add them. Every option is as the published weights require. The sizes are
+# those of the published config.json, with two tokens added to the vocabulary.
 model = dict(
     type="MLLMSeg",
     data_preprocessor=dict(
@@ -14,19 +14,6 @@ model = dict(
             type="InternVL",
             dtype="bfloat16",
             attention="sdpa",
-            text_config=dict(
-                model_type="internlm2",
-                vocab_size=92555,
-                hidden_size=4096,
-                intermediate_size=14336,
-                num_hidden_layers=32,
-                num_attention_heads=32,
-                num_key_value_heads=8,
-                max_position_embeddings=32768,
-                rms_norm_eps=1e-5,
-                rope_theta=1000000,
-                rope_scaling=dict(type="dynamic", factor=2.0),
-            ),
             vision_config=dict(
                 hidden_size=1024,
                 intermediate_size=4096,
@@ -41,37 +28,50 @@ model = dict(
                 qk_normalization=False,
             ),
         ),
-        tokenizer=dict(
-            type="SentencePieceChatTokenizer",
-            model_file="pretrain_weights/MLLMSeg_InternVL2_5_8B_RES/tokenizer.model",
-            new_tokens=["[SEG]", "[REJ]"],  # where the folder is that of InternVL2_5-8B
-            eos_token="<|im_end|>",
-        ),
+        # For a folder of InternVL2.5 itself, which lacks the two tokens.
+        tokenizer=dict(new_tokens=["[SEG]", "[REJ]"], eos_token="<|im_end|>"),
         chat="internvl2_5",
         new_tokens=["[SEG]", "[REJ]"],
         image_token="<IMG_CONTEXT>",
+        lora=dict(
+            targets=[
+                "q_proj",
+                "k_proj",
+                "v_proj",
+                "o_proj",
+                "gate_proj",
+                "up_proj",
+                "down_proj",
+            ],
+            rank=64,
+            alpha=128,
+            dropout=0.05,
+        ),
+        # Whole embeddings are trained, as published for the 8B. "new_rows" only trains those of
+        # [SEG] and [REJ], with a fraction of the memory. (The published 1B and 4B freeze them by
+        # mistake and cannot learn [REJ].)
+        trainable=["embeddings", "final_norm"],
+        gradient_checkpointing=True,
     ),
     fusion=dict(
         type="DetailSemanticFusion",
         detail_channels=1024,
-        semantic_channels=4096,
         num_heads=8,
         dropout=0.1,
-        init="xavier",  # offsets that begin near 0, as DySample's authors have it: "default"
+        init="xavier",  # "default": offsets start near 0, as in DySample
     ),
     decoder=dict(
         type="TokenMaskDecoder",
         channels=1024,
-        text_channels=4096,
         num_heads=8,
         cell_size=14,
-        norm="batch",  # independent of the batch, for training anew: "group"
+        norm="batch",  # "group": independent of the batch, for training from scratch
         dropout=0.1,
         init="xavier",
     ),
     mask_loss=dict(
         type="TokenMaskLoss",
-        form="published",  # the focal loss of the paper: "clean"
+        form="published",  # "clean": the focal loss of the paper
         focal_weight=1.0,
         dice_weight=1.0,
     ),
