@@ -48,7 +48,13 @@ def test_readme_is_a_router():
     assert len(README.splitlines()) <= 200
 
 
-def test_every_file_that_the_readme_names_is_there():
+def test_the_table_of_packages_has_their_first_docstring_lines():
+    command = [sys.executable, "tools/dev/package_table.py", "--check", "README.md"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stderr}: run tools/dev/package_table.py --into README.md"
+
+
+def test_every_file_that_the_readme_names_exists():
     named = set(re.findall(r"\b(?:configs|docs|tools|vgtoolbox)/[\w/.-]+\.(?:py|md|sh)", README))
     assert named
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
