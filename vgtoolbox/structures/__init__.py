@@ -11,7 +11,7 @@ from vgtoolbox.structures.boxes import (
     normalize_boxes,
 )
 from vgtoolbox.structures.data_sample import GroundingDataSample
-from vgtoolbox.structures.frames import boxes_to_original, mask_logits_to_original
+from vgtoolbox.structures.frames import Frame, boxes_to_original, mask_logits_to_original
 from vgtoolbox.structures.masks import (
     RLE,
     check_rle_size,
@@ -35,6 +35,7 @@ __all__ = [
     "PUBLISHED_SCORE_THR",
     "RLE",
     "BatchTargets",
+    "Frame",
     "GroundingDataSample",
     "box_iou",
     "boxes_to_original",

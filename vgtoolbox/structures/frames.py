@@ -7,12 +7,17 @@ plain resize and a crop are all of this form.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from vgtoolbox.structures.boxes import clip_boxes
 from vgtoolbox.structures.masks import MaskResize, resize_mask_logits, resize_masks
+
+Frame = Literal["original", "input"]
+"""Pixels of the image as stored, or of the network's input without its padding."""
 
 # A logit; finite, since bilinear resizing multiplies it by 0.
 _CERTAINLY_BACKGROUND = -100.0

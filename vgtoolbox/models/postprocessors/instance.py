@@ -14,6 +14,7 @@ from vgtoolbox.registry import TASK_UTILS
 from vgtoolbox.structures import (
     PUBLISHED_SCORE_THR,
     RLE,
+    Frame,
     GroundingDataSample,
     boxes_to_original,
     clip_boxes,
@@ -22,8 +23,8 @@ from vgtoolbox.structures import (
     merge_rles,
 )
 from vgtoolbox.structures.masks import MaskResize
+from vgtoolbox.utils.choices import check_choice
 
-Frame = Literal["original", "input"]
 MergedMask = Literal["merge", "instance", "semantic", "best"]
 # These read no semantic mask.
 _OF_INSTANCES = ("instance", "best")
@@ -72,8 +73,7 @@ class InstancePostprocessor:
             raise ValueError(
                 f"merged_mask must be one of {get_args(MergedMask)}, got {merged_mask!r}"
             )
-        if frame not in ("original", "input"):
-            raise ValueError(f"frame must be 'original' or 'input', got {frame!r}")
+        check_choice("frame", frame, get_args(Frame))
         thresholds = {
             "score_thr": score_thr,
             "mask_thr": mask_thr,
