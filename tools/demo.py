@@ -42,18 +42,19 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def print_result(console: Console, result: GroundingResult, score_thr: float) -> None:
+def print_result(console: Console, result: GroundingResult) -> None:
     """Print the targets of one result as a table."""
     expression = result.expression if len(result.expression) < 80 else result.expression[:79] + "…"
     table = Table(title=f"“{escape(expression)}”", title_justify="left", title_style="bold")
     for column in ("target", "score", "x1", "y1", "x2", "y2"):
         table.add_column(column, justify="right")
-    targets = result.targets(score_thr)
-    for number, index in enumerate(targets, start=1):
-        corners = (f"{value:.1f}" for value in result.boxes_xyxy[index])
-        table.add_row(str(number), f"{result.scores[index]:.2f}", *corners)
-    console.print(table if targets else table.title, style=None if targets else "bold")
-    found = "no target" if result.no_target else f"{len(targets)} found"
+    for number, target in enumerate(result, start=1):
+        corners = (f"{value:.1f}" for value in target.box_xyxy)
+        table.add_row(str(number), f"{target.score:.2f}", *corners)
+    console.print(
+        table if result.targets else table.title, style=None if result.targets else "bold"
+    )
+    found = "no target" if result.no_target else f"{len(result)} found"
     console.print(f"{found}; existence {result.existence:.2f}")
 
 
@@ -74,11 +75,9 @@ def main(words: list[str] | None = None) -> None:
         score_thr=arguments.score_thr,
         options=parse_options(arguments.cfg_options),
     )
-    results = inferencer(arguments.img, arguments.expression)
-    pictures = inferencer.visualize(arguments.img, results)
-    for result, picture in zip(results, pictures, strict=True):
-        print_result(console, result, inferencer.score_thr)
-        for path in save_result(result, picture, arguments.output_dir):
+    for result in inferencer(arguments.img, arguments.expression):
+        print_result(console, result)
+        for path in save_result(result, arguments.output_dir):
             console.print(str(path), soft_wrap=True)
 
 

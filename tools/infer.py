@@ -16,7 +16,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
@@ -96,8 +95,7 @@ def main(words: list[str] | None = None) -> int:
     for result in track(stream, "asking", console=console):
         count += 1
         if arguments.pictures:
-            (picture,) = inferencer.visualize(None, [result])
-            Image.fromarray(picture).save(arguments.out / f"{result.id}.png")
+            result.save(arguments.out / f"{result.id}.png")
     if arguments.formats:
         records = read_predictions(log)
         results = [GroundingResult.from_dict(r, score_thr=inferencer.score_thr) for r in records]

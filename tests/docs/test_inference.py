@@ -32,7 +32,7 @@ def test_one_photo_and_three_expressions_in_five_lines(examples, photo, capsys):
     exec(compile(examples[0], PAGE, "exec"), names)
     printed = capsys.readouterr().out.splitlines()
     for expression in names["expressions"]:
-        assert sum(line.startswith(expression) for line in printed) == 1
+        assert sum(repr(expression) in line for line in printed) == 1
     assert len(list((photo / "found").glob("*.png"))) == 3
     assert len(list((photo / "found").glob("*.json"))) == 3
 

@@ -1,4 +1,5 @@
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -10,11 +11,12 @@ from PIL import Image
 from vgtoolbox.checkpoint import CheckpointError, CheckpointMismatchError, load_checkpoint
 from vgtoolbox.engine import ConfigError, load_config
 from vgtoolbox.evaluation import read_predictions
-from vgtoolbox.inference import GroundingInferencer, GroundingResult
+from vgtoolbox.inference import GroundingChat, GroundingInferencer, GroundingResult
 from vgtoolbox.inference.inputs.images import downscale_to_limit
 from vgtoolbox.inference.inputs.pairing import pair_up
 from vgtoolbox.registry import INFERENCERS
-from vgtoolbox.structures import decode_masks, merge_rles
+from vgtoolbox.structures import decode_masks
+from vgtoolbox.utils.locks import OutputInUseError
 
 LOW_THR = 0.01  # random weights are sure of nothing
 
@@ -22,13 +24,17 @@ LOW_THR = 0.01  # random weights are sure of nothing
 EXPRESSIONS = ["the red circle", "two dogs", "a large blue square on the left"]
 
 
+def boxes_of(result):
+    return np.array([candidate.box_xyxy for candidate in result.candidates])
+
+
 def assert_same(a, b):
     """Compare results of other batch sizes: a sum in another order may move the last bits."""
     assert (a.expression, a.size, a.no_target) == (b.expression, b.size, b.no_target)
-    np.testing.assert_allclose(a.boxes_xyxy, b.boxes_xyxy, atol=1e-3)
-    np.testing.assert_allclose(a.scores, b.scores, atol=1e-5)
+    np.testing.assert_allclose(boxes_of(a), boxes_of(b), atol=1e-3)
+    np.testing.assert_allclose(a.record["scores"], b.record["scores"], atol=1e-5)
     assert a.existence == pytest.approx(b.existence, abs=1e-5)
-    differing = decode_masks(a.masks) ^ decode_masks(b.masks)
+    differing = decode_masks(a.record["masks"]) ^ decode_masks(b.record["masks"])
     assert differing.float().mean() < 1e-3
 
 
@@ -37,7 +43,7 @@ class TestLoading:
         inferencer = GroundingInferencer(checkpoint=released_checkpoint, device="cpu")
         assert inferencer.score_thr == 0.7
         (result,) = inferencer(images[0], "the red circle")
-        assert len(result.boxes_xyxy) == 3
+        assert len(result.candidates) == 3
 
     def test_its_own_config_and_a_given_one_agree(
         self, inferencer, released_checkpoint, miniature_config, images
@@ -113,13 +119,22 @@ class TestPairing:
         pairs = pair_up(images, EXPRESSIONS)
         assert all(a is b for (a, _), b in zip(pairs, images, strict=True))
 
-    @pytest.mark.parametrize("texts", [["a", "b"], []])
-    def test_other_numbers_do_not_pair_up(self, images, texts):
-        with pytest.raises(ValueError, match=f"3 images and {len(texts)} expressions"):
-            pair_up(images, texts)
+    def test_other_numbers_do_not_pair_up(self, images):
+        with pytest.raises(ValueError, match="3 images and 2 expressions"):
+            pair_up(images, ["a", "b"])
 
-    def test_nothing_to_ask(self, inferencer, images):
-        assert inferencer([], "it") == inferencer(images[0], []) == []
+    def test_no_image_gives_no_result(self, inferencer):
+        assert inferencer([], "it") == []
+
+    @pytest.mark.parametrize("expressions", [[], [[]], ()])
+    def test_no_expression_is_an_error(self, inferencer, images, expressions):
+        with pytest.raises(ValueError, match="expressions must contain at least one text"):
+            inferencer(images[0], expressions)
+
+    @pytest.mark.parametrize("expressions", [None, 3, b"dogs", [3], [["dogs", None]]])
+    def test_expressions_must_be_texts(self, inferencer, images, expressions):
+        with pytest.raises(TypeError, match="must be a text"):
+            inferencer(images[0], expressions)
 
 
 class TestResults:
@@ -127,18 +142,18 @@ class TestResults:
         for image, result in zip(images, inferencer(images, "the red circle"), strict=True):
             height, width = image.shape[:2]
             assert result.size == (height, width)
-            boxes = np.array(result.boxes_xyxy)
+            boxes = boxes_of(result)
             assert (boxes >= 0).all()
             assert (boxes <= [width, height, width, height]).all()
-            assert all(mask["size"] == [height, width] for mask in result.masks)
-            assert result.merged_mask["size"] == [height, width]
+            assert all(mask["size"] == [height, width] for mask in result.record["masks"])
+            assert result.merged_mask.shape == (height, width)
 
     def test_boxes_scale_with_the_image(self, inferencer):
         # Solid colour stays what it is in any size, so the model sees the same input.
         small, large = (np.full((*size, 3), 90, np.uint8) for size in ((20, 40), (200, 120)))
         a, b = inferencer([small, large], "the red circle")
-        scaled = np.array(a.boxes_xyxy) * [3, 10, 3, 10]
-        np.testing.assert_allclose(scaled, b.boxes_xyxy, atol=1e-3)
+        scaled = boxes_of(a) * [3, 10, 3, 10]
+        np.testing.assert_allclose(scaled, boxes_of(b), atol=1e-3)
 
     def test_a_batch_gives_what_single_calls_give(self, inferencer, released_checkpoint, images):
         batched = GroundingInferencer(
@@ -162,26 +177,24 @@ class TestResults:
         for a, b in zip(eight(photos, texts), inferencer(photos, texts), strict=True):
             assert_same(a, b)
             unit = np.array([a.size[1], a.size[0]] * 2)
-            np.testing.assert_allclose(a.boxes_xyxy / unit, b.boxes_xyxy / unit, atol=1e-4, rtol=0)
+            np.testing.assert_allclose(boxes_of(a) / unit, boxes_of(b) / unit, atol=1e-4, rtol=0)
 
     def test_an_odd_rest_of_a_batch(self, released_checkpoint, images):
         two = GroundingInferencer(None, released_checkpoint, device="cpu", batch_size=2)
         assert [r.expression for r in two(images[0], EXPRESSIONS)] == EXPRESSIONS
 
-    def test_the_same_twice_even_after_training_mode(self, inferencer, images):
-        first = inferencer(images, EXPRESSIONS)
-        inferencer.model.train()  # dropout and drop path would make every call differ
-        assert inferencer(images, EXPRESSIONS) == first
+    def test_repeated_calls_give_equal_results(self, inferencer, images):
+        assert not inferencer.model.training  # dropout would make every call differ
+        assert inferencer(images, EXPRESSIONS) == inferencer(images, EXPRESSIONS)
 
     def test_paths_and_arrays_agree(self, inferencer, images, tmp_path):
         path = tmp_path / "photo.png"
         Image.fromarray(images[0]).save(path)
         by_path, by_array = inferencer(path, "two dogs")[0], inferencer(images[0], "two dogs")[0]
-        assert by_path.boxes_xyxy == by_array.boxes_xyxy
-        assert by_path.masks == by_array.masks
+        assert by_path.candidates == by_array.candidates
         assert (by_path.image, by_array.image) == (str(path), "image-0")
 
-    def test_ids_differ(self, inferencer, images):
+    def test_expressions_that_look_alike_have_different_ids(self, inferencer, images):
         ids = [r.id for r in inferencer(images[0], ["The dogs", "the dogs", "dogs, the"])]
         assert len(set(ids)) == 3
 
@@ -189,14 +202,35 @@ class TestResults:
         strict = GroundingInferencer(None, released_checkpoint, device="cpu", score_thr=0.999)
         (nothing,), (something,) = strict(images[0], "dogs"), inferencer(images[0], "dogs")
         assert nothing.no_target
-        assert nothing.targets(strict.score_thr) == []
+        assert nothing.targets == []
         assert not something.no_target
-        chosen = something.targets(inferencer.score_thr)
-        assert chosen
+        assert something.targets
         # The merged mask holds at least the masks of the targets.
-        union = merge_rles([something.masks[i] for i in chosen], something.size)
-        missing = decode_masks([union])[0] & ~decode_masks([something.merged_mask])[0]
-        assert not missing.any()
+        union = np.any([target.mask for target in something], axis=0)
+        assert not (union & ~something.merged_mask).any()
+
+    @pytest.mark.parametrize("score_thr", [0.0, 0.3, 0.999])
+    def test_the_threshold_of_a_call_equals_that_of_a_model(
+        self, inferencer, released_checkpoint, images, score_thr
+    ):
+        options = {"model.postprocessor.score_thr": score_thr}
+        built = GroundingInferencer(None, released_checkpoint, device="cpu", options=options)
+        assert built.score_thr == score_thr
+        found = inferencer(images, EXPRESSIONS, score_thr=score_thr)
+        assert found == built(images, EXPRESSIONS)
+        assert inferencer.score_thr == LOW_THR
+
+    def test_eight_threads_with_thresholds_of_their_own(self, inferencer, images):
+        requests = [(images[n % 3], EXPRESSIONS[n % 3], n / 8) for n in range(8)] * 4
+
+        def ask(request):
+            image, expression, score_thr = request
+            return inferencer(image, expression, score_thr=score_thr)[0]
+
+        expected = [ask(request) for request in requests]
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(ask, requests)) == expected
+        assert len({result.no_target for result in expected}) == 2
 
     @pytest.mark.parametrize("text", ["斑马 🦓", "Ünïcödé ζέβρα", "x" * 5000])
     def test_any_words(self, inferencer, images, text):
@@ -215,7 +249,7 @@ class TestResults:
 
 
 class TestVisualize:
-    def test_one_picture_a_result(self, inferencer, images):
+    def test_draws_one_picture_for_each_result(self, inferencer, images):
         results = inferencer(images, EXPRESSIONS)
         pictures = inferencer.visualize(images, results)
         assert len(pictures) == 3
@@ -267,14 +301,14 @@ class TestFolders:
         tensor = torch.from_numpy(images[0]).permute(2, 0, 1)
         assert inferencer(tensor, "two dogs") == inferencer(images[0], "two dogs")
 
-    def test_draws_from_where_results_say(self, inferencer, folder, images):
+    def test_draws_the_images_that_the_results_name(self, inferencer, folder, images):
         results = inferencer(folder, "two dogs")
         drawn = inferencer.visualize(None, results)
         assert all(
             np.array_equal(a, b)
             for a, b in zip(drawn, inferencer.visualize(images, results), strict=True)
         )
-        with pytest.raises(ValueError, match="1 images for 3 results"):
+        with pytest.raises(ValueError, match="got 1 images for 3 results"):
             inferencer.visualize([images[0]], results)
 
 
@@ -283,7 +317,7 @@ def results_texts(results):
 
 
 class TestStream:
-    def test_goes_on_where_it_stopped(self, inferencer, images, tmp_path):
+    def test_resumes_after_the_last_whole_line(self, inferencer, images, tmp_path):
         out = tmp_path / "predictions.jsonl"
         request = (images, [EXPRESSIONS])
         begun = inferencer.stream(*request, out_file=out)
@@ -293,7 +327,7 @@ class TestStream:
         rest = list(inferencer.stream(*request, out_file=out))
         assert len(first) + len(rest) == 9
         assert [GroundingResult.from_dict(r, score_thr=LOW_THR) for r in read_predictions(out)] == [
-            replace(result, points_xy=[]) for result in inferencer(*request)
+            replace(result, points_xy=()) for result in inferencer(*request)
         ]
         assert list(inferencer.stream(*request, out_file=out)) == []
 
@@ -314,11 +348,21 @@ class TestStream:
 
     def test_refuses_a_file_of_another_threshold(self, released_checkpoint, images, tmp_path):
         out = tmp_path / "out.jsonl"
-        inferencer = GroundingInferencer(checkpoint=released_checkpoint, device="cpu")
-        list(inferencer.stream(images[0], "dogs", out_file=out))
-        inferencer.use_score_thr(0.5)
-        with pytest.raises(ValueError, match="begun with score_thr"):
-            list(inferencer.stream(images[0], "dogs", out_file=out))
+        usual, other = (
+            GroundingInferencer(checkpoint=released_checkpoint, device="cpu", score_thr=score_thr)
+            for score_thr in (None, 0.5)
+        )
+        list(usual.stream(images[0], "dogs", out_file=out))
+        with pytest.raises(ValueError, match=r"written with score_thr = 0\.7, this run has 0\.5"):
+            list(other.stream(images[0], "dogs", out_file=out))
+
+    def test_two_streams_into_one_file_are_refused(self, inferencer, images, tmp_path):
+        out = tmp_path / "out.jsonl"
+        first = inferencer.stream(images, "dogs", out_file=out)
+        next(first)
+        with pytest.raises(OutputInUseError, match=r"out\.jsonl is in use by process"):
+            list(inferencer.stream(images, "dogs", out_file=out))
+        assert len([*first]) == 2
 
 
 def test_a_huge_image_is_answered_in_its_own_pixels(inferencer, monkeypatch):
@@ -328,17 +372,17 @@ def test_a_huge_image_is_answered_in_its_own_pixels(inferencer, monkeypatch):
     monkeypatch.setattr("vgtoolbox.inference.inferencer.downscale_to_limit", shrink)
     reduced = inferencer(plain, "two dogs")[0]
     assert reduced.size == whole.size
-    assert all(mask["size"] == [100, 30] for mask in reduced.masks)
-    np.testing.assert_allclose(reduced.boxes_xyxy, whole.boxes_xyxy, atol=0.1)
+    assert all(mask["size"] == [100, 30] for mask in reduced.record["masks"])
+    np.testing.assert_allclose(boxes_of(reduced), boxes_of(whole), atol=0.1)
     assert inferencer.visualize(plain, [reduced])[0].ndim == 3
 
 
 def test_a_chat_notes_its_rounds(inferencer, images):
-    chat = inferencer.chat(images[0])
+    chat = GroundingChat(inferencer, images[0])
     answers = [chat.ask("two dogs"), chat.ask("the red circle")]
     assert chat.rounds == tuple(answers)
     assert_same(answers[1], inferencer(images[0], "the red circle")[0])
-    assert chat.take_back() == answers[1]
+    assert chat.undo() == answers[1]
     assert chat.rounds == (answers[0],)
 
 
@@ -348,5 +392,5 @@ def test_10_000_characters(inferencer, images):
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
 def test_a_threshold_is_a_probability(released_checkpoint, threshold):
-    with pytest.raises(ValueError, match=r"0\.\.1"):
+    with pytest.raises(ValueError, match="score_thr must be between 0 and 1"):
         GroundingInferencer(checkpoint=released_checkpoint, device="cpu", score_thr=threshold)

@@ -1,4 +1,4 @@
-"""What a call of the inferencer may ask for besides."""
+"""Options of a single call of the inferencer."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_a_call_may_have_its_own_threshold(inferencer, images):
     assert strict.score_thr == 0.999
     assert inferencer.score_thr == usual
     assert not inferencer(images[0], "two dogs")[0].no_target
-    with pytest.raises(ValueError, match=r"0\.\.1"):
+    with pytest.raises(ValueError, match="score_thr must be between 0 and 1"):
         inferencer(images[0], "two dogs", score_thr=2.0)
     assert inferencer.score_thr == usual
 
@@ -24,5 +24,5 @@ def test_tasks_and_topk(inferencer, images, tmp_path):
     out = tmp_path / "predictions.jsonl"
     list(inferencer.stream(images[0], "two dogs", out_file=out, topk=1))
     assert len(read_predictions(out)[0]["scores"]) == 1
-    with pytest.raises(ValueError, match="begun with topk = 1, this run has 2"):
+    with pytest.raises(ValueError, match="written with topk = 1, this run has 2"):
         list(inferencer.stream(images[0], "two dogs", out_file=out, topk=2))

@@ -115,6 +115,6 @@ def test_close_removes_all_files(responder, photo):
 def test_a_model_without_a_threshold(responder, photo, monkeypatch):
     inferencer = responder.inferencer("miniature")
     assert ask(responder, photo, score_thr=None).pictures
-    monkeypatch.setattr(inferencer.model, "postprocessor", None)
-    with pytest.raises(PageError, match="has no score threshold to set"):
+    monkeypatch.setattr(type(inferencer.model), "score_thr", None)
+    with pytest.raises(PageError, match="has no score threshold"):
         ask(responder, photo, score_thr=0.4)

@@ -1,25 +1,21 @@
-"""Several expressions about one image, one after the other, each with those before in view."""
+"""Conversation about one image, in which each question comes with the earlier rounds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from vgtoolbox.inference.inferencer import GroundingInferencer
 from vgtoolbox.inference.inputs.sources import ImageLike
-from vgtoolbox.inference.results.schemas import GroundingResult
-
-if TYPE_CHECKING:
-    from vgtoolbox.inference.inferencer import GroundingInferencer
+from vgtoolbox.inference.results.result import GroundingResult
 
 
 class GroundingChat:
     """A conversation about one image.
 
-    What was found in earlier rounds travels with a question as `rounds` of its record; a system
-    for several rounds reads it in its pipeline, any other answers each question by itself.
+    The results of earlier rounds are passed to the pipeline as `rounds` of the record. A system for
+    several rounds reads them there; any other system answers each question independently.
 
     Args:
-        inferencer: That answers.
-        image: As the inferencer takes it.
+        inferencer: Inferencer that answers the questions.
+        image: Image in any form that the inferencer accepts.
     """
 
     def __init__(self, inferencer: GroundingInferencer, image: ImageLike) -> None:
@@ -29,20 +25,20 @@ class GroundingChat:
 
     @property
     def rounds(self) -> tuple[GroundingResult, ...]:
-        """What was asked and answered so far; its masks are addressed by position."""
+        """Results so far; a later question refers to a round by its position."""
         return tuple(self._rounds)
 
     def ask(self, expression: str) -> GroundingResult:
-        """Ask what an expression names, and note the answer."""
+        """Find what an expression names and append the result to `rounds`."""
         (item,) = self._inferencer.preprocess([(self._image, expression)], rounds=self.rounds)
-        (result,) = self._inferencer.answer([item])
+        (result,) = self._inferencer.predict([item])
         self._rounds.append(result)
         return result
 
-    def take_back(self) -> GroundingResult:
-        """Forget the last round, and return it.
+    def undo(self) -> GroundingResult:
+        """Remove the last round and return it.
 
         Raises:
-            IndexError: Nothing was asked yet.
+            IndexError: There is no round.
         """
         return self._rounds.pop()

@@ -1,4 +1,4 @@
-"""Finding in images what expressions name, in a few lines of Python."""
+"""Find in images what expressions name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from mmengine.logging import print_log
 
 from vgtoolbox.engine.device import choose_device
-from vgtoolbox.inference.chat_session import GroundingChat
+from vgtoolbox.inference.batching import OnError, image_names, run_batches
 from vgtoolbox.inference.inputs.images import (
     MAX_PIXELS,
     ImageReader,
@@ -27,47 +27,55 @@ from vgtoolbox.inference.inputs.sources import ImageLike, is_one_image, list_ima
 from vgtoolbox.inference.loading import ConfigLike, load_grounder
 from vgtoolbox.inference.precision import Precision, PrecisionPolicy
 from vgtoolbox.inference.results.naming import safe_name
+from vgtoolbox.inference.results.prediction_log import PredictionLog, remaining_pairs
+from vgtoolbox.inference.results.result import GroundingResult, Outputs
 from vgtoolbox.inference.results.saving import save_result
-from vgtoolbox.inference.results.schemas import GroundingResult, Task
-from vgtoolbox.inference.streaming import OnError, image_names, stream_answers
 from vgtoolbox.registry import INFERENCERS
 from vgtoolbox.structures import PUBLISHED_SCORE_THR, GroundingDataSample
-from vgtoolbox.visualization import prediction_panel
+from vgtoolbox.utils.choices import check_fraction
 from vgtoolbox.visualization.drawing import RGBImage
 
 
 @dataclass(frozen=True)
 class PreparedPair:
-    """A pair on its way into the model.
+    """Input of the model for one pair.
 
     Attributes:
-        item: What the pipeline made of it: `inputs` and `data_samples`.
-        expression: As it was asked.
-        size: (H, W) of the original image, before it was made smaller for want of memory.
+        item: Output of the pipeline: `inputs` and `data_samples`.
+        expression: Expression as the user wrote it.
+        size: (H, W) of the original image, before it was downscaled to limit memory.
+        source: Image as it was given.
     """
 
     item: dict[str, Any]
     expression: str
     size: tuple[int, int]
+    source: ImageLike
 
 
 @INFERENCERS.register_module()
 class GroundingInferencer:
-    """A model ready to be asked: images and expressions in, results in original pixels out.
+    """A loaded model that finds what expressions name in images.
+
+    Calls do not change the model, so several threads can share one inferencer, each with its own
+    threshold.
 
     Args:
-        config: The name of a model of the zoo, a file, a config, or None for the one that a
-            released checkpoint carries.
-        checkpoint: Ours or a published one; None takes the weights of the named model, or leaves
-            them random, with a warning.
-        device: "auto" takes cuda, then mps, then cpu.
-        dtype: "auto" leaves the weights as they are; "float32", or "bfloat16" or "float16" for
-            half the memory, and on most accelerators half the time.
-        batch_size: Pairs that the model reads at once.
-        score_thr: Instances above it are targets, and none above it means no target; None keeps
-            the model's own.
-        max_pixels: Images with more are refused.
+        config: Name of a zoo model, path of a config file, or config. If `None`, the config that a
+            released checkpoint carries is used.
+        checkpoint: Checkpoint of vgtoolbox or a published one. If `None`, the weights of the named
+            model are used; without a name the weights are random, with a warning.
+        device: Device; "auto" takes cuda, then mps, then cpu.
+        dtype: Precision. "auto" keeps that of the weights; "bfloat16" and "float16" take half the
+            memory, and half the time on most accelerators.
+        batch_size: Number of pairs in a batch.
+        score_thr: Score above which a candidate is a target; without one the answer is "no target".
+            If `None`, the threshold of the model is used.
+        max_pixels: Maximum number of pixels of an image; larger ones are refused.
         options: Overrides of the config, by dotted key.
+
+    Raises:
+        ValueError: An argument is invalid, or `score_thr` is given for a model without scores.
 
     Example:
         >>> inferencer = GroundingInferencer("InstanceVG-tiny-shapes")
@@ -93,14 +101,15 @@ class GroundingInferencer:
         self.max_pixels = max_pixels
         loaded = load_grounder(config, checkpoint, options)
         self.config = loaded.config
-        self.arithmetic = PrecisionPolicy(dtype)
-        self.model = self.arithmetic.prepare(loaded.model).to(self.device)
+        self.precision_policy = PrecisionPolicy(dtype)
+        self.model = self.precision_policy.prepare(loaded.model).to(self.device).eval()
         self.pipeline, self.collate = loaded.pipeline, loaded.collate
-        self._made_by = {
+        self._origin = {
             "config": str(config) if isinstance(config, (str, Path)) else None,
             "checkpoint": None if checkpoint is None else str(checkpoint),
         }
-        self.score_thr = self.use_score_thr(score_thr)
+        self._score_thr = self.model.score_thr
+        self._score_thr = self._checked_score_thr(score_thr)
         print_log(f"inference on device: {self.device}", logger="current", level=logging.INFO)
 
     def __call__(
@@ -108,7 +117,7 @@ class GroundingInferencer:
         images: ImageLike | Iterable[ImageLike],
         expressions: Expressions,
         *,
-        tasks: Task = "auto",
+        tasks: Outputs = "auto",
         topk: int | None = None,
         score_thr: float | None = None,
         out_dir: str | Path | None = None,
@@ -116,33 +125,37 @@ class GroundingInferencer:
         """Find what each expression names.
 
         Args:
-            images: One or several: paths, folders, patterns, http(s) addresses, PIL images, uint8
-                RGB arrays (H, W, 3), tensors (3, H, W).
-            expressions: One, several, or several for each image; `pair_up` states the rule.
-            tasks: "auto", "box", "mask" or "both"; see `GroundingResult.reduced`.
-            topk: At most so many candidates a result, those of the highest scores.
-            score_thr: For this call; None keeps that of the inferencer.
-            out_dir: Write a PNG and a JSON of each result into this folder.
+            images: One or several images: paths, folders, patterns, http(s) URLs, PIL images, uint8
+                RGB arrays (H, W, 3) or tensors (3, H, W).
+            expressions: One expression, several, or several for each image; see `pair_up`.
+            tasks: Outputs to return: "auto", "box", "mask" or "both"; see
+                `GroundingResult.reduced`.
+            topk: Maximum number of candidates of a result. If `None`, all are returned.
+            score_thr: Score threshold of this call. If `None`, that of the inferencer is used.
+            out_dir: Folder for a PNG and a JSON of each result. If `None`, nothing is written.
 
         Returns:
-            One result a pair, in order.
+            One result for each pair, in order.
 
         Raises:
-            ValueError: The numbers do not fit, an image is broken, or an expression is empty.
-            FileNotFoundError: There is no such image.
+            ValueError: The counts of images and expressions do not match, an image is broken, or an
+                expression is empty.
+            FileNotFoundError: An image does not exist.
         """
-        usual = self.score_thr
-        if score_thr is not None:
-            self.use_score_thr(score_thr)
-        try:
-            pairs = pair_up(images, expressions)
-            results = list(stream_answers(self, pairs, tasks=tasks, topk=topk))
-        finally:
-            if score_thr is not None:
-                self.use_score_thr(usual)
+        pairs = pair_up(images, expressions)
+        results = list(
+            self._run(
+                pairs,
+                image_names(pairs),
+                range(len(pairs)),
+                tasks=tasks,
+                topk=topk,
+                score_thr=self._checked_score_thr(score_thr),
+            )
+        )
         if out_dir is not None:
-            for (image, _), result in zip(pairs, results, strict=True):
-                save_result(result, self.visualize([image], [result])[0], out_dir)
+            for result in results:
+                save_result(result, out_dir)
         return results
 
     def stream(
@@ -150,39 +163,64 @@ class GroundingInferencer:
         images: ImageLike | Iterable[ImageLike],
         expressions: Expressions,
         *,
-        tasks: Task = "auto",
+        tasks: Outputs = "auto",
         topk: int | None = None,
         out_file: str | os.PathLike[str] | None = None,
         on_error: OnError | None = None,
     ) -> Iterator[GroundingResult]:
-        """Find what expressions name, and give each result as soon as it is there.
+        """Find what expressions name, and yield each result as soon as it is available.
 
         Args:
-            images: As in a call.
-            expressions: As in a call.
-            tasks: As in a call.
-            topk: As in a call.
-            out_file: A `predictions.jsonl` that results are written to before they are given. What
-                it holds already is not done again, so that a run that was killed goes on.
-            on_error: Told image, expression and error of a pair that can not be read, in place of
-                an exception; the pair is not written, so that the next run tries it again.
+            images: Images, as in a call.
+            expressions: Expressions, as in a call.
+            tasks: Outputs, as in a call.
+            topk: Maximum number of candidates, as in a call.
+            out_file: A `predictions.jsonl` to which each result is appended before it is yielded.
+                Pairs that it already contains are skipped, so that a killed run resumes. If `None`,
+                nothing is written.
+            on_error: Function that is called with image name, expression and error of a pair that
+                cannot be read. The pair is not written, so the next run tries it again. If `None`,
+                the error is raised.
 
         Yields:
-            Results of what was not done yet, in order.
+            Results of the pairs that `out_file` did not contain, in order.
         """
         pairs = pair_up(images, expressions)
-        return stream_answers(
-            self, pairs, tasks=tasks, topk=topk, out_file=out_file, on_error=on_error
-        )
+        names = image_names(pairs)
+        score_thr = self._score_thr
+        if out_file is None:
+            yield from self._run(
+                pairs,
+                names,
+                range(len(pairs)),
+                tasks=tasks,
+                topk=topk,
+                score_thr=score_thr,
+                on_error=on_error,
+            )
+            return
+        settings = {**self.settings, "tasks": None if tasks == "auto" else tasks, "topk": topk}
+        with PredictionLog(out_file, settings) as log:
+            yield from self._run(
+                pairs,
+                names,
+                remaining_pairs(pairs, names, log.counts()),
+                tasks=tasks,
+                topk=topk,
+                score_thr=score_thr,
+                on_error=on_error,
+                log=log,
+            )
 
     @property
-    def made_by(self) -> dict[str, Any]:
-        """What its answers depend on, as plain values."""
-        return {**self._made_by, "score_thr": self.score_thr}
+    def score_thr(self) -> float:
+        """Score above which a candidate is a target, unless a call has its own threshold."""
+        return PUBLISHED_SCORE_THR if self._score_thr is None else self._score_thr
 
-    def chat(self, image: ImageLike) -> GroundingChat:
-        """Begin a conversation about one image."""
-        return GroundingChat(self, image)
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that results depend on, as plain values."""
+        return {**self._origin, "score_thr": self.score_thr}
 
     def preprocess(
         self,
@@ -195,54 +233,72 @@ class GroundingInferencer:
         """Decode the images of a batch and run the test pipeline on each pair.
 
         Args:
-            pairs: Of image and expression.
-            names: Of the images; None makes them from paths and positions.
-            rounds: What was asked and answered about the image before.
-            read: Decodes an image; None decodes each that follows itself once.
+            pairs: Pairs of image and expression.
+            names: Names of the images. If `None`, they are made from paths and positions.
+            rounds: Results of earlier rounds about the same image.
+            read: Function that decodes an image. If `None`, consecutive duplicates are decoded
+                once.
         """
         names = image_names(pairs) if names is None else names
         read = ImageReader(self.max_pixels) if read is None else read
         return [
-            _prepare(self.pipeline, read(image), (name, expression), rounds)
-            for (image, expression), name in zip(pairs, names, strict=True)
+            self._prepare(read(pair[0]), pair, name, rounds)
+            for pair, name in zip(pairs, names, strict=True)
         ]
 
     @torch.inference_mode()
-    def forward(self, prepared: Sequence[PreparedPair]) -> list[GroundingDataSample]:
-        """Run the model on what `preprocess` gave, as one batch."""
+    def forward(
+        self, prepared: Sequence[PreparedPair], *, score_thr: float | None = None
+    ) -> list[GroundingDataSample]:
+        """Run the model on prepared pairs as one batch.
+
+        Args:
+            prepared: Pairs from `preprocess`.
+            score_thr: Score threshold of this batch. If `None`, that of the inferencer is used.
+        """
         batch = self.collate([pair.item for pair in prepared])
-        with self.arithmetic.context(self.device):
-            return self.model.eval().test_step(batch)
+        score_thr = self._checked_score_thr(score_thr)
+        with self.precision_policy.context(self.device):
+            batch = self.model.data_preprocessor(batch, training=False)
+            return self.model.predict(batch["inputs"], batch["data_samples"], score_thr=score_thr)
 
     def postprocess(
         self,
         samples: Sequence[GroundingDataSample],
         prepared: Sequence[PreparedPair],
         *,
+        score_thr: float | None = None,
         seconds: float = 0.0,
     ) -> list[GroundingResult]:
-        """Turn samples with predictions into results in original pixels.
+        """Turn predictions into results in original pixels.
 
         Args:
-            samples: That `forward` gave.
-            prepared: That it was given.
-            seconds: That it took, by pair.
+            samples: Samples from `forward`.
+            prepared: Pairs that `forward` was given.
+            score_thr: Score threshold that `forward` was given.
+            seconds: Model time for each pair.
         """
         return [
             GroundingResult.from_data_sample(
-                sample, expression=pair.expression, score_thr=self.score_thr, seconds=seconds
+                sample,
+                expression=pair.expression,
+                score_thr=self.score_thr if score_thr is None else score_thr,
+                seconds=seconds,
+                source=pair.source,
             ).resized(pair.size)
             for sample, pair in zip(samples, prepared, strict=True)
         ]
 
-    def answer(self, prepared: Sequence[PreparedPair]) -> list[GroundingResult]:
-        """Run the model and return its results: `forward`, then `postprocess`."""
+    def predict(
+        self, prepared: Sequence[PreparedPair], *, score_thr: float | None = None
+    ) -> list[GroundingResult]:
+        """Run the model and return results: `forward`, then `postprocess`."""
         if not prepared:
             return []
         started = time.perf_counter()
-        samples = self.forward(prepared)
+        samples = self.forward(prepared, score_thr=score_thr)
         seconds = (time.perf_counter() - started) / len(prepared)
-        return self.postprocess(samples, prepared, seconds=seconds)
+        return self.postprocess(samples, prepared, score_thr=score_thr, seconds=seconds)
 
     def visualize(
         self,
@@ -252,60 +308,93 @@ class GroundingInferencer:
         """Draw results over their images.
 
         Args:
-            images: What the results were found in, one for all or one each; None reads them from
-                where the results say.
-            results: Of a call.
+            images: One image for all results, or one for each. If `None`, the images that the
+                results were found in.
+            results: Results of a call.
 
         Returns:
-            uint8 RGB arrays, with a caption above and below. Small images are enlarged, huge ones
-            reduced.
-        """
-        if images is None:
-            chosen: list[Any] = [result.image for result in results]
-        else:
-            chosen = list_images(images) * (len(results) if is_one_image(images) else 1)
-        if len(chosen) != len(results):
-            raise ValueError(f"{len(chosen)} images for {len(results)} results to draw over them")
-        pictures = []
-        for image, result in zip(chosen, results, strict=True):
-            picture = downscale_to_limit(read_image(image, max_pixels=self.max_pixels))
-            shown = result.resized((picture.shape[0], picture.shape[1])).to_dict()
-            pictures.append(prediction_panel(picture, shown, score_thr=result.score_thr))
-        return pictures
-
-    def use_score_thr(self, score_thr: float | None) -> float:
-        """Hand a threshold to the model, or learn the one that it has.
+            uint8 RGB arrays, with a caption above and below; see `GroundingResult.plot`.
 
         Raises:
-            ValueError: It is no probability, or the model has no threshold.
+            ValueError: The counts of images and results do not match.
         """
-        postprocessor: Any = getattr(self.model, "postprocessor", None)
+        if images is None:
+            return [result.plot() for result in results]
+        chosen = list_images(images) * (len(results) if is_one_image(images) else 1)
+        if len(chosen) != len(results):
+            raise ValueError(
+                f"expected one image for each result, got {len(chosen)} images for {len(results)} "
+                "results"
+            )
+        return [
+            result.plot(read_image(image, max_pixels=self.max_pixels))
+            for image, result in zip(chosen, results, strict=True)
+        ]
+
+    def _run(
+        self,
+        pairs: Sequence[Pair],
+        names: Sequence[str],
+        positions: Sequence[int],
+        *,
+        tasks: Outputs,
+        topk: int | None,
+        score_thr: float | None,
+        on_error: OnError | None = None,
+        log: PredictionLog | None = None,
+    ) -> Iterator[GroundingResult]:
+        """Yield the results of the pairs at `positions`, after appending them to `log`."""
+        read = ImageReader(self.max_pixels)  # across batches: one image may fill several
+        batches = run_batches(
+            pairs,
+            names,
+            positions,
+            prepare=lambda pair, name: self._prepare(read(pair[0]), pair, name),
+            predict=lambda prepared: self.predict(prepared, score_thr=score_thr),
+            batch_size=self.batch_size,
+            on_error=on_error,
+        )
+        for batch in batches:
+            results = [result.reduced(tasks=tasks, topk=topk) for result in batch]
+            if log is not None:
+                log.append([result.to_dict() for result in results])
+            yield from results
+
+    def _prepare(
+        self,
+        picture: RGBImage,
+        pair: Pair,
+        name: str,
+        rounds: Sequence[GroundingResult] = (),
+    ) -> PreparedPair:
+        """Run the pipeline on the decoded image of a pair."""
+        source, expression = pair
+        if not expression.strip():
+            raise ValueError(
+                f"the expression {expression!r} for {name} is empty; write what to look for"
+            )
+        record: dict[str, Any] = {
+            "image": downscale_to_limit(picture),
+            "img_path": name,
+            "sample_idx": 0,
+            "sample_id": safe_name(Path(name).stem, expression, unread=name),
+            "split": "",
+            "expressions": [expression],
+            "rounds": tuple(rounds),
+            "rng": np.random.default_rng(0),
+        }
+        size = (picture.shape[0], picture.shape[1])
+        return PreparedPair(self.pipeline(record), expression, size, source)
+
+    def _checked_score_thr(self, score_thr: float | None) -> float | None:
+        """Return the threshold that the model is given; `None` for a model without one."""
+        if self.model.score_thr is None:
+            if score_thr is not None:
+                raise ValueError(
+                    f"{type(self.model).__name__} has no score threshold; leave score_thr out"
+                )
+            return None
         if score_thr is None:
-            return getattr(postprocessor, "score_thr", PUBLISHED_SCORE_THR)
-        if not 0 <= score_thr <= 1:
-            raise ValueError(f"score_thr is a probability in 0..1, got {score_thr}")
-        if postprocessor is None or not hasattr(postprocessor, "score_thr"):
-            raise ValueError(f"{type(self.model).__name__} has no score threshold to set")
-        postprocessor.score_thr = self.score_thr = score_thr
+            return self._score_thr
+        check_fraction("score_thr", score_thr)
         return score_thr
-
-
-def _prepare(
-    pipeline: Callable[[dict[str, Any]], Any],
-    picture: RGBImage,
-    pair: tuple[str, str],
-    rounds: Sequence[GroundingResult],
-) -> PreparedPair:
-    """Run a pipeline on a picture and the (name, expression) that belong to it."""
-    name, expression = pair
-    record: dict[str, Any] = {
-        "image": downscale_to_limit(picture),
-        "img_path": name,
-        "sample_idx": 0,
-        "sample_id": safe_name(Path(name).stem, expression, unread=name),
-        "split": "",
-        "expressions": [expression],
-        "rounds": tuple(rounds),
-        "rng": np.random.default_rng(0),
-    }
-    return PreparedPair(pipeline(record), expression, (picture.shape[0], picture.shape[1]))

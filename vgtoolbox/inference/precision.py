@@ -1,4 +1,4 @@
-"""In which precision an inferencer computes."""
+"""Precision policy of the inferencer."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import Literal, TypeVar, get_args
 import torch
 from torch import nn
 
+from vgtoolbox.utils.choices import check_choice
+
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Model = TypeVar("Model", bound=nn.Module)
 _HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class PrecisionPolicy:
-    """The precision of a model, and the context that it computes in.
+    """Precision of a model's weights, and the context that its forward pass runs in.
 
     Args:
-        name: "auto" leaves the weights as config and checkpoint have them; "float32" widens them;
-            a half stores matrices in it and computes under autocast, by which norms and sums stay
-            in float32.
+        name: "auto" keeps the weights as config and checkpoint have them; "float32" converts them;
+            "bfloat16" and "float16" store matrices in that type and compute under autocast, which
+            keeps norms and sums in float32.
 
     Raises:
-        ValueError: An unknown name.
+        ValueError: The name is unknown.
     """
 
     def __init__(self, name: Precision = "auto") -> None:
-        if name not in get_args(Precision):
-            raise ValueError(f"dtype must be one of {', '.join(get_args(Precision))}, got {name!r}")
+        check_choice("dtype", name, get_args(Precision))
         self.name: Precision = name
         self._half = _HALVES.get(name)
 
@@ -47,7 +48,7 @@ class PrecisionPolicy:
 
 
 def store_matrices(model: nn.Module, dtype: torch.dtype) -> None:
-    """Keep what autocast would cast in every pass in that precision from the start."""
+    """Store the matrices that autocast would otherwise convert in every forward pass."""
     for module in model.modules():
         if type(module) in (nn.Linear, nn.Conv2d, nn.ConvTranspose2d):
             module.to(dtype)

@@ -16,8 +16,7 @@ from PIL import Image
 from vgtoolbox.inference.attention import attention_maps
 from vgtoolbox.inference.inferencer import GroundingInferencer
 from vgtoolbox.inference.inputs.images import downscale_to_limit, read_image
-from vgtoolbox.inference.results.schemas import GroundingResult
-from vgtoolbox.visualization import prediction_panel
+from vgtoolbox.inference.results.result import GroundingResult
 from vgtoolbox.visualization.drawing import RGBImage, stack
 from vgtoolbox.visualization.heat import draw_heat
 from vgtoolbox.visualization.overlay import Layer
@@ -80,7 +79,6 @@ class Responder:
         self.limits = limits or Limits()
         self._lock = threading.Lock()
         self._loaded: tuple[str, GroundingInferencer] | None = None
-        self._usual_thr = 0.0  # of the loaded model, whatever visitors set
         self._folder = Path(tempfile.mkdtemp(prefix="vgtoolbox-web-"))
         self._kept: deque[Path] = deque()
 
@@ -111,23 +109,26 @@ class Responder:
         path = self._check_file(image_file)
         with self._lock:
             inferencer = self._load(model)
-            wanted_thr = self._usual_thr if score_thr is None else score_thr
             try:
-                if wanted_thr != inferencer.score_thr:  # a model may have none to set
-                    inferencer.use_score_thr(wanted_thr)
                 picture = read_image(path, max_pixels=self.limits.pixels)
                 pairs = [(picture, expression) for expression in expressions]
                 prepared = inferencer.preprocess(pairs, names=[path.name] * len(pairs))
+                results = [
+                    result
+                    for pair in prepared
+                    for result in inferencer.predict([pair], score_thr=score_thr)
+                ]
             except (OSError, ValueError) as error:
                 raise PageError(self._public(str(error), path)) from error
-            results = [result for pair in prepared for result in inferencer.answer([pair])]
             ground = [downscale_to_limit(picture, _SHOWN_PIXELS)] * len(results)
             if attention:
                 maps = attention_maps(inferencer, prepared)
                 if maps is None:
                     raise PageError(f"{model} has no attention map")
                 ground = [draw_heat(g, m) for g, m in zip(ground, maps, strict=True)]
-        pictures = [_draw(*pair, layers) for pair in zip(ground, results, strict=True)]
+        pictures = [
+            result.plot(image, layers=layers) for image, result in zip(ground, results, strict=True)
+        ]
         return self._pack(results, pictures)
 
     def inferencer(self, model: str) -> GroundingInferencer:
@@ -145,7 +146,6 @@ class Responder:
                 raise PageError(f"no model {name!r}; there are {', '.join(self.models)}")
             self._loaded = None  # two models at once may be more than the device holds
             self._loaded = (name, self.models[name]())
-            self._usual_thr = self._loaded[1].score_thr
         return self._loaded[1]
 
     def _read_expressions(self, text: str) -> list[str]:
@@ -203,24 +203,18 @@ class Responder:
         )
 
 
-def _draw(ground: RGBImage, result: GroundingResult, layers: Collection[Layer]) -> RGBImage:
-    shown = result.resized((ground.shape[0], ground.shape[1]))
-    record = {**shown.to_dict(), "points_xy": shown.points_xy}
-    return prediction_panel(ground, record, score_thr=result.score_thr, layers=layers)
-
-
 def _verdict(result: GroundingResult) -> str:
     shown = result.expression if len(result.expression) < 80 else f"{result.expression[:79]}…"
     if result.no_target:
         return f"“{shown}”: no target in this picture (existence {result.existence:.2f})"
-    count = len(result.targets())
+    count = len(result)
     found = "a mask, no single instance" if count == 0 else f"{count} found"
     return f"“{shown}”: {found} (existence {result.existence:.2f})"
 
 
 def _rows(result: GroundingResult) -> list[Row]:
     rows: list[Row] = []
-    for number, index in enumerate(result.targets(), start=1):
-        corners = [round(value, 1) for value in result.boxes_xyxy[index]]
-        rows.append([result.expression, number, round(result.scores[index], 3), *corners])
+    for number, target in enumerate(result, start=1):
+        corners = [round(value, 1) for value in target.box_xyxy]
+        rows.append([result.expression, number, round(target.score, 3), *corners])
     return rows

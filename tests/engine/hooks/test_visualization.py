@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from vgtoolbox.engine import build_runner
 from vgtoolbox.engine.hooks import GroundingVisualizationHook
 from vgtoolbox.engine.runner import prepared
+from vgtoolbox.models.grounders.base import BaseGrounder
 from vgtoolbox.structures import GroundingDataSample, encode_masks
 
 SIZE = (40, 60)
@@ -38,6 +39,13 @@ def sample(tmp_path):
     )
 
 
+class ThresholdGrounder(BaseGrounder):
+    """A grounder that has nothing but the threshold that the hook reads."""
+
+    score_thr = 0.5
+    loss = predict = tensor = None
+
+
 @pytest.fixture
 def runner(tmp_path):
     visualizer = Visualizer(
@@ -45,9 +53,11 @@ def runner(tmp_path):
         vis_backends=[{"type": "LocalVisBackend"}],
         save_dir=str(tmp_path / "vis"),
     )
-    model = SimpleNamespace(postprocessor=SimpleNamespace(score_thr=0.5))
     return SimpleNamespace(
-        visualizer=visualizer, model=model, epoch=2, val_dataloader=DataLoader(range(10))
+        visualizer=visualizer,
+        bare_model=ThresholdGrounder(),
+        epoch=2,
+        val_dataloader=DataLoader(range(10)),
     )
 
 

@@ -18,14 +18,13 @@ from vgtoolbox.inference.inputs.pairing import chunks, pair_up
         (["i", "j"], [[], ["c"]], [("j", "c")]),
         ("i", [["a", "b"]], [("i", "a"), ("i", "b")]),
         ([], "a", []),
-        ("i", [], []),
     ],
 )
-def test_the_rule(images, expressions, pairs):
+def test_pairs(images, expressions, pairs):
     assert pair_up(images, expressions) == pairs
 
 
-def test_a_folder_is_several_whatever_it_holds(tmp_path):
+def test_a_folder_counts_as_several_images(tmp_path):
     (tmp_path / "only.jpg").touch()
     with pytest.raises(ValueError, match="1 images and 2 expressions"):
         pair_up(tmp_path, ["a", "b"])
@@ -33,8 +32,8 @@ def test_a_folder_is_several_whatever_it_holds(tmp_path):
 
 
 @pytest.mark.parametrize("expressions", [[1], [["a", 2]], [None, "a"]])
-def test_what_is_no_text_is_named(expressions):
-    with pytest.raises(TypeError, match="an expression is a text"):
+def test_expressions_that_are_not_texts_are_shown(expressions):
+    with pytest.raises(TypeError, match="an expression must be a text"):
         pair_up(["i", "j"], expressions)
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from pycocotools.coco import COCO
 
 from vgtoolbox.inference import GroundingResult, coco_dataset
 from vgtoolbox.inference.results.exporters import labelstudio_rle
-from vgtoolbox.structures import decode_masks, encode_masks
+from vgtoolbox.structures import encode_masks
 
 SIZE = (60, 80)
 
@@ -21,16 +22,17 @@ def make_result(**changes):
         "id": "photo-it",
         "image": "photo.jpg",
         "expression": "it",
-        "size": SIZE,
+        "size": list(SIZE),
         "boxes_xyxy": [[20.0, 10, 60, 30], [0, 40, 10, 50], [0, 0, 5, 5]],
         "scores": [0.8, 0.9, 0.1],
         "masks": encode_masks(masks),
         "merged_mask": encode_masks(masks[:2].any(0, keepdim=True))[0],
         "no_target": False,
         "existence": 0.95,
-        "points_xy": [[40.0, 20.0], [5.0, 45.0], [2.0, 2.0]],
+        "text": None,
     }
-    return GroundingResult(**(values | changes))
+    points = ((40.0, 20.0), (5.0, 45.0), (2.0, 2.0))
+    return GroundingResult({**values, **changes}, points_xy=points)
 
 
 NOTHING = {"no_target": True, "scores": [0.1, 0.2, 0.1], "existence": 0.1}
@@ -59,7 +61,7 @@ class TestCoco:
         assert best["bbox"] == [0, 40, 10, 10]
         assert (best["area"], best["image_id"], best["score"]) == (100, 7, 0.9)
         assert second["bbox"] == [20, 10, 40, 20]
-        assert second["segmentation"] == make_result().masks[0]
+        assert second["segmentation"] == make_result().candidates[0].rle
 
     def test_boxes_alone(self):
         (entry,) = make_result(masks=[], scores=[0.8, 0.1, 0.1]).to_coco()
@@ -127,11 +129,12 @@ class TestResized:
     def test_boxes_points_and_masks_scale(self):
         large = make_result().resized((180, 160))
         assert large.size == (180, 160)
-        assert large.boxes_xyxy[0] == [40, 30, 120, 90]
-        assert large.points_xy[0] == [80, 60]
-        assert large.masks[0]["size"] == [180, 160]
-        assert decode_masks([large.masks[0]]).sum() == 6 * 800
-        assert large.merged_mask["size"] == [180, 160]
+        first = large.candidates[0]
+        assert first.box_xyxy == (40, 30, 120, 90)
+        assert first.point == (80, 60)
+        assert first.mask.shape == (180, 160)
+        assert first.mask.sum() == 6 * 800
+        assert large.merged_mask.shape == (180, 160)
 
     def test_and_back(self):
         result = make_result()
@@ -139,6 +142,8 @@ class TestResized:
         assert result.resized(SIZE) is result
 
     def test_without_masks_and_candidates(self):
-        empty = make_result(boxes_xyxy=[], scores=[], masks=[], merged_mask=None, points_xy=[])
-        assert empty.resized((6, 8)).boxes_xyxy == []
-        assert empty.dense_masks().shape == (0, *SIZE)
+        empty = replace(
+            make_result(boxes_xyxy=[], scores=[], masks=[], merged_mask=None), points_xy=()
+        )
+        assert empty.resized((6, 8)).candidates == []
+        assert empty.resized((6, 8)).size == (6, 8)

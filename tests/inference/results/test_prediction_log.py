@@ -22,7 +22,7 @@ def path(tmp_path):
 def test_grows_over_several_runs(path):
     for run in range(3):
         with PredictionLog(path, {}) as log:
-            assert log.done() == Counter({("i", str(n)): 1 for n in range(run)})
+            assert log.counts() == Counter({("i", str(n)): 1 for n in range(run)})
             log.append([record("i", str(run))])
     assert [line["expression"] for line in read_predictions(path)] == ["0", "1", "2"]
 
@@ -39,7 +39,7 @@ def test_a_torso_is_cut_off(path, kept):
     path.parent.mkdir()
     path.write_text(line * 2 + line[: min(kept, len(line) - 1)])
     with PredictionLog(path, {}) as log:
-        assert log.done() == {("i", "a" * 80): 2}
+        assert log.counts() == {("i", "a" * 80): 2}
         log.append([record("j", "b")])
     assert len(read_predictions(path)) == 3
 
@@ -48,28 +48,28 @@ def test_a_torso_longer_than_a_block(path):
     path.parent.mkdir()
     path.write_text("{" * 200_000)
     with PredictionLog(path, {}) as log:
-        assert not log.done()
+        assert not log.counts()
     assert path.read_text() == ""
 
 
-def test_no_other_model_goes_on(path):
+def test_other_settings_are_refused(path):
     with PredictionLog(path, {"checkpoint": "a.pth", "score_thr": 0.5}) as log:
         log.append([record("i", "a")])
     with (
-        pytest.raises(ValueError, match=r"begun with checkpoint = 'a\.pth'.*'b\.pth'"),
+        pytest.raises(ValueError, match=r"written with checkpoint = 'a\.pth'.*'b\.pth'"),
         PredictionLog(path, {"checkpoint": "b.pth", "score_thr": 0.5}),
     ):
         raise AssertionError("not reached")
     path.unlink()
     with PredictionLog(path, {"checkpoint": "b.pth"}) as log:
-        assert not log.done()
+        assert not log.counts()
 
 
 def test_a_broken_line_is_named(path):
     path.parent.mkdir()
     path.write_text("no json\n")
     with PredictionLog(path, {}) as log, pytest.raises(ValueError, match="line 1 is not JSON"):
-        log.done()
+        log.counts()
 
 
 def test_is_written_to_in_its_block_only(path):

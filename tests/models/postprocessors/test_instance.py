@@ -222,8 +222,8 @@ def test_half_precision_outputs_are_taken():
     [
         ({"merged_mask": "global"}, "merged_mask must be .* got 'global'"),
         ({"frame": "padded"}, "frame must be 'original' or 'input', got 'padded'"),
-        ({"score_thr": 70}, "score_thr must lie between 0 and 1, got 70"),
-        ({"nms_thr": -0.1}, "nms_thr must lie between 0 and 1"),
+        ({"score_thr": 70}, "score_thr must be between 0 and 1, got 70"),
+        ({"nms_thr": -0.1}, "nms_thr must be between 0 and 1"),
     ],
 )
 def test_unknown_options(option, message):

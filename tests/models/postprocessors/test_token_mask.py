@@ -80,8 +80,8 @@ def test_probabilities_and_logits_differ_between_pixels():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mask_thr": 1.0}, "mask_thr must lie"),
-        ({"existence_thr": 50}, "existence_thr must lie between 0 and 1, got 50"),
+        ({"mask_thr": 1.0}, "mask_thr must be between"),
+        ({"existence_thr": 50}, "existence_thr must be between 0 and 1, got 50"),
         ({"resize": "nearest"}, "resize must be"),
     ],
 )

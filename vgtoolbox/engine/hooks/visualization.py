@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 
 from vgtoolbox.datasets import LoadImage
 from vgtoolbox.evaluation import prediction_record
+from vgtoolbox.models.grounders.base import BaseGrounder
 from vgtoolbox.registry import HOOKS
 from vgtoolbox.structures import PUBLISHED_SCORE_THR, GroundingDataSample
 from vgtoolbox.visualization import Overlay, prediction_panel, target_panel
@@ -88,10 +89,11 @@ class GroundingVisualizationHook(Hook):
         runner.visualizer.add_image(f"val-{name}", picture, runner.epoch)
 
     def _draw(self, runner: Runner, sample: GroundingDataSample) -> RGBImage:
-        postprocessor: Any = getattr(runner.model, "postprocessor", None)
         score_thr = self.score_thr
+        if score_thr is None and isinstance(runner.bare_model, BaseGrounder):
+            score_thr = runner.bare_model.score_thr
         if score_thr is None:
-            score_thr = getattr(postprocessor, "score_thr", PUBLISHED_SCORE_THR)
+            score_thr = PUBLISHED_SCORE_THR
         # Read again: what the model saw has another size, and may have lost its margins.
         image = LoadImage()({"img_path": sample.img_path})["image"].as_subclass(torch.Tensor)
         picture = image.permute(1, 2, 0).contiguous().numpy()

@@ -1,4 +1,4 @@
-"""Which expression is asked of which image."""
+"""Pair images with expressions."""
 
 from __future__ import annotations
 
@@ -13,42 +13,60 @@ Item = TypeVar("Item")
 
 
 def pair_up(images: ImageLike | Iterable[ImageLike], expressions: Expressions) -> list[Pair]:
-    """Pair images with expressions, by one rule.
+    """Pair images with expressions.
 
-    - one expression goes with all images, and one image with all expressions;
-    - otherwise there are as many of one as of the other, and they go together in order;
-    - a list of expressions in the place of one is asked of the one image: `[["a", "b"]]` asks both
-      of every image, `[["a", "b"], ["c"]]` is a list for each of two images.
+    - One expression is paired with all images, and one image with all expressions.
+    - Otherwise the counts must be equal, and they are paired in order.
+    - A list of expressions in place of one is paired with the one image: `[["a", "b"]]` pairs both
+      with every image, `[["a", "b"], ["c"]]` is a list for each of two images.
 
     Args:
-        images: One or several, as `list_images` takes them; a folder or a pattern is several.
-        expressions: One, several, or several for each.
+        images: One or several images, as `list_images` accepts them. A folder or a pattern counts
+            as several.
+        expressions: One expression, several, or several for each image.
 
     Returns:
-        The pairs, all of an image one after the other.
+        The pairs; those of an image follow each other.
 
     Raises:
-        ValueError: The numbers do not fit.
+        ValueError: The counts do not match, or there is no expression.
+        TypeError: An expression is not a text.
     """
     left = list_images(images)
-    one_expression = isinstance(expressions, str)
-    right = [[expressions]] if isinstance(expressions, str) else [*map(_as_list, expressions)]
-    nested = not one_expression and any(not isinstance(entry, str) for entry in expressions)
-    if is_one_image(images) and not nested:
+    right, is_nested = _expression_lists(expressions)
+    if is_one_image(images) and not is_nested:
         left *= len(right)
-    if one_expression or (nested and len(right) == 1):
+    if isinstance(expressions, str) or (is_nested and len(right) == 1):
         right *= len(left)
     if len(left) != len(right):
         raise ValueError(
-            f"{len(left)} images and {len(right)} expressions do not pair up: give one image for "
-            "all expressions, one expression for all images, as many of one as of the other, or "
-            "[[...]], a list in a list, to ask every expression of every image"
+            f"expected equal counts of images and expressions, got {len(left)} images and "
+            f"{len(right)} expressions; give one image for all expressions, one expression for all "
+            "images, or a list in a list, [[...]], to pair every expression with every image"
         )
-    return [(i, text) for i, texts in zip(left, right, strict=True) for text in texts]
+    return [(image, text) for image, texts in zip(left, right, strict=True) for text in texts]
+
+
+def _expression_lists(expressions: Expressions) -> tuple[list[list[str]], bool]:
+    """Return a list of texts for each entry, and whether an entry was itself a list."""
+    if isinstance(expressions, str):
+        return [[expressions]], False
+    if not isinstance(expressions, Iterable) or isinstance(expressions, bytes):
+        raise TypeError(
+            f"expressions must be a text or a list of texts, got {type(expressions).__name__}"
+        )
+    entries = list(expressions)
+    lists = [_as_list(entry) for entry in entries]
+    if not any(lists):
+        raise ValueError(
+            "expressions must contain at least one text, got an empty list; for example "
+            'expressions="the red circle"'
+        )
+    return lists, any(not isinstance(entry, str) for entry in entries)
 
 
 def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Cut a sequence into parts of `size`; the last may be shorter."""
+    """Split a sequence into parts of `size`; the last part may be shorter."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
@@ -60,4 +78,6 @@ def _as_list(entry: Any) -> list[str]:
         texts = list(entry)
         if all(isinstance(text, str) for text in texts):
             return texts
-    raise TypeError(f"an expression is a text, or a list of texts for one image, got {entry!r}")
+    raise TypeError(
+        f"an expression must be a text, or a list of texts for one image, got {entry!r}"
+    )

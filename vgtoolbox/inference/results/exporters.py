@@ -2,114 +2,80 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vgtoolbox.structures import decode_masks, rle_areas
+from vgtoolbox.evaluation import PredictionRecord
+from vgtoolbox.inference.results.target import Target
+from vgtoolbox.structures import rle_areas
 
 if TYPE_CHECKING:
     from supervision import Detections
 
-    from vgtoolbox.inference.results.schemas import GroundingResult
-
-_CATEGORY = "target"
-# Label Studio's run lengths: of the bits that a length may take, each block names one of four.
+TARGET_CATEGORY = "target"
+# Label Studio's run lengths: each block names one of four sizes for its length.
 _WORD_BITS = 8
 _LENGTH_BITS = (3, 4, 8, 16)
-_CHANNELS = 4  # it stores a mask as an RGBA picture
+_CHANNELS = 4  # a mask is stored as an RGBA image
 
 
 def coco_annotations(
-    result: GroundingResult, *, image_id: int = 0, category_id: int = 1
+    record: PredictionRecord, targets: Sequence[Target], *, image_id: int, category_id: int
 ) -> list[dict[str, Any]]:
-    """Return the targets as COCO results: what `COCO.loadRes` reads, and `expression` besides."""
+    """Return targets as COCO results, which `COCO.loadRes` reads, plus the key `expression`."""
     annotations = []
-    for index in result.targets():
-        x1, y1, x2, y2 = result.boxes_xyxy[index]
+    for target in targets:
+        x1, y1, x2, y2 = target.box_xyxy
         annotation: dict[str, Any] = {
             "image_id": image_id,
             "category_id": category_id,
             "bbox": [x1, y1, x2 - x1, y2 - y1],
             "area": (x2 - x1) * (y2 - y1),
             "iscrowd": 0,
-            "score": result.scores[index],
-            "expression": result.expression,
+            "score": target.score,
+            "expression": record["expression"],
         }
-        if result.masks:
-            annotation["segmentation"] = result.masks[index]
-            annotation["area"] = float(rle_areas([result.masks[index]])[0])
+        if target.rle is not None:
+            annotation["segmentation"] = target.rle
+            annotation["area"] = float(rle_areas([target.rle])[0])
         annotations.append(annotation)
     return annotations
 
 
-def coco_dataset(results: Iterable[GroundingResult]) -> dict[str, Any]:
-    """Return a COCO file of all results: an image once, an annotation for each target.
+def supervision_detections(record: PredictionRecord, targets: Sequence[Target]) -> Detections:
+    """Return targets as `supervision.Detections`, with the expression in `data`.
 
-    What was asked and found absent stands under `expressions`, which COCO does not know.
+    Raises:
+        ImportError: supervision is not installed.
     """
-    images: dict[str, dict[str, Any]] = {}
-    annotations: list[dict[str, Any]] = []
-    asked = []
-    numbers = itertools.count(1)
-    for result in results:
-        height, width = result.size
-        entry = images.setdefault(
-            result.image,
-            {
-                "id": len(images) + 1,
-                "file_name": result.image,
-                "height": height,
-                "width": width,
-            },
-        )
-        found = [{"id": next(numbers), **a} for a in result.to_coco(image_id=entry["id"])]
-        annotations += found
-        asked.append(
-            {
-                "image_id": entry["id"],
-                "expression": result.expression,
-                "annotation_ids": [annotation["id"] for annotation in found],
-                "no_target": result.no_target,
-            }
-        )
-    return {
-        "images": list(images.values()),
-        "annotations": annotations,
-        "categories": [{"id": 1, "name": _CATEGORY}],
-        "expressions": asked,
-    }
-
-
-def supervision_detections(result: GroundingResult) -> Detections:
-    """Return the targets as `supervision.Detections`; the expression is in `data`."""
     try:
         import supervision
     except ImportError as error:
         raise ImportError(
             "to_supervision needs the package supervision: pip install 'vgtoolbox[demo]'"
         ) from error
-    chosen = result.targets()
-    boxes = np.array([result.boxes_xyxy[index] for index in chosen], np.float32).reshape(-1, 4)
+    masks = [target.mask for target in targets]
+    has_masks = bool(record["masks"])
+    height, width = record["size"]
     return supervision.Detections(
-        xyxy=boxes,
-        mask=result.dense_masks() if result.masks else None,
-        confidence=np.array([result.scores[index] for index in chosen], np.float32),
-        class_id=np.zeros(len(chosen), int),
-        data={"class_name": np.array([result.expression] * len(chosen), dtype=object)},
+        xyxy=np.array([target.box_xyxy for target in targets], np.float32).reshape(-1, 4),
+        mask=np.array(masks, bool).reshape(-1, height, width) if has_masks else None,
+        confidence=np.array([target.score for target in targets], np.float32),
+        class_id=np.zeros(len(targets), int),
+        data={"class_name": np.array([record["expression"]] * len(targets), dtype=object)},
     )
 
 
-def labelstudio_task(result: GroundingResult) -> dict[str, Any]:
+def labelstudio_task(record: PredictionRecord, targets: Sequence[Target]) -> dict[str, Any]:
     """Return a task with a prediction: a rectangle for each target, and a brush for its mask.
 
-    The labelling interface that it is for has `<Image name="image" value="$image"/>`, with
-    `<RectangleLabels name="box">` and `<BrushLabels name="mask">` that know the label "target".
+    The labeling interface needs `<Image name="image" value="$image"/>`, and
+    `<RectangleLabels name="box">` and `<BrushLabels name="mask">` with the label "target".
     """
-    height, width = result.size
+    height, width = record["size"]
     common = {
         "to_name": "image",
         "original_width": width,
@@ -117,56 +83,43 @@ def labelstudio_task(result: GroundingResult) -> dict[str, Any]:
         "image_rotation": 0,
     }
     regions: list[dict[str, Any]] = []
-    for index in result.targets():
-        x1, y1, x2, y2 = result.boxes_xyxy[index]
-        rectangle = {
-            "x": 100 * x1 / width,
-            "y": 100 * y1 / height,
-            "width": 100 * (x2 - x1) / width,
-            "height": 100 * (y2 - y1) / height,
-            "rotation": 0,
-            "rectanglelabels": [_CATEGORY],
-        }
-        name = f"{result.id}-{index}"
-        scored = {**common, "score": result.scores[index]}
-        regions.append(
-            {
-                **scored,
-                "id": name,
-                "type": "rectanglelabels",
-                "from_name": "box",
-                "value": rectangle,
-            }
-        )
-        if result.masks:
-            mask = decode_masks([result.masks[index]], result.size)[0].numpy()
-            brush = {
-                "format": "rle",
-                "rle": labelstudio_rle(mask),
-                "brushlabels": [_CATEGORY],
-            }
-            regions.append(
-                {
-                    **scored,
-                    "id": f"{name}-mask",
-                    "type": "brushlabels",
-                    "from_name": "mask",
-                    "value": brush,
-                }
-            )
-    prediction = {"model_version": "vgtoolbox", "score": result.existence, "result": regions}
+    for index, target in enumerate(targets):
+        scored = {**common, "score": target.score}
+        name = f"{record['id']}-{index}"
+        regions.append({**scored, "id": name, **_rectangle(target, height, width)})
+        if target.mask is not None:
+            regions.append({**scored, "id": f"{name}-mask", **_brush(target.mask)})
+    prediction = {"model_version": "vgtoolbox", "score": record["existence"], "result": regions}
     return {
-        "data": {"image": result.image, "expression": result.expression},
+        "data": {"image": record["image"], "expression": record["expression"]},
         "predictions": [prediction],
     }
 
 
-def labelstudio_rle(mask: NDArray[np.bool_]) -> list[int]:
-    """Encode a mask (H, W) as Label Studio stores it, which is not COCO's encoding.
+def _rectangle(target: Target, height: int, width: int) -> dict[str, Any]:
+    x1, y1, x2, y2 = target.box_xyxy
+    value = {
+        "x": 100 * x1 / width,
+        "y": 100 * y1 / height,
+        "width": 100 * (x2 - x1) / width,
+        "height": 100 * (y2 - y1) / height,
+        "rotation": 0,
+        "rectanglelabels": [TARGET_CATEGORY],
+    }
+    return {"type": "rectanglelabels", "from_name": "box", "value": value}
 
-    A header (number of values, bits of a value, the four sizes that a length may have), then runs:
-    a bit that says "repeated", the length's size, the length less one, and the value. The format is
-    @thi.ng/rle-pack's; values are those of an RGBA picture, row by row.
+
+def _brush(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    value = {"format": "rle", "rle": labelstudio_rle(mask), "brushlabels": [TARGET_CATEGORY]}
+    return {"type": "brushlabels", "from_name": "mask", "value": value}
+
+
+def labelstudio_rle(mask: NDArray[np.bool_]) -> list[int]:
+    """Encode a mask (H, W) in Label Studio's encoding, which differs from COCO's.
+
+    The format is that of @thi.ng/rle-pack: a header (number of values, bits per value, the four
+    possible sizes of a length), then runs: a bit for "repeated", the size of the length, the length
+    minus one, and the value. Values are those of an RGBA image, row by row.
     """
     values = mask.reshape(-1)
     bits = [f"{values.size * _CHANNELS:032b}", f"{_WORD_BITS - 1:05b}"]

@@ -1,4 +1,4 @@
-"""File names from free text."""
+"""Make file names from free text."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _HASH_LENGTH = 8
 
 
 def safe_name(*parts: str, unread: str = "") -> str:
-    """Return a name for a file that any file system takes, different for different parts.
+    """Return a file name that is valid on any file system and differs for different parts.
 
-    Letters and digits of any script stay, the rest becomes "-"; long text is cut. A short hash of
-    the whole tells apart what looks the same after that.
+    Letters and digits of any script are kept, other characters become "-", and long text is cut.
+    A short hash of all parts distinguishes names that look the same after that.
 
     Args:
-        parts: What the name shows.
-        unread: What it only differs by, as the folder of a file.
+        parts: Texts that the name shows.
+        unread: Text that only changes the hash, such as the folder of a file.
     """
-    told_apart = (*parts, unread) if unread else parts
-    digest = hashlib.sha256("\0".join(told_apart).encode(errors="surrogatepass")).hexdigest()[
+    hashed = (*parts, unread) if unread else parts
+    digest = hashlib.sha256("\0".join(hashed).encode(errors="surrogatepass")).hexdigest()[
         :_HASH_LENGTH
     ]
     normal = (unicodedata.normalize("NFC", part).lower() for part in parts)

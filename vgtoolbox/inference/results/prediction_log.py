@@ -1,4 +1,4 @@
-"""`predictions.jsonl` that grows by a line at a time, and outlives a kill at any moment."""
+"""Append predictions to `predictions.jsonl` so that a killed run can resume."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -13,34 +14,40 @@ from typing import Any, BinaryIO
 from vgtoolbox.evaluation import PredictionRecord, iter_predictions
 from vgtoolbox.inference.inputs.pairing import Pair
 from vgtoolbox.utils.atomic_file import atomic_file
+from vgtoolbox.utils.locks import lock_output
 
 _BLOCK = 2**16
 
 
 class PredictionLog:
-    """A growing file of predictions, in a `with` block.
+    """File of predictions that grows line by line, used in a `with` block.
 
-    A line is complete once it ends; the torso that a killed run may leave is cut off. Beside the
-    file stands `<file>.run.json`, which says what made it, so that no other model goes on with it.
+    A partially written last line, which a killed run may leave, is removed. The settings of the run
+    are saved next to the file as `<file>.run.json`, so that a run with other settings does not
+    append to it. While the block runs, no other process can open the same log.
 
     Args:
-        path: Of the file; what stands there is gone on with.
-        made_by: What a run must share with that which began the file, as plain values.
+        path: Path of the file; an existing file is appended to.
+        settings: Plain values that all runs that write to the file must share.
 
     Raises:
-        ValueError: It was begun by something else, or a line of it is broken.
+        ValueError: The file was written with other settings, or one of its lines is malformed.
+        OutputInUseError: Another process writes to the file.
     """
 
-    def __init__(self, path: str | os.PathLike[str], made_by: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> None:
         self.path = Path(path)
-        self._made_by = dict(made_by)
+        self._settings = dict(settings)
+        self._lock = ExitStack()
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> PredictionLog:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._check_maker()
-        self._file = self.path.open("ab")
-        _cut_torso(self.path)
+        with ExitStack() as stack:
+            stack.enter_context(lock_output(self.path))
+            self._check_settings()
+            self._file = self.path.open("ab")
+            _remove_partial_line(self.path)
+            self._lock = stack.pop_all()
         return self
 
     def __exit__(
@@ -52,44 +59,45 @@ class PredictionLog:
         if self._file is not None:
             self._file.close()
         self._file = None
+        self._lock.close()
 
-    def done(self) -> Counter[tuple[str, str]]:
-        """Count how often each (image, expression) stands in the file."""
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Count the lines of each (image, expression)."""
         return Counter((r["image"], r["expression"]) for r in iter_predictions(self.path))
 
     def append(self, records: Sequence[PredictionRecord]) -> None:
-        """Write lines, and hand them to the operating system at once."""
+        """Append lines and flush them to the operating system."""
         if self._file is None:
             raise ValueError(f"{self.path} is not open; use the log in a `with` block")
         lines = [json.dumps(r, ensure_ascii=False, allow_nan=False) for r in records]
         self._file.write("".join(f"{line}\n" for line in lines).encode())
         self._file.flush()
 
-    def _check_maker(self) -> None:
+    def _check_settings(self) -> None:
         note = self.path.with_name(f"{self.path.name}.run.json")
         if self.path.is_file() and note.is_file():
             before = json.loads(note.read_text(encoding="utf-8"))
-            changed = [key for key in self._made_by if before.get(key) != self._made_by[key]]
+            changed = [key for key in self._settings if before.get(key) != self._settings[key]]
             if changed:
                 key = changed[0]
                 raise ValueError(
-                    f"{self.path} was begun with {key} = {before.get(key)!r}, this run has "
-                    f"{self._made_by[key]!r}; write to another file, or remove this one"
+                    f"{self.path} was written with {key} = {before.get(key)!r}, this run has "
+                    f"{self._settings[key]!r}; write to another file, or remove this one"
                 )
             return
         with atomic_file(note) as file:
-            file.write(json.dumps(self._made_by, ensure_ascii=False, indent=1).encode())
+            file.write(json.dumps(self._settings, ensure_ascii=False, indent=1).encode())
 
 
 def remaining_pairs(
     pairs: Sequence[Pair], names: Sequence[str], done: Mapping[tuple[str, str], int]
 ) -> list[int]:
-    """Return the positions of the pairs that are not done; one that is asked twice is done twice.
+    """Return the positions of the pairs without a line; a pair given twice needs two lines.
 
     Args:
-        pairs: All of them.
-        names: Of their images.
-        done: How often each (name, expression) is.
+        pairs: All pairs of image and expression.
+        names: Name of each pair's image.
+        done: Number of lines of each (name, expression).
     """
     left = Counter(done)
     positions = []
@@ -101,8 +109,8 @@ def remaining_pairs(
     return positions
 
 
-def _cut_torso(path: Path) -> None:
-    """Cut off what follows the last line break of a file."""
+def _remove_partial_line(path: Path) -> None:
+    """Remove the text after the last line break of a file."""
     with path.open("rb+") as file:
         end = file.seek(0, os.SEEK_END)
         position = end

@@ -1,7 +1,8 @@
-"""Results as files: a picture to look at, a line to read, the formats of other tools."""
+"""Save results as pictures, JSON, and files for other tools."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,49 @@ from typing import Any
 
 from PIL import Image
 
-from vgtoolbox.inference.results.exporters import coco_dataset
-from vgtoolbox.inference.results.schemas import GroundingResult
+from vgtoolbox.inference.results.exporters import TARGET_CATEGORY
+from vgtoolbox.inference.results.result import GroundingResult
 from vgtoolbox.utils.atomic_file import atomic_file
 from vgtoolbox.visualization.drawing import RGBImage
+
+
+def coco_dataset(results: Iterable[GroundingResult]) -> dict[str, Any]:
+    """Return a COCO file of all results: each image once, an annotation for each target.
+
+    All expressions, also those without a target, are in the additional key `expressions`.
+    """
+    images: dict[str, dict[str, Any]] = {}
+    annotations: list[dict[str, Any]] = []
+    expressions = []
+    numbers = itertools.count(1)
+    for result in results:
+        height, width = result.size
+        entry = images.setdefault(
+            result.image,
+            {
+                "id": len(images) + 1,
+                "file_name": result.image,
+                "height": height,
+                "width": width,
+            },
+        )
+        found = [{"id": next(numbers), **a} for a in result.to_coco(image_id=entry["id"])]
+        annotations += found
+        expressions.append(
+            {
+                "image_id": entry["id"],
+                "expression": result.expression,
+                "annotation_ids": [annotation["id"] for annotation in found],
+                "no_target": result.no_target,
+            }
+        )
+    return {
+        "images": list(images.values()),
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": TARGET_CATEGORY}],
+        "expressions": expressions,
+    }
+
 
 FORMATS: Mapping[str, Callable[[Sequence[GroundingResult]], Any]] = MappingProxyType(
     {
@@ -21,35 +61,33 @@ FORMATS: Mapping[str, Callable[[Sequence[GroundingResult]], Any]] = MappingProxy
         "labelstudio": lambda results: [result.to_labelstudio() for result in results],
     }
 )
-"""What makes the content of `<name>.json` of results."""
+"""Content of `<name>.json`, made from results, by name of the format."""
 
 
 def save_formats(
     results: Sequence[GroundingResult], folder: str | Path, formats: Iterable[str]
 ) -> None:
-    """Write all results as `<format>.json` into a folder, in formats out of `FORMATS`."""
+    """Write all results into a folder, as `<format>.json` for each of the `FORMATS` named."""
     for name in formats:
         with atomic_file(Path(folder) / f"{name}.json") as file:
             file.write(json.dumps(FORMATS[name](results), ensure_ascii=False).encode())
 
 
 def save_result(
-    result: GroundingResult, picture: RGBImage, folder: str | Path
+    result: GroundingResult, folder: str | Path, picture: RGBImage | None = None
 ) -> tuple[Path, Path]:
-    """Write a result and its picture into a folder, and return where.
+    """Write a result and its picture into a folder, and return the paths.
 
     Args:
-        result: Its `id` names the files.
-        picture: uint8 RGB (H, W, 3), as `GroundingInferencer.visualize` draws it.
-        folder: Made where it is not there.
+        result: Result whose `id` names the files.
+        folder: Output folder, created if it does not exist.
+        picture: uint8 RGB (H, W, 3). If `None`, `result.plot()`.
 
     Returns:
         The PNG, and the JSON with one line of `predictions.jsonl`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    image_file, json_file = folder / f"{result.id}.png", folder / f"{result.id}.json"
-    Image.fromarray(picture).save(image_file)
-    line = json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False)
-    json_file.write_text(line + "\n", encoding="utf-8")
-    return image_file, json_file
+    image_file = folder / f"{result.id}.png"
+    Image.fromarray(result.plot() if picture is None else picture).save(image_file)
+    return image_file, result.save(folder / f"{result.id}.json")

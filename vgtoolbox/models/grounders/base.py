@@ -58,10 +58,40 @@ class BaseGrounder(BaseModel):
 
     @abstractmethod
     def predict(
-        self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
+        self,
+        inputs: Mapping[str, Tensor],
+        data_samples: Sequence[GroundingDataSample],
+        *,
+        score_thr: float | None = None,
     ) -> list[GroundingDataSample]:
-        """Return the samples with their predictions filled in."""
+        """Return the samples with their predictions filled in.
+
+        Args:
+            inputs: Batched inputs, as in `forward`.
+            data_samples: Samples of the batch.
+            score_thr: Score threshold of this call. If `None`, the postprocessor's threshold is
+                used.
+
+        Raises:
+            ValueError: `score_thr` is given and the model decides without a score threshold.
+        """
 
     @abstractmethod
     def tensor(self, inputs: Mapping[str, Tensor]) -> Any:
         """Return a dataclass of the raw outputs, before any threshold."""
+
+    @property
+    def score_thr(self) -> float | None:
+        """Score above which a candidate is a target; `None` if the model does not use scores."""
+        return None
+
+    def attention_maps(self, inputs: Mapping[str, Tensor]) -> Tensor | None:
+        """Return a map over the padded input of where the model looked.
+
+        Args:
+            inputs: Batched inputs, as in `forward`.
+
+        Returns:
+            (B, h, w), or `None` if the system has no such map.
+        """
+        return None

@@ -157,7 +157,11 @@ class InstanceVG(BaseGrounder):
         return losses | self.existence_head.loss(output.no_target_logits, targets)
 
     def predict(
-        self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
+        self,
+        inputs: Mapping[str, Tensor],
+        data_samples: Sequence[GroundingDataSample],
+        *,
+        score_thr: float | None = None,
     ) -> list[GroundingDataSample]:
         """Fill the predictions of each sample, in the frame that the postprocessor states."""
         output = self.tensor(inputs)
@@ -170,4 +174,14 @@ class InstanceVG(BaseGrounder):
             instance_mask_logits=output.instance_mask_logits,
             semantic_mask_logits=output.semantic_mask_logits,
             data_samples=data_samples,
+            score_thr=score_thr,
         )
+
+    @property
+    def score_thr(self) -> float:
+        """Score threshold of the postprocessor."""
+        return self.postprocessor.score_thr
+
+    def attention_maps(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the attention by which queries are selected, (B, h, w)."""
+        return self.tensor(inputs).attention_pooled

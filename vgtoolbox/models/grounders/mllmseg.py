@@ -214,9 +214,19 @@ class MLLMSeg(BaseGrounder):
         }
 
     def predict(
-        self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
+        self,
+        inputs: Mapping[str, Tensor],
+        data_samples: Sequence[GroundingDataSample],
+        *,
+        score_thr: float | None = None,
     ) -> list[GroundingDataSample]:
-        """Fill the predictions of each sample; neighbours of one image share what they can."""
+        """Fill the predictions of each sample; neighbors of one image share what they can.
+
+        Raises:
+            ValueError: `score_thr` is given. The language model decides, not a score.
+        """
+        if score_thr is not None:
+            raise ValueError("MLLMSeg decides without a score threshold; leave score_thr out")
         groups = group_images(inputs["images"], inputs.get("image_index"))
         features = self.mllm.encode_images(groups.images)
         expressions = [[data_samples[i].expression for i in each] for each in groups.members()]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vgtoolbox.models.grounders.base import BaseGrounder
 from vgtoolbox.models.heads import CenterMaps
+from vgtoolbox.models.layers.text_injector import recorded_attention
 from vgtoolbox.registry import MODELS, TASK_UTILS
 from vgtoolbox.structures import BatchTargets, GroundingDataSample, rle_boxes_xyxy
 
@@ -109,7 +110,11 @@ class PLVL(BaseGrounder):
         return losses
 
     def predict(
-        self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
+        self,
+        inputs: Mapping[str, Tensor],
+        data_samples: Sequence[GroundingDataSample],
+        *,
+        score_thr: float | None = None,
     ) -> list[GroundingDataSample]:
         """Fill the predictions of each sample: one instance, its score the best cell's."""
         output = self.tensor(inputs)
@@ -124,10 +129,33 @@ class PLVL(BaseGrounder):
             existence=scores[:, 0],
             instance_mask_logits=output.mask_logits,
             data_samples=data_samples,
+            score_thr=score_thr,
         )
         for sample in samples:
             self._keep_trained(sample)
         return samples
+
+    @property
+    def score_thr(self) -> float:
+        """Score threshold of the postprocessor."""
+        return self.postprocessor.score_thr
+
+    def attention_maps(self, inputs: Mapping[str, Tensor]) -> Tensor | None:
+        """Return how much the attention to the words differs between patches, (B, h, w).
+
+        It is the mean over the blocks that read the words of the summed absolute difference between
+        a patch's attention and the mean over the image. Attention to a single word says little,
+        because any word may be where a head rests; targets differ from the rest of the image.
+        """
+        with recorded_attention(self.backbone) as recorded:
+            self.tensor(inputs)
+        if not recorded:
+            return None
+        differences = [
+            (weights - weights.mean((2, 3), keepdim=True)).abs().sum(1)
+            for weights in (each.float() for each in recorded)
+        ]
+        return torch.stack(differences).mean(0)
 
     def _keep_trained(self, sample: GroundingDataSample) -> None:
         """Drop from a prediction what comes from heads that were not trained."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -75,3 +80,29 @@ class TextInjector(nn.Module):
             key_padding_mask=text_padding_mask if self.mask_padding else None,
             need_weights=need_weights,
         )
+
+
+@contextmanager
+def recorded_attention(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Record the attention of each `TextInjector` that runs in this thread.
+
+    Args:
+        module: Model with injectors among its parts.
+
+    Yields:
+        List that receives the attention weights (B, T, h, w), one entry for each injector that ran.
+    """
+    recorded: list[Tensor] = []
+    owner = threading.get_ident()
+
+    def record(injector: nn.Module, arguments: tuple[Any, ...]) -> None:
+        if threading.get_ident() == owner and isinstance(injector, TextInjector):
+            recorded.append(injector.attention_weights(*arguments))
+
+    injectors = [each for each in module.modules() if isinstance(each, TextInjector)]
+    handles = [each.register_forward_pre_hook(record) for each in injectors]
+    try:
+        yield recorded
+    finally:
+        for handle in handles:
+            handle.remove()

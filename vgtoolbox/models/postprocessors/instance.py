@@ -23,7 +23,7 @@ from vgtoolbox.structures import (
     merge_rles,
 )
 from vgtoolbox.structures.masks import MaskResize
-from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.choices import check_choice, check_fraction
 
 MergedMask = Literal["merge", "instance", "semantic", "best"]
 # These read no semantic mask.
@@ -69,10 +69,7 @@ class InstancePostprocessor:
         frame: Frame = "original",
         mask_resize: MaskResize = "nearest",
     ) -> None:
-        if merged_mask not in get_args(MergedMask):
-            raise ValueError(
-                f"merged_mask must be one of {get_args(MergedMask)}, got {merged_mask!r}"
-            )
+        check_choice("merged_mask", merged_mask, get_args(MergedMask))
         check_choice("frame", frame, get_args(Frame))
         thresholds = {
             "score_thr": score_thr,
@@ -81,8 +78,8 @@ class InstancePostprocessor:
             "nms_thr": nms_thr,
         }
         for name, value in thresholds.items():
-            if value is not None and not 0 <= value <= 1:
-                raise ValueError(f"{name} must lie between 0 and 1, got {value}")
+            if value is not None:
+                check_fraction(name, value)
         self.score_thr = score_thr
         self.mask_thr = mask_thr
         self.score_weighted = score_weighted
@@ -102,6 +99,7 @@ class InstancePostprocessor:
         instance_mask_logits: Tensor,
         semantic_mask_logits: Tensor | None = None,
         data_samples: Sequence[GroundingDataSample],
+        score_thr: float | None = None,
     ) -> list[GroundingDataSample]:
         """Fill the predictions of each sample and return the samples.
 
@@ -112,13 +110,17 @@ class InstancePostprocessor:
             existence: (B,), probability that a target exists.
             instance_mask_logits: (B, Q, H, W), H and W of the padded input.
             semantic_mask_logits: (B, 1, H, W); "instance" and "best" do without it.
-            data_samples: Of the batch.
+            data_samples: Samples of the batch.
+            score_thr: Score threshold of this call. If `None`, the constructor's threshold is used.
         """
+        if score_thr is None:
+            score_thr = self.score_thr
+        check_fraction("score_thr", score_thr)
         if self.score_weighted:
             scores = scores * existence[:, None]
         if self.existence_thr is not None:
             is_missing = (existence < self.existence_thr)[:, None]
-            scores = torch.where(is_missing, scores * self.score_thr, scores)
+            scores = torch.where(is_missing, scores * score_thr, scores)
         height, width = instance_mask_logits.shape[-2:]
         extent = boxes_xyxy.new_tensor([width, height, width, height])
         # One transfer a tensor for the whole batch; what follows is bookkeeping on the CPU.
@@ -129,7 +131,12 @@ class InstancePostprocessor:
         for index, sample in enumerate(data_samples):
             sample.set_metainfo({"pred_frame": self.frame})
             self._fill(
-                sample, scores[index], boxes_xyxy[index], points_xy[index], mask_logits[index]
+                sample,
+                scores[index],
+                boxes_xyxy[index],
+                points_xy[index],
+                mask_logits[index],
+                score_thr=score_thr,
             )
             sample.pred_existence = float(existence[index])
         return list(data_samples)
@@ -152,6 +159,8 @@ class InstancePostprocessor:
         boxes_xyxy: Tensor,
         points_xy: Tensor,
         mask_logits: Tensor,
+        *,
+        score_thr: float,
     ) -> None:
         """Fill one sample: scores (Q,), boxes (Q, 4), points (Q, 2), masks (Q or Q + 1, H, W)."""
         boxes_xyxy, points_xy, size = self._to_frame(sample, boxes_xyxy, points_xy)
@@ -165,7 +174,7 @@ class InstancePostprocessor:
         rles = encode_masks(masks)
         rles, semantic = rles[: len(scores)], rles[len(scores) :]
         scores = self._suppress(scores, boxes_xyxy)
-        is_target = scores > self.score_thr
+        is_target = scores > score_thr
         sample.pred_instances = InstanceData(
             boxes_xyxy=boxes_xyxy, scores=scores, points_xy=points_xy, masks=rles
         )

@@ -16,6 +16,7 @@ from vgtoolbox.structures import (
     masks_to_boxes_xyxy,
     resize_mask_logits,
 )
+from vgtoolbox.utils.choices import check_choice, check_fraction
 
 
 @TASK_UTILS.register_module()
@@ -40,11 +41,10 @@ class TokenMaskPostprocessor:
         keep_rejected: bool = False,
     ) -> None:
         if not 0 < mask_thr < 1:
-            raise ValueError(f"mask_thr must lie between 0 and 1, got {mask_thr}")
-        if existence_thr is not None and not 0 <= existence_thr <= 1:
-            raise ValueError(f"existence_thr must lie between 0 and 1, got {existence_thr}")
-        if resize not in ("logits", "probabilities"):
-            raise ValueError(f"resize must be 'logits' or 'probabilities', got {resize!r}")
+            raise ValueError(f"mask_thr must be between 0 and 1, got {mask_thr}")
+        if existence_thr is not None:
+            check_fraction("existence_thr", existence_thr)
+        check_choice("resize", resize, ("logits", "probabilities"))
         self.mask_thr = mask_thr
         self.resize = resize
         self.existence_thr = existence_thr
