@@ -1,4 +1,4 @@
-"""Samples with targets and predictions, small and drawn by seed."""
+"""Small random samples with targets and predictions."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def build_sample(index: int, *, perfect: bool = False) -> GroundingDataSample:
 
 
 def move_to_input(sample: GroundingDataSample) -> GroundingDataSample:
-    """Return the sample with its targets as predictions of the input frame."""
+    """Return the sample with its targets as predictions in the input frame."""
     targets = sample.gt_instances
     sample.set_metainfo({"pred_frame": "input"})
     rles = encode_masks(targets.masks)

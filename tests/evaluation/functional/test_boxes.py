@@ -1,4 +1,4 @@
-"""REC and GREC on hand-computed rows."""
+"""REC and GREC compared with values computed by hand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHIFTED = [1.7, 1.7, 11.7, 11.7]  # IoU .525, GIoU .483 with UNIT
 
 
 def row(predicted, targets) -> BoxRow:
-    """`predicted`: (box, score) pairs."""
+    """Return a row with predicted (box, score) pairs."""
     return BoxRow(
         boxes_xyxy=torch.tensor([box for box, _ in predicted]).reshape(-1, 4),
         scores=torch.tensor([score for _, score in predicted]).reshape(-1),
@@ -40,20 +40,20 @@ def test_rec_takes_the_box_of_highest_score():
     assert rec_metrics([row([(FAR, 0.7), (UNIT, 0.8)], [UNIT])])["Acc@0.9"] == 100.0
 
 
-def test_rec_threshold_is_inclusive_unless_told():
+def test_rec_threshold_is_inclusive_by_default():
     half = row([([0.0, 0.0, 5.0, 10.0], 0.9)], [UNIT])
     assert rec_metrics([half])["Acc@0.5"] == 100.0
     assert rec_metrics([half], inclusive=False)["Acc@0.5"] == 0.0
     assert rec_metrics([half])["Acc@0.6"] == 0.0
 
 
-def test_rec_without_a_prediction_is_a_miss_and_without_a_target_left_out():
+def test_rec_counts_a_missing_box_as_a_miss_and_excludes_no_target():
     rows = [row([(UNIT, 0.9)], [UNIT]), row([], [UNIT]), row([(UNIT, 0.9)], [])]
     assert set(rec_metrics(rows).values()) == {50.0}
 
 
-def test_rec_of_several_boxes_takes_the_best_of_them():
-    """As mmdet's RefExp: precision@1, 5 and 10."""
+def test_rec_top_k_takes_the_best_of_k_boxes():
+    """As in mmdet's RefExp: precision@1, 5 and 10."""
     near = [row([(FAR, 0.9), (UNIT, 0.8)], [UNIT]), row([(UNIT, 0.5)], [UNIT]), row([], [UNIT])]
     values = rec_metrics(near, thresholds=(0.5,), top_k=(1, 2))
     assert values == pytest.approx({"Acc@0.5": 100 / 3, "Acc@0.5 (top 2)": 200 / 3})
@@ -65,8 +65,8 @@ def test_equal_scores_keep_the_order_of_the_prediction():
         ranked_box_ious(row([(FAR, 0.5)], []))
 
 
-def test_rec_reads_the_box_off_a_mask():
-    """Columns 1 to 4 and rows 0 to 2: 4 x 3 pixels, which MLLMSeg's extent makes 3 x 2."""
+def test_rec_of_the_extent_of_a_mask():
+    """Columns 1 to 4 and rows 0 to 2 are 4 x 3 pixels; MLLMSeg's extent is 3 x 2."""
     mask = torch.zeros(1, 6, 8, dtype=torch.bool)
     mask[0, :3, 1:5] = True
     (rle,) = encode_masks(mask)
@@ -84,14 +84,14 @@ def test_rec_reads_the_box_off_a_mask():
         mask_box_row(rle, target, mask_box="voc")
 
 
-def test_rec_of_nothing_is_zero():
+def test_rec_of_no_sample_is_zero():
     assert set(rec_metrics([]).values()) == set(rec_metrics([row([], [])]).values()) == {0.0}
 
 
 # --- GREC -----------------------------------------------------------------------------------------
 
 
-def test_grec_compares_the_generalised_iou_by_default():
+def test_grec_compares_the_generalized_iou_by_default():
     shifted = [row([(SHIFTED, 0.9)], [UNIT])]
     assert grec_metrics(shifted)["Pr@(F1=1)"] == 0.0
     assert grec_metrics(shifted, match="iou")["Pr@(F1=1)"] == 100.0
@@ -114,17 +114,17 @@ def test_grec_on_no_target_samples():
 
 
 def test_grec_score_threshold_is_inclusive_in_double_precision():
-    """A float32 score of 0.75 is exactly 0.75; one of 0.7 is 0.69999999."""
+    """A float32 score of 0.75 is exactly 0.75, but one of 0.7 is 0.69999999."""
     assert grec_metrics([row([(UNIT, 0.75)], [UNIT])], score_thr=0.75)["T-acc"] == 100.0
     assert grec_metrics([row([(UNIT, 0.7)], [UNIT])], score_thr=0.7)["T-acc"] == 0.0
 
 
-def test_grec_of_nothing_is_zero():
+def test_grec_of_no_sample_is_zero():
     assert set(grec_metrics([]).values()) == {0.0}
 
 
-def test_pairs_are_taken_greedily():
-    """The best pair blocks an assignment that would match both."""
+def test_pairs_are_matched_greedily():
+    """The best pair blocks the assignment that would match both."""
     similarity = torch.tensor([[0.9, 0.8], [0.7, 0.1]])
     assert greedy_pairs(similarity, 0.5) == [(0, 0)]
     assert greedy_pairs(similarity, 0.05) == [(0, 0), (1, 1)]
@@ -153,7 +153,7 @@ rows = st.lists(
 
 @settings(max_examples=50)
 @given(rows, st.randoms())
-def test_the_order_of_samples_changes_nothing(samples, random):
+def test_values_do_not_depend_on_the_order_of_samples(samples, random):
     shuffled = random.sample(samples, len(samples))
     assert rec_metrics(samples) == rec_metrics(shuffled)
     assert grec_metrics(samples) == grec_metrics(shuffled)
@@ -161,8 +161,8 @@ def test_the_order_of_samples_changes_nothing(samples, random):
 
 @settings(max_examples=50)
 @given(st.lists(st.tuples(boxes, boxes), max_size=6))
-def test_the_official_match_is_the_stricter_one(pairs):
-    """For one box and one target; with more, the two may pair them differently."""
+def test_giou_is_stricter_than_iou(pairs):
+    """With more than one box or target the two may pair them differently."""
     samples = [row([(box, 0.9)], [target]) for box, target in pairs]
     official, port = grec_metrics(samples), grec_metrics(samples, match="iou")
     assert official["Pr@(F1=1)"] <= port["Pr@(F1=1)"]
@@ -171,7 +171,7 @@ def test_the_official_match_is_the_stricter_one(pairs):
 
 @settings(max_examples=50)
 @given(st.lists(st.lists(boxes, max_size=3), min_size=1, max_size=6))
-def test_a_perfect_prediction_gives_100(targets):
+def test_a_perfect_prediction_scores_100(targets):
     samples = [row([(box, 0.9) for box in each], each) for each in [*targets, [UNIT], []]]
     assert set(grec_metrics(samples).values()) == {100.0}
     single = [row([(each[0], 0.9)], each[:1]) for each in targets if each]

@@ -1,7 +1,8 @@
 """One process of a distributed evaluation: `distributed_worker.py FOLDER RANK WORLD`.
 
-Reads `samples.pkl`, evaluates its share of them under several samplers and writes the values that
-this process got to `<sampler>.<rank>.json`; the first process writes `<sampler>.jsonl` too.
+Reads `samples.pkl`, evaluates its share of them under several samplers and writes the values of
+this process to `<world>.<sampler>.<rank>.json`; the first process also writes
+`<world>.<sampler>.jsonl`.
 """
 
 from __future__ import annotations

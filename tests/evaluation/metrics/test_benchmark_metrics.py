@@ -1,4 +1,4 @@
-"""Registered metrics of single benchmarks: what each reads from a sample, by hand."""
+"""Registered metrics of single benchmarks compared with values computed by hand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def mask(*columns: int) -> dict:
 
 
 def sample(index, *, targets=(), found=(), scores=None, ref=0, image="a.jpg", **more) -> dict:
-    """Return a sample as mmengine's evaluator hands it over; masks are tuples of columns."""
+    """Return a sample as passed by mmengine's evaluator; masks are tuples of columns."""
     target_masks, masks = [mask(*t) for t in targets], [mask(*p) for p in found]
     merged = merge_rles(masks, SIZE)
     return {
@@ -71,7 +71,7 @@ def test_refzom_rejects_by_mask_or_score():
     assert evaluate(samples, RefZOMMetric(accept="score", score_thr=0.5))["refzom/Acc"] == 50.0
 
 
-def test_scores_are_read_where_there_are_some():
+def test_instance_scores_are_read_only_for_accept_score():
     boxless = sample(0, **FALSE)
     del boxless["pred_instances"]
     assert evaluate([boxless], RefZOMMetric())["refzom/Acc"] == 0.0
@@ -81,7 +81,7 @@ def test_scores_are_read_where_there_are_some():
 
 
 def test_robust_groups_sentences_by_ref_in_any_order():
-    """Ref 1: IoU .5 twice and one false mask of 8; ref 2: right, and one rejection."""
+    """Ref 1: IoU .5 twice and one false mask of 8 pixels; ref 2: a hit and a rejection."""
     samples = [
         sample(0, **HALF, ref=1),
         sample(1, targets=[(3,)], found=[(3,)], ref=2),
@@ -100,12 +100,12 @@ def test_robust_groups_sentences_by_ref_in_any_order():
     for order in (samples, samples[::-1]):
         values = evaluate(order, RobustRESMetric(thresholds=(0.5, 0.9)))
         assert values == pytest.approx(expected)
-    honest = evaluate(samples, RobustRESMetric(precision="sentence"))
-    assert honest["robust/Pr@0.9"] == pytest.approx(100 / 3)
+    separate = evaluate(samples, RobustRESMetric(precision="sentence"))
+    assert separate["robust/Pr@0.9"] == pytest.approx(100 / 3)
 
 
 def test_robust_counts_false_areas_on_another_grid():
-    """8 of 4 x 8 pixels are 32 of 8 x 16."""
+    """8 of 4 x 8 pixels become 32 of 8 x 16."""
     samples = [sample(0, **HALF, ref=1), sample(1, **FALSE, ref=1)]
     assert evaluate(samples, RobustRESMetric())["robust/rIoU"] == pytest.approx(100 * 4 / 16)
     metric = METRICS.build({"type": "RobustRESMetric", "negative_area_size": [8, 16]})
@@ -113,22 +113,22 @@ def test_robust_counts_false_areas_on_another_grid():
     assert metric.settings["negative_area_size"] == [8, 16]
 
 
-def test_refs_are_told_apart_by_their_id():
+def test_refs_are_grouped_by_ref_id():
     named = [sample(i, **HALF, ref_id=7) for i in range(2)] + [sample(2, ref=5, ref_id=7)]
     metric = RobustRESMetric()
     metric.process(None, named)
     assert {row.group for _, row in metric.results} == {"7"}
 
 
-def test_reasonseg_leaves_ignored_pixels_out():
+def test_reasonseg_excludes_ignored_pixels():
     one = sample(0, targets=[(0, 1)], found=[(0, 7)], ignore_mask_ori=mask(1, 7))
     assert evaluate([one], ReasonSegMetric())["reasonseg/cIoU"] == pytest.approx(100.0)
     background = ReasonSegMetric(ignored_pixels="background")
     assert evaluate([one], background)["reasonseg/cIoU"] == pytest.approx(100 / 3)
 
 
-def test_reasonseg_moves_ignored_pixels_to_the_input():
-    """At twice the width, column 1 is 2 and 3, column 7 is 14 and 15."""
+def test_reasonseg_maps_ignored_pixels_to_the_input_frame():
+    """At twice the width, column 1 becomes 2 and 3, column 7 becomes 14 and 15."""
     wide = torch.zeros(2, 4, 16, dtype=torch.bool)
     wide[0, :, :4] = True
     wide[1, :, [0, 1, 14, 15]] = True
@@ -137,11 +137,11 @@ def test_reasonseg_moves_ignored_pixels_to_the_input():
     one["pred_merged_mask"] = encode_masks(wide[1:])[0]
     values = evaluate([one], ReasonSegMetric(frame="input"))
     assert values["reasonseg/cIoU"] == pytest.approx(100.0)
-    with pytest.raises(ValueError, match="mirrored or cut"):
+    with pytest.raises(ValueError, match="flipped or cropped"):
         evaluate([{**one, "flip": True}], ReasonSegMetric(frame="input"))
 
 
-def test_reasonseg_reads_one_query_an_image():
+def test_reasonseg_reads_one_query_per_image():
     samples = [sample(0, **HALF), sample(1, targets=[(0,)], found=[(0,)])]
     samples.append(sample(2, targets=[(0,)], found=[(0,)], image="b.jpg"))
     first = evaluate(samples, ReasonSegMetric())["reasonseg/gIoU"]
@@ -149,14 +149,14 @@ def test_reasonseg_reads_one_query_an_image():
     assert (first, everything) == pytest.approx((75.0, 250 / 3), rel=1e-3)
 
 
-def test_false_premises_are_seen():
+def test_false_premise_by_hand():
     samples = [sample(0, **HALF), sample(1), sample(2, **FALSE), sample(3, targets=[(0,)])]
     values = evaluate(samples, FalsePremiseMetric())
     assert values["false_premise/See"] == 50.0
     assert values["false_premise/cIoU"] == pytest.approx(100 * 4 / (8 + 8 + 4))
 
 
-def test_rounds_count_from_one():
+def test_rounds_are_counted_from_one():
     samples = [
         sample(0, **HALF, round=0),
         sample(1, targets=[(3,)], found=[(7,), (3,)], scores=[0.2, 0.9], round=1),
@@ -171,7 +171,7 @@ def test_rounds_count_from_one():
         evaluate([sample(0, **HALF)], MultiRoundMetric())
 
 
-def test_sets_of_masks():
+def test_mask_set_by_hand():
     samples = [
         sample(0, targets=[(0, 1), (4,)], found=[(4,), (0,)]),
         sample(1, targets=[(6,)], found=[(6,), (2,)], scores=[0.9, 0.3], image="b.jpg"),
@@ -186,12 +186,12 @@ def test_sets_of_masks():
         evaluate(samples, MaskSetMetric())
 
 
-def test_rec_by_the_extent_of_the_mask():
+def test_rec_of_the_extent_of_the_mask():
     one = sample(0, targets=[(0, 1)], found=[(0, 1)])
     one["pred_instances"]["boxes_xyxy"] = torch.tensor([[6.0, 0.0, 8.0, 4.0]])
     assert evaluate([one], RECMetric())["rec/Acc@0.5"] == 0.0
     metric = RECMetric(source="mask", mask_box="pixel_index", inclusive=False)
-    # 1 x 3 of 2 x 4: the missing pixel costs a thin object everything.
+    # 1 x 3 of 2 x 4 pixels: IoU 0.375, so the missing pixel makes a thin object a miss.
     assert evaluate([one], metric)["rec/Acc@0.5"] == 0.0
     assert evaluate([one], RECMetric(source="mask"))["rec/Acc@0.9"] == 100.0
     assert metric.settings["mask_box"] == "pixel_index"
@@ -222,7 +222,7 @@ def test_mllmseg_averages_over_images():
         (GRESMetric, {"accept": "head"}),
     ],
 )
-def test_unknown_options_are_refused_at_once(metric, options):
+def test_unknown_options_are_rejected_at_construction(metric, options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} must be"):
         metric(**options)
 
@@ -234,7 +234,7 @@ def test_no_sample_gives_zeros():
 
 
 def test_metrics_read_data_samples(make_sample):
-    """What the evaluator hands over in a run is a data sample's dict, with `InstanceData` in it."""
+    """In a run the evaluator passes the dict of a data sample, which contains `InstanceData`."""
     samples = [make_sample(i) for i in range(6)]
     assert isinstance(samples[1].gt_instances_ori, InstanceData)
     assert evaluate(samples, MaskSetMetric())["muse/cIoU"] > 0

@@ -1,4 +1,4 @@
-"""Registered metrics: what they read, in which frame, and how often they count a sample."""
+"""Registered metrics: the fields and frame they read, and that each sample counts once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def evaluate(samples, *metrics, size=None):
     return evaluator.evaluate(len(samples) if size is None else size)
 
 
-def test_names_are_those_that_users_know(make_sample):
+def test_names_of_the_values(make_sample):
     values = evaluate([make_sample(i) for i in range(6)], *(metric() for metric in ALL))
     precisions = [f"res/Pr@0.{d}" for d in range(5, 10)] + [f"gres/Pr@0.{d}" for d in (7, 8, 9)]
     assert list(values) == [
@@ -37,7 +37,7 @@ def test_names_are_those_that_users_know(make_sample):
     ]
 
 
-def test_metrics_are_found_by_the_names_of_configs():
+def test_metrics_are_built_from_configs():
     metric = METRICS.build(
         {"type": "GRESMetric", "protocol": "gsva", "frame": "input", "prefix": "x"}
     )
@@ -50,6 +50,7 @@ def test_metrics_are_found_by_the_names_of_configs():
         "count_false_area": True,
     }
     assert metric.prefix == "x"
+    assert (metric.collect_device, metric.results) == ("cpu", [])  # mmengine's constructor
     assert GRECMetric().settings == {
         "frame": "original",
         "match": "giou",
@@ -67,21 +68,21 @@ def test_metrics_are_found_by_the_names_of_configs():
         (RECMetric, {"frame": "padded"}),
     ],
 )
-def test_unknown_options_are_refused_at_once(metric, options):
+def test_unknown_options_are_rejected_at_construction(metric, options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} must be"):
         metric(**options)
 
 
-def test_a_perfect_prediction_gives_100_in_all(make_sample):
+def test_a_perfect_prediction_scores_100_in_all_metrics(make_sample):
     samples = [make_sample(i, perfect=True) for i in range(7)]
     values = evaluate(samples, RESMetric(), GRECMetric(), GRESMetric())
     assert set(values.values()) == {100.0}
-    # REC knows one target; the tied scores of a perfect set of two may name the other.
+    # REC compares with one target; with two, tied scores may rank the box of the other first.
     single = [sample for sample in samples if len(sample.gt_instances_ori) == 1]
     assert set(evaluate(single, RECMetric()).values()) == {100.0}
 
 
-def test_a_perfect_prediction_gives_100_in_the_input_frame(make_input_frame_sample):
+def test_a_perfect_prediction_scores_100_in_the_input_frame(make_input_frame_sample):
     samples = [make_input_frame_sample(i) for i in range(6)]
     metrics = (RESMetric(frame="input"), GRECMetric(frame="input"), GRESMetric(frame="input"))
     assert set(evaluate(samples, *metrics).values()) == {100.0}
@@ -95,7 +96,7 @@ def test_frames_are_never_mixed(metric, make_sample, make_input_frame_sample):
         evaluate([make_sample(1)], metric(frame="input"))
 
 
-def test_the_metric_is_the_function_of_the_rows(make_sample):
+def test_a_metric_equals_the_function_of_its_rows(make_sample):
     samples = [make_sample(i) for i in range(9)]
     rows = [
         compare_masks(
@@ -113,7 +114,7 @@ def test_the_metric_is_the_function_of_the_rows(make_sample):
         }
 
 
-def test_gres_needs_a_decision(make_sample):
+def test_gres_requires_a_no_target_decision(make_sample):
     sample = make_sample(1).to_dict()
     del sample["pred_no_target"]
     assert evaluate([sample], RESMetric())["res/mIoU"] >= 0
@@ -121,7 +122,7 @@ def test_gres_needs_a_decision(make_sample):
         evaluate([sample], GRESMetric())
 
 
-def test_targets_without_masks_are_refused(make_sample):
+def test_targets_without_masks_are_rejected(make_sample):
     sample = make_sample(2)
     sample.gt_instances_ori = InstanceData(boxes_xyxy=sample.gt_instances_ori.boxes_xyxy)
     with pytest.raises(ValueError, match="2 targets but 0 target masks"):
@@ -132,15 +133,15 @@ def test_no_sample_gives_zeros():
     assert set(evaluate([], *(metric() for metric in ALL)).values()) == {0.0}
 
 
-def test_rows_are_dropped_after_an_evaluation(make_sample):
+def test_rows_are_cleared_after_an_evaluation(make_sample):
     metric = GRESMetric()
     first = evaluate([make_sample(0), make_sample(1)], metric)
     assert evaluate([make_sample(0), make_sample(1)], metric) == first
     assert metric.results == []
 
 
-def test_missing_samples_are_warned_of(make_sample, caplog):
-    logger = MMLogger.get_current_instance()  # does not hand its records on to the root logger
+def test_missing_samples_give_a_warning(make_sample, caplog):
+    logger = MMLogger.get_current_instance()  # does not propagate to the root logger
     logger.addHandler(caplog.handler)
     try:
         evaluate([make_sample(0)], RECMetric(), size=5)
@@ -151,7 +152,7 @@ def test_missing_samples_are_warned_of(make_sample, caplog):
 
 @settings(max_examples=15)
 @given(st.permutations(range(7)), st.lists(st.integers(0, 6), max_size=4))
-def test_neither_order_nor_repetition_changes_anything(make_sample, order, repeated):
+def test_values_depend_on_neither_order_nor_repetition(make_sample, order, repeated):
     samples = [make_sample(i) for i in range(7)]
     again = [samples[i] for i in [*order, *repeated]]
     expected = evaluate(samples, *(metric() for metric in ALL))

@@ -1,4 +1,4 @@
-"""Metrics as pure functions over per-sample rows; every value is a percentage, 0 to 100."""
+"""Metrics as pure functions over per-sample rows; every value is a percentage in [0, 100]."""
 
 from vgtoolbox.evaluation.functional.acceptance import (
     Accept,

@@ -1,4 +1,4 @@
-"""Sums that all metrics share: in percent, exact, and the same in every order of the samples."""
+"""Percentages and sums shared by all metrics: exact, and independent of the order of samples."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 
 
 def percent(part: float, whole: float) -> float:
-    """Return 100 * part / whole, and 0 of an empty whole: a split without such samples."""
+    """Return 100 * part / whole, or 0 if `whole` is 0 (a split without such samples)."""
     return 100.0 * part / whole if whole else 0.0
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean of `values`, and 0 of no value.
+    """Return the mean of `values`, or 0 if there are none.
 
     `math.fsum` rounds once, at the end, so the mean depends neither on the order of the samples nor
     on the number of processes that they came from.
@@ -22,7 +22,7 @@ def mean(values: Sequence[float]) -> float:
 
 
 def mean_percent(values: Sequence[float]) -> float:
-    """Return 100 * the mean of `values`, and 0 of no value."""
+    """Return 100 * the mean of `values`, or 0 if there are none."""
     return 100.0 * mean(values)
 
 
@@ -35,11 +35,11 @@ def existence_accuracy(decisions: Iterable[tuple[bool, bool]]) -> dict[str, floa
     """Return `N-acc` and `T-acc` of the no-target decisions, in percent.
 
     Args:
-        decisions: (what the annotation says, what the model says) for each sample; true: no target.
+        decisions: Pair (annotation, prediction) of each sample; `True` means no target.
 
     Returns:
         N-acc, the share of no-target samples that were rejected, and T-acc, the share of target
-        samples that were not; 0 where a split holds none of them.
+        samples that were not; 0 if a split contains no such sample.
     """
     counts = Counter((bool(truth), bool(decision)) for truth, decision in decisions)
     no_target = counts[True, True] + counts[True, False]

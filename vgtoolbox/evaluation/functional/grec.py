@@ -1,4 +1,4 @@
-"""Generalised REC: zero, one or many boxes for one expression (He et al., GREC, 2023)."""
+"""Generalized REC: zero, one or many boxes for one expression (He et al., GREC, 2023)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from vgtoolbox.evaluation.functional.aggregate import existence_accuracy, percent
 from vgtoolbox.evaluation.functional.rows import BoxRow
 from vgtoolbox.structures import PUBLISHED_SCORE_THR, box_iou, generalized_box_iou
+from vgtoolbox.utils.choices import check_choice
 
 BoxMatch = Literal["giou", "iou"]
 
@@ -20,7 +21,7 @@ _SIMILARITIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class GrecCounts(NamedTuple):
-    """How the kept boxes of one sample were paired with its targets."""
+    """Numbers of kept boxes, targets and matched pairs of one sample."""
 
     kept: int
     targets: int
@@ -28,7 +29,7 @@ class GrecCounts(NamedTuple):
 
     @property
     def f1(self) -> float:
-        """F1 = 2 TP / (2 TP + FP + FN); 1 where nothing is kept and nothing named."""
+        """F1 = 2 TP / (2 TP + FP + FN); 1 if there are neither kept boxes nor targets."""
         total = self.kept + self.targets
         return 2 * self.matches / total if total else 1.0
 
@@ -46,19 +47,19 @@ def greedy_pairs(similarity: Tensor, threshold: float) -> list[tuple[int, int]]:
     """Pair predictions with targets greedily, the most similar first.
 
     Args:
-        similarity: (K, N).
-        threshold: Pairs below it are none.
+        similarity: Similarities (K, N) of K predictions and N targets.
+        threshold: Least similarity of a pair.
 
     Returns:
-        (row, column) of each pair.
+        (row, column) of each pair, in order of decreasing similarity.
     """
-    left = similarity.clone()
+    remaining = similarity.clone()
     pairs: list[tuple[int, int]] = []
-    for _ in range(min(left.shape)):
-        row, column = divmod(int(left.argmax()), left.shape[1])
-        if left[row, column] < threshold:
+    for _ in range(min(remaining.shape)):
+        row, column = divmod(int(remaining.argmax()), remaining.shape[1])
+        if remaining[row, column] < threshold:
             break
-        left[row] = left[:, column] = -float("inf")
+        remaining[row] = remaining[:, column] = -float("inf")
         pairs.append((row, column))
     return pairs
 
@@ -85,18 +86,17 @@ def grec_metrics(
 ) -> dict[str, float]:
     """Return `Pr@(F1=1)`, `N-acc` and `T-acc` in percent.
 
-    A sample counts where its F1 is 1: every kept box is paired with a target and every target with
-    a kept box; on a no-target sample, where no box is kept.
+    A sample is correct if its F1 is 1: every kept box is paired with a target and every target with
+    a kept box. A no-target sample is correct if no box is kept.
 
     Args:
-        rows: All samples of a split.
-        match: What must reach `iou_thr`. The official evaluator compares the *generalised* IoU
-            although the metric's name says IoU; mmdet's port compares the IoU.
-        score_thr: Boxes with at least this score are kept.
-        iou_thr: Pairs with at least this similarity are matched.
+        rows: Rows of all samples of a split.
+        match: Similarity that must reach `iou_thr`. The official evaluator compares the
+            *generalized* IoU although the metric's name says IoU; mmdet's port compares the IoU.
+        score_thr: Least score of a kept box.
+        iou_thr: Least similarity of a matched pair.
     """
-    if match not in _SIMILARITIES:
-        raise ValueError(f"match must be one of {sorted(_SIMILARITIES)}, got {match!r}")
+    check_choice("match", match, _SIMILARITIES)
     counts = [grec_counts(r, match=match, score_thr=score_thr, iou_thr=iou_thr) for r in rows]
     correct = sum(count.kept == count.targets == count.matches for count in counts)
     decisions = ((count.targets == 0, count.kept == 0) for count in counts)

@@ -1,4 +1,4 @@
-"""Generalised RES: a mask of zero, one or many targets (Liu et al., ReLA, CVPR 2023)."""
+"""Generalized RES: a mask of zero, one or many targets (Liu et al., ReLA, CVPR 2023)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from vgtoolbox.evaluation.functional.aggregate import (
 from vgtoolbox.evaluation.functional.res import lisa_ciou, lisa_mean
 from vgtoolbox.evaluation.functional.rows import MaskRow
 from vgtoolbox.structures import PUBLISHED_SCORE_THR
+from vgtoolbox.utils.choices import check_choice
 
 GresProtocol = Literal["rela", "gsva"]
 
@@ -37,30 +38,37 @@ def gres_metrics(
 ) -> dict[str, float]:
     """Return `gIoU`, `cIoU`, `N-acc`, `T-acc` (and with "rela" `Pr@X`) in percent.
 
-    The protocols agree on a no-target sample: rejected, it adds 1 to the mean of gIoU and nothing
-    to cIoU; not rejected, 0 and its predicted area to the union. They differ where a target was
-    rejected wrongly.
+    The protocols agree on a no-target sample: if rejected, it adds 1 to the mean of gIoU and
+    nothing to cIoU; otherwise it adds 0 and its predicted area to the union. They differ on a
+    target that was rejected by mistake.
 
     Args:
-        rows: All samples of a split.
+        rows: Rows of all samples of a split.
         protocol: "rela" (gRefCOCO's own; ReLA, InstanceVG): a rejected target has I = 0, and the
-            union still holds the rejected mask. "gsva" (GSVA, UGround, MLLMSeg): the mask is
-            credited in spite of the rejection, and a sample is no-target where its mask is empty.
-        accept: What counts as not rejected.
-        score_thr: Of `accept="score"`.
-        thresholds: The values X of `Pr@X`, over target samples.
-        count_false_area: A mask on a no-target sample that was not rejected enlarges the union of
-            cIoU. False only with "gsva", whose code does so on gRefCOCO but not on Ref-ZOM.
+            union still contains the rejected mask. "gsva" (GSVA, UGround, MLLMSeg): the mask is
+            credited in spite of the rejection, and a sample is no-target if its target mask is
+            empty.
+        accept: Rule by which a prediction is not a rejection, see `accepts`.
+        score_thr: Score threshold of `accept="score"`.
+        thresholds: Values X of `Pr@X`, over target samples.
+        count_false_area: Whether a mask on a no-target sample that was not rejected enlarges the
+            union of cIoU. `False` is valid with "gsva" only, whose code counts it on gRefCOCO but
+            not on Ref-ZOM.
+
+    Raises:
+        ValueError: An option has none of its values, or `count_false_area=False` with "rela".
     """
-    if protocol not in get_args(GresProtocol):
-        raise ValueError(f"protocol must be 'rela' or 'gsva', got {protocol!r}")
+    check_choice("protocol", protocol, get_args(GresProtocol))
     check_accept(accept)
     if protocol == "rela" and not count_false_area:
-        raise ValueError("count_false_area=False is a variant of protocol='gsva' only")
-    judged = [
+        raise ValueError(
+            "count_false_area must be True with protocol='rela', got False; it is a variant of "
+            "protocol='gsva' only"
+        )
+    decided = [
         replace(row, pred_no_target=not accepts(row, accept, score_thr=score_thr)) for row in rows
     ]
-    return _rela(judged, thresholds) if protocol == "rela" else _gsva(judged, count_false_area)
+    return _rela(decided, thresholds) if protocol == "rela" else _gsva(decided, count_false_area)
 
 
 def _rela(rows: Sequence[MaskRow], thresholds: Sequence[float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""MUSE, several masks for one question (Ren et al., PixelLM, CVPR 2024; UGround)."""
+"""MUSE: several masks for one question (Ren et al., PixelLM, CVPR 2024; UGround)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from vgtoolbox.evaluation.functional.res import (
     lisa_mean,
 )
 from vgtoolbox.evaluation.functional.rows import MaskSetRow, group_rows
+from vgtoolbox.utils.choices import check_choice
 
 MaskSetUnit = Literal["image", "question"]
 
@@ -25,17 +26,16 @@ def mask_set_metrics(
 ) -> dict[str, float]:
     """Return `gIoU` and `cIoU` in percent, over pairs of masks.
 
-    Of n predictions and m targets, min(n, m) are paired and the others stand beside an empty mask,
-    with IoU 0; gIoU divides by max(n, m).
+    From n predictions and m targets, min(n, m) pairs are formed. The remaining masks are paired
+    with an empty mask and have IoU 0; gIoU divides by max(n, m).
 
     Args:
-        rows: One a question.
-        unit: Where n and m are counted: in the whole "image", as published, where a mask too many
-            for one question makes up for one too few for another, or in each "question".
-        empty_union: What a pair counts where both masks are empty.
+        rows: One row per question.
+        unit: Unit in which n and m are counted: the whole "image", as published, in which a surplus
+            mask of one question offsets a missing mask of another, or each "question".
+        empty_union: IoU of a pair of two empty masks.
     """
-    if unit not in get_args(MaskSetUnit):
-        raise ValueError(f"unit must be 'image' or 'question', got {unit!r}")
+    check_choice("unit", unit, get_args(MaskSetUnit))
     check_empty_union(empty_union)
     units = [[row] for row in rows] if unit == "question" else list(group_rows(rows).values())
     count = sum(

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Sequence
 from vgtoolbox.evaluation.functional.aggregate import percent
 from vgtoolbox.evaluation.functional.rows import RoundRow
 
-# SegLLM sums shares of its 1024 x 1024 grid and adds 1e-10 to the union's.
+# SegLLM sums fractions of its 1024 x 1024 grid and adds 1e-10 to that of the union.
 _UNION_EPS = 1e-10 * 1024**2
 
 
 def multi_round_metrics(rows: Iterable[RoundRow]) -> dict[int, dict[str, float]]:
-    """Return `oIoU`, `mIoU`, `P@0.5` (box, more than 0.5) in percent for each round, from 0.
+    """Return `oIoU`, `mIoU` and `P@0.5` (box IoU > 0.5) in percent by round, counted from 0.
 
-    There is no mean over rounds: conversations differ in length, so late rounds hold few samples.
+    There is no mean over rounds: conversations differ in length, so late rounds have few samples.
     """
     rounds: defaultdict[int, list[RoundRow]] = defaultdict(list)
     for row in rows:

@@ -14,7 +14,11 @@ REC_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def ranked_box_ious(row: BoxRow) -> Tensor:
-    """Return the IoU of each box with the first target, (Q,) double, the highest score first."""
+    """Return the IoU of each box with the first target, (Q,) double, by descending score.
+
+    Raises:
+        ValueError: The expression has no target.
+    """
     if row.no_target:
         raise ValueError("an expression that names nothing has no box to compare with")
     order = row.scores.argsort(descending=True, stable=True)
@@ -31,12 +35,12 @@ def rec_metrics(
     """Return `Acc@X` in percent over the expressions that name something.
 
     Args:
-        rows: One an expression, not one an object.
-        thresholds: The values X.
-        inclusive: An IoU of exactly X counts (mmdet, TransVG, InstanceVG). MLLMSeg and SegLLM want
-            more than X.
-        top_k: How many boxes of highest score may try; `Acc@X (top k)` for k > 1 (mmdet's RefExp
-            reports 1, 5 and 10).
+        rows: One row per expression (not per object).
+        thresholds: Values X of `Acc@X`.
+        inclusive: Whether an IoU of exactly X is a hit (mmdet, TransVG, InstanceVG). `False`
+            requires more than X (MLLMSeg, SegLLM).
+        top_k: Numbers of highest-scoring boxes of which one must be a hit; `Acc@X (top k)` for
+            k > 1 (mmdet's RefExp reports 1, 5 and 10).
     """
     ranked = [ranked_box_ious(row) for row in rows if not row.no_target]
     values = {}

@@ -25,10 +25,11 @@ def refzom_metrics(
     """Return `mIoU`, `oIoU`, `Pr@X` over target expressions and `Acc` over the others, in percent.
 
     Args:
-        rows: All samples of a split. The mask of a target that was rejected counts as it is.
-        accept: What makes a no-target sample wrong; "mask" is DMMI's, "score" InstanceVG's.
-        score_thr: Of `accept="score"`.
-        thresholds: The values X of `Pr@X`.
+        rows: Rows of all samples of a split. The mask of a rejected target counts unchanged.
+        accept: Rule by which a no-target sample is wrong, see `accepts`; "mask" is DMMI's, "score"
+            InstanceVG's.
+        score_thr: Score threshold of `accept="score"`.
+        thresholds: Values X of `Pr@X`.
     """
     check_accept(accept)
     negatives = [row for row in rows if row.no_target]

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from vgtoolbox.evaluation.functional.aggregate import mean_percent, percent, precision_at
 from vgtoolbox.evaluation.functional.rows import MaskRow, group_rows
+from vgtoolbox.utils.choices import check_choice
 
 ResProtocol = Literal["refcoco", "lisa", "mllmseg"]
 EmptyUnion = Literal["zero", "one"]
@@ -15,7 +16,7 @@ Queries = Literal["first", "all"]
 
 RES_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
-# What LISA's meters add to denominators.
+# Constants that LISA's meters add to denominators.
 _IOU_EPS = 1e-5
 _UNION_EPS = 1e-10
 _COUNT_EPS = 1e-5
@@ -31,19 +32,18 @@ def res_metrics(
     """Return the mask agreement in percent, over expressions.
 
     Args:
-        rows: One an expression; with "mllmseg" their `group` is the image.
+        rows: One row per expression; with "mllmseg" their `group` is the image.
         protocol: "refcoco" (LAVT, ReLA, mmdet, InstanceVG): `mIoU`, `oIoU` = sum I / sum U and
             `Pr@X` over the expressions that name something.
             "lisa" (LISA, READ, GSVA, UGround; ReasonSeg): `gIoU` = mean I / U over all expressions,
             and `cIoU` = sum I / sum U.
             "mllmseg": as "lisa", but `gIoU` is the mean over images of the mean over an image's
             expressions.
-        empty_union: What a sample counts where prediction and target are both empty; None is the
-            protocol's own: "zero" with "refcoco", "one" with the others.
-        thresholds: The values X of `Pr@X`.
+        empty_union: IoU of a sample whose prediction and target are both empty. If `None`, it is
+            set by the protocol: "zero" with "refcoco", "one" with the others.
+        thresholds: Values X of `Pr@X`.
     """
-    if protocol not in get_args(ResProtocol):
-        raise ValueError(f"protocol must be one of {get_args(ResProtocol)}, got {protocol!r}")
+    check_choice("protocol", protocol, get_args(ResProtocol))
     if empty_union is not None:
         check_empty_union(empty_union)
     if protocol == "lisa":
@@ -69,18 +69,18 @@ def reasonseg_metrics(
     """Return ReasonSeg's `gIoU` and `cIoU` in percent (Lai et al., LISA, CVPR 2024).
 
     Args:
-        rows: In the order of the annotation; their `group` is the image.
-        queries: The published evaluation reads only the "first" query of each image.
-        empty_union: What a sample counts where prediction and target are both empty.
+        rows: Rows in the order of the annotation; their `group` is the image.
+        queries: Queries that count: the "first" of each image, as in the published evaluation, or
+            "all".
+        empty_union: IoU of a sample whose prediction and target are both empty.
     """
-    if queries not in get_args(Queries):
-        raise ValueError(f"queries must be one of {get_args(Queries)}, got {queries!r}")
+    check_choice("queries", queries, get_args(Queries))
     chosen = rows if queries == "all" else [same[0] for same in group_rows(rows).values()]
     return res_metrics(chosen, protocol="lisa", empty_union=empty_union)
 
 
 def overall_iou(rows: Sequence[MaskRow]) -> float:
-    """Return 100 * sum I / sum U: large masks weigh more; 0 where all masks are empty."""
+    """Return 100 * sum I / sum U (large masks weigh more), or 0 if all masks are empty."""
     return percent(sum(row.intersection for row in rows), sum(row.union for row in rows))
 
 
@@ -95,14 +95,13 @@ def lisa_ciou(pairs: Sequence[tuple[int, int]]) -> float:
 
 
 def lisa_mean(terms: Sequence[float], count: float | None = None) -> float:
-    """Return the sum of terms over their number (or `count`), in percent, with its constant."""
+    """Return the sum of terms over their number (or `count`), in percent, with LISA's constant."""
     return percent(math.fsum(terms), (len(terms) if count is None else count) + _COUNT_EPS)
 
 
 def check_empty_union(empty_union: str) -> None:
-    """Raise ValueError where `empty_union` is no convention."""
-    if empty_union not in get_args(EmptyUnion):
-        raise ValueError(f"empty_union must be 'zero' or 'one', got {empty_union!r}")
+    """Raise `ValueError` unless `empty_union` is one of the conventions in `EmptyUnion`."""
+    check_choice("empty_union", empty_union, get_args(EmptyUnion))
 
 
 def _lisa(rows: Sequence[MaskRow], empty_union: EmptyUnion) -> dict[str, float]:

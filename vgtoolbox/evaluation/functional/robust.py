@@ -1,10 +1,10 @@
-"""R-RefCOCO: an object's true expressions beside false ones (Wu et al., RefSegformer, TIP 2024)."""
+"""R-RefCOCO: true and false expressions of an object (Wu et al., RefSegformer, TIP 2024)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Literal
+from typing import Literal, get_args
 
 from vgtoolbox.evaluation.functional.acceptance import (
     Accept,
@@ -15,6 +15,7 @@ from vgtoolbox.evaluation.functional.aggregate import mean, mean_percent, percen
 from vgtoolbox.evaluation.functional.res import RES_THRESHOLDS, overall_iou
 from vgtoolbox.evaluation.functional.rows import MaskRow
 from vgtoolbox.structures import PUBLISHED_SCORE_THR
+from vgtoolbox.utils.choices import check_choice
 
 RobustPrecision = Literal["official", "sentence"]
 
@@ -33,19 +34,18 @@ def robust_metrics(
     has no rejection rate and is left out of mRR (the published evaluator fails on it).
 
     Args:
-        refs: The rows of each ref, in the order of the annotation; negative sentences are those
-            with `no_target`. The official code counts their areas in the pixels of the network, all
-            else in those of the image: such rows hold the area of the resized mask.
-        accept: What makes a negative sentence wrong; "mask" is the official rule, "score"
-            InstanceVG's.
-        score_thr: Of `accept="score"`.
-        precision: The official `Pr@X` compares the *running sum* of a ref's IoUs with X, hence
-            values that are too high and depend on the order; "sentence" compares each IoU.
-        thresholds: The values X of `Pr@X`.
+        refs: Rows of each ref, in the order of the annotation; negative sentences are those with
+            `no_target`. The official code counts their areas in pixels of the network's input and
+            everything else in pixels of the image: such rows contain the area of the resized mask.
+        accept: Rule by which a negative sentence is wrong, see `accepts`; "mask" is the official
+            rule, "score" InstanceVG's.
+        score_thr: Score threshold of `accept="score"`.
+        precision: Values that `Pr@X` compares with X. "official": the *running sum* of a ref's
+            IoUs, which is too high and depends on the order; "sentence": each IoU.
+        thresholds: Values X of `Pr@X`.
     """
     check_accept(accept)
-    if precision not in ("official", "sentence"):
-        raise ValueError(f"precision must be 'official' or 'sentence', got {precision!r}")
+    check_choice("precision", precision, get_args(RobustPrecision))
     mean_ious, rates, robust_ious = [], [], []
     compared: list[float] = []
     positives_of_all: list[MaskRow] = []

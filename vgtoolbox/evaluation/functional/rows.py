@@ -1,10 +1,10 @@
-"""What one (image, expression) pair contributes to a metric."""
+"""Per-sample rows: the contribution of one (image, expression) pair to a metric."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -18,29 +18,30 @@ from vgtoolbox.structures import (
     rle_boxes_xyxy,
     rle_iou,
 )
+from vgtoolbox.utils.choices import check_choice
 
 MaskBox = Literal["coco", "pixel_index"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskRow:
-    """How one merged mask agrees with the union of its targets, in exact pixel counts."""
+    """Agreement of a merged mask with the union of its targets, in exact pixel counts."""
 
     intersection: int
     pred_area: int
     target_area: int
     no_target: bool = False
-    """The annotation says that the expression names nothing."""
+    """Whether the expression names nothing according to the annotation."""
     pred_no_target: bool = False
-    """The model decided so. Its mask may hold pixels all the same, and protocols count them."""
+    """Whether the model decided so. Its mask may still contain pixels, and protocols count them."""
     top_score: float | None = None
-    """Highest instance score, 0 where no instance is predicted; None of systems without them."""
+    """Highest instance score, 0 if no instance is predicted; `None` for systems without them."""
     group: Hashable = None
-    """The image or the ref of the expression, where a metric averages over those."""
+    """Image or ref of the expression, for metrics that average over those."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.intersection <= min(self.pred_area, self.target_area):
-            raise ValueError(f"the intersection is larger than a mask: {self}")
+            raise ValueError(f"intersection must be 0 to the area of the smaller mask, got {self}")
 
     @property
     def union(self) -> int:
@@ -49,13 +50,13 @@ class MaskRow:
 
     @property
     def iou(self) -> float:
-        """Intersection over union, 0 where both masks are empty."""
+        """Intersection over union, or 0 if both masks are empty."""
         return self.intersection / self.union if self.union else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundRow(MaskRow):
-    """A mask of one round of a conversation."""
+    """Row of a mask of one round of a conversation."""
 
     round: int
     """Position in the conversation, from 0."""
@@ -65,30 +66,30 @@ class RoundRow(MaskRow):
 
 @dataclass(frozen=True, kw_only=True)
 class MaskSetRow:
-    """The masks that answer one question, paired with those that it asks for."""
+    """Predicted masks of one question, paired with its targets."""
 
     pairs: tuple[tuple[int, int], ...]
-    """(intersection, union) of each pair; what is left over stands beside an empty mask."""
+    """(intersection, union) of each pair; surplus masks are paired with an empty mask."""
     predictions: int
     targets: int
     group: Hashable = None
-    """The image that the question is about."""
+    """Image of the question."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BoxRow:
-    """Predicted boxes of one expression beside its target boxes, all in one frame."""
+    """Predicted boxes and target boxes of one expression, all in one frame."""
 
     boxes_xyxy: Tensor
     """(Q, 4)."""
     scores: Tensor
     """(Q,)."""
     target_boxes_xyxy: Tensor
-    """(N, 4); N = 0: the expression names nothing."""
+    """(N, 4); N = 0 if the expression names nothing."""
 
     @property
     def no_target(self) -> bool:
-        """The annotation says that the expression names nothing."""
+        """Whether the expression names nothing according to the annotation."""
         return len(self.target_boxes_xyxy) == 0
 
 
@@ -96,7 +97,7 @@ GroupedRow = TypeVar("GroupedRow", MaskRow, MaskSetRow)
 
 
 def group_rows(rows: Iterable[GroupedRow]) -> dict[Hashable, list[GroupedRow]]:
-    """Return the rows of each `group`, both in the order in which they come.
+    """Return the rows by `group`; groups and their rows keep the order of `rows`.
 
     Raises:
         ValueError: A row has no group.
@@ -104,7 +105,7 @@ def group_rows(rows: Iterable[GroupedRow]) -> dict[Hashable, list[GroupedRow]]:
     groups: dict[Hashable, list[GroupedRow]] = {}
     for row in rows:
         if row.group is None:
-            raise ValueError(f"an average over groups needs the `group` of each row: {row}")
+            raise ValueError(f"group must be set for an average over groups, got {row}")
         groups.setdefault(row.group, []).append(row)
     return groups
 
@@ -119,19 +120,20 @@ def compare_masks(
     top_score: float | None = None,
     group: Hashable = None,
 ) -> MaskRow:
-    """Count the pixels of two masks of one size, without decoding them.
+    """Count the pixels of two masks of the same size, without decoding them.
 
     Args:
-        pred: The merged prediction.
-        target: The union of the targets; empty for a no-target expression.
-        no_target: What the annotation says.
-        pred_no_target: What the model decided.
-        ignore: Pixels left out of every count (ReasonSeg's label 255).
-        top_score: Highest instance score.
-        group: The image or the ref.
+        pred: Merged prediction.
+        target: Union of the targets; empty for a no-target expression.
+        no_target: Whether the expression names nothing according to the annotation.
+        pred_no_target: Whether the model decided so.
+        ignore: Pixels to exclude from every count (ReasonSeg's label 255). If `None`, all pixels
+            count.
+        top_score: Highest instance score; `None` for systems without instances.
+        group: Image or ref of the expression, for metrics that average over those.
 
     Raises:
-        ValueError: The masks differ in size, so they stand in different frames.
+        ValueError: The masks differ in size, so they are in different frames.
     """
     height, width = target["size"]
     size = (height, width)
@@ -156,24 +158,24 @@ def compare_masks(
 def pair_masks(
     preds: Sequence[RLE], targets: Sequence[RLE], *, group: Hashable = None
 ) -> MaskSetRow:
-    """Pair predicted masks with targets so that the IoUs add up to the most.
+    """Pair predicted masks with targets such that the sum of IoUs is largest.
 
-    PixelLM and UGround match on the cost of random points, which changes from run to run; the IoU
-    of whole masks is what those costs stand for.
+    PixelLM and UGround match on the cost of random points, which changes from run to run; those
+    costs approximate the IoU of whole masks, which is used here.
 
     Args:
-        preds: Masks of one size.
-        targets: Masks of the same size.
-        group: The image.
+        preds: Predicted masks, all of one size.
+        targets: Target masks of the same size.
+        group: Image of the question.
     """
     rows, columns = linear_sum_assignment(rle_iou(preds, targets), maximize=True)
     matched = [compare_masks(preds[i], targets[j]) for i, j in zip(rows, columns, strict=True)]
-    left_over = [preds[i] for i in sorted(set(range(len(preds))) - set(rows.tolist()))]
-    left_over += [targets[j] for j in sorted(set(range(len(targets))) - set(columns.tolist()))]
+    unpaired = [preds[i] for i in sorted(set(range(len(preds))) - set(rows.tolist()))]
+    unpaired += [targets[j] for j in sorted(set(range(len(targets))) - set(columns.tolist()))]
     return MaskSetRow(
         pairs=(
             *((row.intersection, row.union) for row in matched),
-            *((0, area) for area in rle_areas(left_over).tolist()),
+            *((0, area) for area in rle_areas(unpaired).tolist()),
         ),
         predictions=len(preds),
         targets=len(targets),
@@ -182,16 +184,15 @@ def pair_masks(
 
 
 def mask_box_row(pred: RLE, target_boxes_xyxy: Tensor, *, mask_box: MaskBox = "coco") -> BoxRow:
-    """Read the predicted box off a mask; an empty mask gives a box without extent, a miss.
+    """Make a row from the extent of a mask; an empty mask gives a box without area, a miss.
 
     Args:
-        pred: The merged prediction.
-        target_boxes_xyxy: (N, 4).
+        pred: Merged prediction.
+        target_boxes_xyxy: Target boxes (N, 4).
         mask_box: "coco": right and lower edges enclose the last pixel, as annotated boxes do;
             "pixel_index": they are the last pixel's index (MLLMSeg), one pixel short.
     """
-    if mask_box not in ("coco", "pixel_index"):
-        raise ValueError(f"mask_box must be 'coco' or 'pixel_index', got {mask_box!r}")
+    check_choice("mask_box", mask_box, get_args(MaskBox))
     box = rle_boxes_xyxy([pred])
     if mask_box == "pixel_index" and box.any():
         box[:, 2:] -= 1

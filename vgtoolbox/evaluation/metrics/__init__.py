@@ -1,14 +1,15 @@
-"""Metrics that a config names; each reads one row a sample and hands them to `functional`."""
+"""Registered metrics: read one row per sample and aggregate the rows with `functional`."""
 
 from vgtoolbox.evaluation.metrics.base import GroundingMetric
 from vgtoolbox.evaluation.metrics.box_metrics import GRECMetric, RECMetric
-from vgtoolbox.evaluation.metrics.conversation_metrics import MaskSetMetric, MultiRoundMetric
 from vgtoolbox.evaluation.metrics.existence_metrics import (
     FalsePremiseMetric,
     RefZOMMetric,
     RobustRESMetric,
 )
 from vgtoolbox.evaluation.metrics.mask_metrics import GRESMetric, ReasonSegMetric, RESMetric
+from vgtoolbox.evaluation.metrics.mask_set import MaskSetMetric
+from vgtoolbox.evaluation.metrics.multi_round import MultiRoundMetric
 
 __all__ = [
     "FalsePremiseMetric",

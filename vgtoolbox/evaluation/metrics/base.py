@@ -1,50 +1,59 @@
-"""What all metrics share: one row a sample, each sample once, on any number of processes."""
+"""Base class of metrics: one row per sample, each sample once, on any number of processes."""
 
 from __future__ import annotations
 
 import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, get_args
 
 from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 
-from vgtoolbox.evaluation.metrics.sample_reader import Fields, Frame, required, sample_fields
+from vgtoolbox.evaluation.metrics.sample_reader import Fields, required, sample_fields
+from vgtoolbox.structures import Frame
+from vgtoolbox.utils.choices import check_choice
 
 RowT = TypeVar("RowT")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GroundingMetric(BaseMetric, Generic[RowT]):
-    """A metric that reads one row from each sample and aggregates the rows of the whole split.
+    """Metric that reads one row from each sample and aggregates the rows of the whole split.
 
-    mmengine's own collection interleaves the processes and cuts the list at the length of the
-    dataset, which is right only for its own sampler. Here each row carries its `sample_idx`: rows
-    are gathered whole, a sample that a padded sampler repeated counts once, and they are aggregated
-    in the order of the dataset. So the values are those of one process, to the last bit.
+    mmengine's own collection interleaves the processes and truncates the list to the length of the
+    dataset, which is correct only for its own sampler. Here each row has its `sample_idx`: whole
+    rows are gathered, a sample that a padded sampler repeated counts once, and rows are aggregated
+    in the order of the dataset. The values are therefore those of one process, to the last bit.
+
+    Options of a metric are fields, which `@dataclass(kw_only=True, eq=False, repr=False)` turns
+    into arguments.
 
     Args:
-        frame: Where predictions and targets are compared: "original" pixels, or the "input" pixels
-            that some published numbers were computed in.
-        prefix: What stands before the names of the values, as in `gres/gIoU`.
+        frame: Frame in which predictions and targets are compared: "original" pixels, or the
+            "input" pixels in which some published numbers were computed.
+        prefix: Prefix of the names of the values, as in `gres/gIoU`. If `None`, the metric's own is
+            used.
     """
 
-    def __init__(self, *, frame: Frame = "original", prefix: str | None = None) -> None:
-        if frame not in ("original", "input"):
-            raise ValueError(f"frame must be 'original' or 'input', got {frame!r}")
-        super().__init__(prefix=prefix)
-        self.frame = frame
+    frame: Frame = "original"
+    prefix: str | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("frame", self.frame, get_args(Frame))
+        super().__init__(prefix=self.prefix)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The choices behind the values, plain and JSON-able, for the report."""
+        """Options behind the values, as plain JSON-serializable values, for the report."""
         return {"frame": self.frame}
 
     @abstractmethod
     def read_row(self, sample: Fields) -> RowT:
-        """Return what one sample contributes."""
+        """Return the row of one sample."""
 
     @abstractmethod
     def compute_metrics(self, results: Sequence[RowT]) -> dict[str, float]:
@@ -54,7 +63,7 @@ class GroundingMetric(BaseMetric, Generic[RowT]):
         """Read the rows of one batch.
 
         Args:
-            data_batch: Not used: samples carry their targets.
+            data_batch: Ignored, since samples contain their targets.
             data_samples: Samples with targets and predictions.
         """
         for sample in map(sample_fields, data_samples):
@@ -64,7 +73,7 @@ class GroundingMetric(BaseMetric, Generic[RowT]):
         """Gather the rows of all processes and aggregate them.
 
         Args:
-            size: Length of the dataset; another number of samples is warned of.
+            size: Length of the dataset. A different number of samples gives a warning.
 
         Returns:
             The values by prefixed name, on every process.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from vgtoolbox.evaluation.functional import (
@@ -15,10 +15,10 @@ from vgtoolbox.evaluation.functional import (
     mask_box_row,
     rec_metrics,
 )
+from vgtoolbox.evaluation.metrics.options import ThresholdOptions
 from vgtoolbox.evaluation.metrics.row_metric import RowMetric
 from vgtoolbox.evaluation.metrics.sample_reader import (
     Fields,
-    Frame,
     box_row,
     check_frame,
     required,
@@ -26,56 +26,46 @@ from vgtoolbox.evaluation.metrics.sample_reader import (
 )
 from vgtoolbox.registry import METRICS
 from vgtoolbox.structures import PUBLISHED_SCORE_THR
+from vgtoolbox.utils.choices import check_choice
 
 BoxSource = Literal["boxes", "mask"]
 
 
 @METRICS.register_module()
-class RECMetric(RowMetric[BoxRow]):
-    """`Acc@X`: how often the box of highest score reaches IoU X with the target.
+@dataclass(kw_only=True, eq=False, repr=False)
+class RECMetric(ThresholdOptions, RowMetric[BoxRow]):
+    """`Acc@X`: share of expressions whose highest-scoring box has IoU X with the target.
 
     Args:
-        thresholds: The values X.
-        inclusive: An IoU of exactly X counts.
-        top_k: How many boxes of highest score may try.
-        source: The predicted "boxes", or the extent of the merged "mask" (MLLMSeg).
-        mask_box: How the extent is read, see `mask_box_row`; MLLMSeg's way is "pixel_index".
-        frame: See `GroundingMetric`.
-        prefix: See `GroundingMetric`.
+        inclusive: Whether an IoU of exactly X is a hit.
+        top_k: Numbers of highest-scoring boxes of which one must be a hit.
+        source: Source of the predicted box: the predicted "boxes", or the extent of the merged
+            "mask" (MLLMSeg).
+        mask_box: Convention of the extent, see `mask_box_row`; MLLMSeg's is "pixel_index".
     """
 
     default_prefix = "rec"
+    function = staticmethod(rec_metrics)
 
-    def __init__(
-        self,
-        *,
-        thresholds: Sequence[float] = REC_THRESHOLDS,
-        inclusive: bool = True,
-        top_k: Sequence[int] = (1,),
-        source: BoxSource = "boxes",
-        mask_box: MaskBox = "coco",
-        frame: Frame = "original",
-        prefix: str | None = None,
-    ) -> None:
-        aggregate = partial(
-            rec_metrics, thresholds=tuple(thresholds), inclusive=inclusive, top_k=tuple(top_k)
-        )
-        super().__init__(aggregate, frame=frame, prefix=prefix)
-        if source not in get_args(BoxSource):
-            raise ValueError(f"source must be 'boxes' or 'mask', got {source!r}")
-        if mask_box not in get_args(MaskBox):
-            raise ValueError(f"mask_box must be 'coco' or 'pixel_index', got {mask_box!r}")
-        self.source = source
-        self.mask_box: MaskBox = mask_box
+    thresholds: Sequence[float] = REC_THRESHOLDS
+    inclusive: bool = True
+    top_k: Sequence[int] = (1,)
+    source: BoxSource = "boxes"
+    mask_box: MaskBox = "coco"
+
+    def __post_init__(self) -> None:
+        check_choice("source", self.source, get_args(BoxSource))
+        check_choice("mask_box", self.mask_box, get_args(MaskBox))
+        super().__post_init__()
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The choices behind the values."""
-        how = {"mask_box": self.mask_box} if self.source == "mask" else {}
-        return {**super().settings, "source": self.source, **how}
+        """Options behind the values."""
+        extent = {"mask_box": self.mask_box} if self.source == "mask" else {}
+        return {**super().settings, "source": self.source, **extent}
 
     def read_row(self, sample: Fields) -> BoxRow:
-        """Return the predicted boxes beside the target boxes."""
+        """Return the predicted boxes and the target boxes."""
         if self.source == "boxes":
             return box_row(sample, self.frame)
         check_frame(sample, self.frame)
@@ -87,31 +77,24 @@ class RECMetric(RowMetric[BoxRow]):
 
 
 @METRICS.register_module()
+@dataclass(kw_only=True, eq=False, repr=False)
 class GRECMetric(RowMetric[BoxRow]):
     """`Pr@(F1=1)`, `N-acc` and `T-acc` of zero, one or many boxes.
 
     Args:
-        match: "giou" as the official evaluator, or "iou" as mmdet's port.
-        score_thr: Boxes with at least this score are kept.
-        iou_thr: Pairs with at least this (generalised) IoU are matched.
-        frame: See `GroundingMetric`.
-        prefix: See `GroundingMetric`.
+        match: Similarity of boxes: "giou" as in the official evaluator, or "iou" as in mmdet's
+            port.
+        score_thr: Least score of a kept box.
+        iou_thr: Least similarity of a matched pair.
     """
 
     default_prefix = "grec"
+    function = staticmethod(grec_metrics)
 
-    def __init__(
-        self,
-        *,
-        match: BoxMatch = "giou",
-        score_thr: float = PUBLISHED_SCORE_THR,
-        iou_thr: float = 0.5,
-        frame: Frame = "original",
-        prefix: str | None = None,
-    ) -> None:
-        aggregate = partial(grec_metrics, match=match, score_thr=score_thr, iou_thr=iou_thr)
-        super().__init__(aggregate, frame=frame, prefix=prefix)
+    match: BoxMatch = "giou"
+    score_thr: float = PUBLISHED_SCORE_THR
+    iou_thr: float = 0.5
 
     def read_row(self, sample: Fields) -> BoxRow:
-        """Return the predicted boxes beside the target boxes."""
+        """Return the predicted boxes and the target boxes."""
         return box_row(sample, self.frame)

@@ -1,13 +1,12 @@
-"""Metrics where expressions may name nothing: Ref-ZOM, R-RefCOCO and FP-RefCOCO."""
+"""Metrics for expressions that may name nothing: Ref-ZOM, R-RefCOCO and FP-RefCOCO."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 from vgtoolbox.evaluation.functional import (
-    RES_THRESHOLDS,
     Accept,
     MaskRow,
     RobustPrecision,
@@ -17,143 +16,90 @@ from vgtoolbox.evaluation.functional import (
     refzom_metrics,
     robust_metrics,
 )
-from vgtoolbox.evaluation.metrics.row_metric import RowMetric, Values
-from vgtoolbox.evaluation.metrics.sample_reader import Fields, Frame, mask_row, ref_key, required
+from vgtoolbox.evaluation.metrics.options import AcceptOptions, ThresholdOptions
+from vgtoolbox.evaluation.metrics.row_metric import MetricValues, RowMetric
+from vgtoolbox.evaluation.metrics.sample_reader import Fields, mask_row, ref_group, required
 from vgtoolbox.registry import METRICS
-from vgtoolbox.structures import (
-    PUBLISHED_SCORE_THR,
-    decode_masks,
-    empty_rle,
-    encode_masks,
-    resize_masks,
-)
+from vgtoolbox.structures import decode_masks, empty_rle, encode_masks, resize_masks
 
 
 @METRICS.register_module()
-class RefZOMMetric(RowMetric[MaskRow]):
+@dataclass(kw_only=True, eq=False, repr=False)
+class RefZOMMetric(AcceptOptions, ThresholdOptions, RowMetric[MaskRow]):
     """`mIoU`, `oIoU` and `Pr@X` over target expressions, `Acc` over the others.
 
     Args:
-        accept: What makes a no-target sample wrong: a pixel in its "mask" (DMMI), an instance's
-            "score" (InstanceVG), or the model's "decision".
-        score_thr: Of `accept="score"`.
-        thresholds: The values X.
-        frame: See `GroundingMetric`.
-        prefix: See `GroundingMetric`.
+        accept: Rule by which a no-target sample is wrong: a pixel in its "mask" (DMMI), an
+            instance's "score" (InstanceVG), or the model's "decision".
     """
 
     default_prefix = "refzom"
+    function = staticmethod(refzom_metrics)
 
-    def __init__(
-        self,
-        *,
-        accept: Accept = "mask",
-        score_thr: float = PUBLISHED_SCORE_THR,
-        thresholds: Sequence[float] = RES_THRESHOLDS,
-        frame: Frame = "original",
-        prefix: str | None = None,
-    ) -> None:
-        aggregate = partial(
-            refzom_metrics, accept=accept, score_thr=score_thr, thresholds=tuple(thresholds)
-        )
-        super().__init__(aggregate, frame=frame, prefix=prefix)
+    accept: Accept = "mask"
 
     def read_row(self, sample: Fields) -> MaskRow:
-        """Return the pixel counts of the merged mask against the union of the targets."""
+        """Return the pixel counts of the merged mask and the union of the targets."""
         return mask_row(sample, self.frame)
 
 
 @METRICS.register_module()
-class RobustRESMetric(RowMetric[MaskRow]):
+@dataclass(kw_only=True, eq=False, repr=False)
+class RobustRESMetric(AcceptOptions, ThresholdOptions, RowMetric[MaskRow]):
     """R-RefCOCO's `mIoU`, `oIoU`, `mRR`, `rIoU` and `Pr@X`, over refs.
 
     Args:
-        accept: What makes a negative sentence wrong: a pixel in its "mask" (RefSegformer), an
+        accept: Rule by which a negative sentence is wrong: a pixel in its "mask" (RefSegformer), an
             instance's "score" (InstanceVG), or the model's "decision".
-        score_thr: Of `accept="score"`.
-        precision: "official" compares the running sum of a ref's IoUs with X, "sentence" each IoU.
-        thresholds: The values X.
-        negative_area_size: (H, W) of the grid on which the masks of negative sentences are counted;
-            None is that of the positive ones. The official code counts them at its network's size.
-        frame: See `GroundingMetric`.
-        prefix: See `GroundingMetric`.
+        precision: Values that `Pr@X` compares with X: "official" is the running sum of a ref's
+            IoUs, "sentence" each IoU.
+        negative_area_size: Size (H, W) of the grid on which the masks of negative sentences are
+            counted; the official code counts them at the size of its network's input. If `None`,
+            it is the grid of the positive ones.
     """
 
     default_prefix = "robust"
+    function = staticmethod(robust_metrics)
 
-    def __init__(
-        self,
-        *,
-        accept: Accept = "mask",
-        score_thr: float = PUBLISHED_SCORE_THR,
-        precision: RobustPrecision = "official",
-        thresholds: Sequence[float] = RES_THRESHOLDS,
-        negative_area_size: tuple[int, int] | None = None,
-        frame: Frame = "original",
-        prefix: str | None = None,
-    ) -> None:
-        aggregate = partial(
-            robust_metrics,
-            accept=accept,
-            score_thr=score_thr,
-            precision=precision,
-            thresholds=tuple(thresholds),
-        )
-        super().__init__(aggregate, frame=frame, prefix=prefix)
-        self.negative_area_size = (
-            None if negative_area_size is None else (negative_area_size[0], negative_area_size[1])
-        )
+    accept: Accept = "mask"
+    precision: RobustPrecision = "official"
+    negative_area_size: Sequence[int] | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The choices behind the values."""
+        """Options behind the values."""
         size = self.negative_area_size
         return {**super().settings, "negative_area_size": size and list(size)}
 
     def read_row(self, sample: Fields) -> MaskRow:
         """Return the pixel counts, with the ref as `group`."""
-        row = mask_row(sample, self.frame, group=ref_key(sample))
+        row = mask_row(sample, self.frame, group=ref_group(sample))
         if not (row.no_target and row.pred_area and self.negative_area_size):
             return row
+        size = (self.negative_area_size[0], self.negative_area_size[1])
         mask = decode_masks([required(sample, "pred_merged_mask")])
-        (resized,) = encode_masks(resize_masks(mask, self.negative_area_size))
+        (resized,) = encode_masks(resize_masks(mask, size))
         return compare_masks(
             resized,
-            empty_rle(self.negative_area_size),
+            empty_rle(size),
             no_target=True,
             pred_no_target=row.pred_no_target,
             top_score=row.top_score,
             group=row.group,
         )
 
-    def compute_metrics(self, results: Sequence[MaskRow]) -> Values:
-        """Group the rows, which stand in the order of the dataset, and aggregate the refs."""
+    def compute_metrics(self, results: Sequence[MaskRow]) -> MetricValues:
+        """Group the rows, which are in the order of the dataset, and aggregate the refs."""
         return self.aggregate(list(group_rows(results).values()))
 
 
 @METRICS.register_module()
-class FalsePremiseMetric(RowMetric[MaskRow]):
-    """FP-RefCOCO's `cIoU` and `See`: is the premise seen to hold, or not to?
-
-    Args:
-        accept: What makes an answer, see `false_premise_metrics`.
-        score_thr: Of `accept="score"`.
-        frame: See `GroundingMetric`.
-        prefix: See `GroundingMetric`.
-    """
+@dataclass(kw_only=True, eq=False, repr=False)
+class FalsePremiseMetric(AcceptOptions, RowMetric[MaskRow]):
+    """FP-RefCOCO's `cIoU` and `See`, the accuracy of deciding whether a premise is true."""
 
     default_prefix = "false_premise"
-
-    def __init__(
-        self,
-        *,
-        accept: Accept = "decision",
-        score_thr: float = PUBLISHED_SCORE_THR,
-        frame: Frame = "original",
-        prefix: str | None = None,
-    ) -> None:
-        aggregate = partial(false_premise_metrics, accept=accept, score_thr=score_thr)
-        super().__init__(aggregate, frame=frame, prefix=prefix)
+    function = staticmethod(false_premise_metrics)
 
     def read_row(self, sample: Fields) -> MaskRow:
         """Return the pixel counts and both no-target flags."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from vgtoolbox.evaluation.functional import (
     GRES_THRESHOLDS,
-    RES_THRESHOLDS,
-    Accept,
     EmptyUnion,
     GresProtocol,
     MaskRow,
@@ -19,95 +17,67 @@ from vgtoolbox.evaluation.functional import (
     reasonseg_metrics,
     res_metrics,
 )
+from vgtoolbox.evaluation.metrics.options import AcceptOptions, ThresholdOptions
 from vgtoolbox.evaluation.metrics.row_metric import RowMetric
 from vgtoolbox.evaluation.metrics.sample_reader import (
     Fields,
-    Frame,
     ignore_mask,
-    image_key,
+    image_group,
     mask_row,
     required,
 )
 from vgtoolbox.registry import METRICS
-from vgtoolbox.structures import PUBLISHED_SCORE_THR
+from vgtoolbox.utils.choices import check_choice
 
 IgnoredPixels = Literal["exclude", "background"]
 
 
 @METRICS.register_module()
-class RESMetric(RowMetric[MaskRow]):
+@dataclass(kw_only=True, eq=False, repr=False)
+class RESMetric(ThresholdOptions, RowMetric[MaskRow]):
     """`mIoU`, `oIoU` and `Pr@X` of the merged mask.
 
     Args:
-        protocol: "refcoco", or "lisa" and "mllmseg" (`gIoU` and `cIoU`).
-        empty_union: What a sample counts where both masks are empty; None is the protocol's own.
-        thresholds: The values X of "refcoco".
-        frame: See `GroundingMetric`.
-        prefix: See `GroundingMetric`.
+        protocol: "refcoco", or "lisa" and "mllmseg" (`gIoU` and `cIoU`); "lisa" and "mllmseg" have
+            no `Pr@X`.
+        empty_union: IoU of a sample whose two masks are empty. If `None`, it is set by the
+            protocol, see `res_metrics`.
     """
 
     default_prefix = "res"
+    function = staticmethod(res_metrics)
 
-    def __init__(
-        self,
-        *,
-        protocol: ResProtocol = "refcoco",
-        empty_union: EmptyUnion | None = None,
-        thresholds: Sequence[float] = RES_THRESHOLDS,
-        frame: Frame = "original",
-        prefix: str | None = None,
-    ) -> None:
-        aggregate = partial(
-            res_metrics,
-            protocol=protocol,
-            empty_union=empty_union or ("zero" if protocol == "refcoco" else "one"),
-            thresholds=tuple(thresholds),
-        )
-        super().__init__(aggregate, frame=frame, prefix=prefix)
+    protocol: ResProtocol = "refcoco"
+    empty_union: EmptyUnion | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # The report states the convention that was used.
+        self.empty_union = self.empty_union or ("zero" if self.protocol == "refcoco" else "one")
 
     def read_row(self, sample: Fields) -> MaskRow:
-        """Return the pixel counts of the merged mask against the union of the targets."""
-        return mask_row(sample, self.frame, group=image_key(sample))
+        """Return the pixel counts of the merged mask and the union of the targets."""
+        return mask_row(sample, self.frame, group=image_group(sample))
 
 
 @METRICS.register_module()
-class GRESMetric(RowMetric[MaskRow]):
+@dataclass(kw_only=True, eq=False, repr=False)
+class GRESMetric(AcceptOptions, ThresholdOptions, RowMetric[MaskRow]):
     """`gIoU`, `cIoU`, `N-acc`, `T-acc` and `Pr@X` of the merged mask and the no-target decision.
 
     Args:
-        protocol: "rela" as gRefCOCO's evaluator, or "gsva", which credits rejected targets.
-        accept: What counts as not rejected: the model's "decision" (`pred_no_target`, whatever its
-            mask holds), the "mask", or an instance's "score".
-        score_thr: Of `accept="score"`.
-        thresholds: The values X of "rela".
-        count_false_area: See `gres_metrics`.
-        frame: See `GroundingMetric`.
-        prefix: See `GroundingMetric`.
+        protocol: "rela" as in gRefCOCO's evaluator, or "gsva", which credits rejected targets and
+            has no `Pr@X`.
+        count_false_area: Whether a mask on a no-target sample enlarges the union, see
+            `gres_metrics`.
     """
 
     default_prefix = "gres"
+    function = staticmethod(gres_metrics)
 
-    def __init__(
-        self,
-        *,
-        protocol: GresProtocol = "rela",
-        accept: Accept = "decision",
-        score_thr: float = PUBLISHED_SCORE_THR,
-        thresholds: Sequence[float] = GRES_THRESHOLDS,
-        count_false_area: bool = True,
-        frame: Frame = "original",
-        prefix: str | None = None,
-    ) -> None:
-        aggregate = partial(
-            gres_metrics,
-            protocol=protocol,
-            accept=accept,
-            score_thr=score_thr,
-            thresholds=tuple(thresholds),
-            count_false_area=count_false_area,
-        )
-        super().__init__(aggregate, frame=frame, prefix=prefix)
-        self.accept = accept
+    protocol: GresProtocol = "rela"
+    thresholds: Sequence[float] = GRES_THRESHOLDS
+    count_false_area: bool = True
 
     def read_row(self, sample: Fields) -> MaskRow:
         """Return the pixel counts and both no-target flags."""
@@ -117,43 +87,34 @@ class GRESMetric(RowMetric[MaskRow]):
 
 
 @METRICS.register_module()
+@dataclass(kw_only=True, eq=False, repr=False)
 class ReasonSegMetric(RowMetric[MaskRow]):
-    """ReasonSeg's `gIoU` and `cIoU`, with the pixels that the annotation says to ignore.
+    """ReasonSeg's `gIoU` and `cIoU`, with the pixels that the annotation marks as ignored.
 
     Args:
-        queries: Only the "first" query of each image, as published, or "all".
-        ignored_pixels: "exclude" the ignored pixels from I and U (LISA, READ, UGround), or take
-            them for "background" (SegLLM).
-        empty_union: What a sample counts where both masks are empty.
-        frame: See `GroundingMetric`.
-        prefix: See `GroundingMetric`.
+        queries: Queries that count: the "first" of each image, as published, or "all".
+        ignored_pixels: Treatment of ignored pixels: "exclude" them from I and U (LISA, READ,
+            UGround), or count them as "background" (SegLLM).
+        empty_union: IoU of a sample whose two masks are empty.
     """
 
     default_prefix = "reasonseg"
+    function = staticmethod(reasonseg_metrics)
 
-    def __init__(
-        self,
-        *,
-        queries: Queries = "first",
-        ignored_pixels: IgnoredPixels = "exclude",
-        empty_union: EmptyUnion = "one",
-        frame: Frame = "original",
-        prefix: str | None = None,
-    ) -> None:
-        aggregate = partial(reasonseg_metrics, queries=queries, empty_union=empty_union)
-        super().__init__(aggregate, frame=frame, prefix=prefix)
-        if ignored_pixels not in get_args(IgnoredPixels):
-            raise ValueError(
-                f"ignored_pixels must be 'exclude' or 'background', got {ignored_pixels!r}"
-            )
-        self.ignored_pixels = ignored_pixels
+    queries: Queries = "first"
+    ignored_pixels: IgnoredPixels = "exclude"
+    empty_union: EmptyUnion = "one"
+
+    def __post_init__(self) -> None:
+        check_choice("ignored_pixels", self.ignored_pixels, get_args(IgnoredPixels))
+        super().__post_init__()
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The choices behind the values."""
+        """Options behind the values."""
         return {**super().settings, "ignored_pixels": self.ignored_pixels}
 
     def read_row(self, sample: Fields) -> MaskRow:
-        """Return the pixel counts outside of the ignored region."""
+        """Return the pixel counts outside the ignored region."""
         ignore = ignore_mask(sample, self.frame) if self.ignored_pixels == "exclude" else None
-        return mask_row(sample, self.frame, group=image_key(sample), ignore=ignore)
+        return mask_row(sample, self.frame, group=image_group(sample), ignore=ignore)

@@ -1,17 +1,23 @@
-"""From a data sample, as mmengine's evaluator hands it over, to the rows that metrics aggregate."""
+"""Read the rows that metrics aggregate from the data samples of mmengine's evaluator."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from vgtoolbox.evaluation.functional import BoxRow, MaskRow, compare_masks
-from vgtoolbox.structures import RLE, decode_masks, encode_masks, merge_rles, resize_masks
+from vgtoolbox.structures import (
+    RLE,
+    Frame,
+    decode_masks,
+    encode_masks,
+    merge_rles,
+    resize_masks,
+)
 
-Frame = Literal["original", "input"]
 Fields = Mapping[str, Any]
 """A `GroundingDataSample` as a plain mapping: meta information and data fields by name."""
 
@@ -20,7 +26,7 @@ _SIZE = {"original": "ori_shape", "input": "img_shape"}
 
 
 def sample_fields(sample: BaseDataElement | Fields) -> Fields:
-    """Return the fields of a sample; mmengine's evaluator has already turned it into a dict."""
+    """Return the fields of a sample, which mmengine's evaluator has already turned into a dict."""
     return sample.to_dict() if isinstance(sample, BaseDataElement) else sample
 
 
@@ -33,18 +39,18 @@ def required(sample: Fields, key: str) -> Any:
     if key not in sample:
         raise KeyError(
             f"sample {sample.get('sample_id', sample.get('sample_idx'))!r} has no {key!r}, which "
-            f"the metric reads; it has {sorted(sample)}"
+            f"the metric needs; its fields: {sorted(sample)}"
         )
     return sample[key]
 
 
 def check_frame(sample: Fields, frame: Frame) -> None:
-    """Raise ValueError where predictions stand in another frame than `frame`."""
+    """Raise `ValueError` unless the predictions are in `frame`."""
     found = sample.get("pred_frame", "original")
     if found != frame:
         raise ValueError(
             f"the metric compares in the {frame} frame, but the predictions of sample "
-            f"{sample.get('sample_id')!r} stand in the {found} frame: set frame={found!r} on the "
+            f"{sample.get('sample_id')!r} are in the {found} frame; set frame={found!r} on the "
             f"metric, or let the model predict in the {frame} frame"
         )
 
@@ -55,15 +61,19 @@ def target_boxes_xyxy(sample: Fields, frame: Frame) -> Tensor:
 
 
 def target_masks(sample: Fields, frame: Frame) -> list[RLE]:
-    """Return the N target masks in `frame`."""
+    """Return the N target masks in `frame`.
+
+    Raises:
+        ValueError: A target has no mask.
+    """
     targets = required(sample, _TARGETS[frame])
     masks = targets.get("masks", [])
     if len(masks) != len(targets["boxes_xyxy"]):
         raise ValueError(
             f"sample {sample.get('sample_id')!r} has {len(targets['boxes_xyxy'])} targets but "
-            f"{len(masks)} target masks; a mask metric needs one each"
+            f"{len(masks)} target masks; a mask metric needs one per target"
         )
-    # Dense in the input frame, where transforms moved them; run lengths in the original one.
+    # Transforms make them dense in the input frame; in the original one they are run lengths.
     return encode_masks(masks) if isinstance(masks, Tensor) else masks
 
 
@@ -75,31 +85,31 @@ def target_mask(sample: Fields, frame: Frame) -> RLE:
 
 
 def ignore_mask(sample: Fields, frame: Frame) -> RLE | None:
-    """Return the pixels that the annotation leaves open in `frame`; None where there are none.
+    """Return the pixels that the annotation marks as ignored in `frame`, `None` if there are none.
 
     Raises:
-        ValueError: The input is mirrored or cut, so that the original's pixels are elsewhere.
+        ValueError: The input was flipped or cropped, so pixels cannot be mapped by resizing.
     """
     mask: RLE | None = sample.get("ignore_mask_ori")
     if mask is None or frame == "original":
         return mask
     if sample.get("flip", False) or "offset" in sample:
         raise ValueError(
-            f"sample {sample.get('sample_id')!r} was mirrored or cut, so its ignored pixels are "
-            "not known in the input frame; leave random steps out of a test pipeline"
+            f"sample {sample.get('sample_id')!r} was flipped or cropped, so its ignored pixels are "
+            "unknown in the input frame; remove random transforms from the test pipeline"
         )
     height, width = required(sample, _SIZE[frame])
     (resized,) = encode_masks(resize_masks(decode_masks([mask]), (height, width)))
     return resized
 
 
-def image_key(sample: Fields) -> str:
-    """Return what tells the sample's image from others."""
+def image_group(sample: Fields) -> str:
+    """Return the `group` of rows of the same image: its path."""
     return str(required(sample, "img_path"))
 
 
-def ref_key(sample: Fields) -> str:
-    """Return what tells the sample's ref from others: sample ids are `<ref>_<sentence>`."""
+def ref_group(sample: Fields) -> str:
+    """Return the `group` of rows of the same ref: `ref_id`, or `<ref>` of `<ref>_<sentence>`."""
     if "ref_id" in sample:
         return str(sample["ref_id"])
     return str(required(sample, "sample_id")).rpartition("_")[0]
@@ -128,7 +138,7 @@ def mask_row(
 
 
 def box_row(sample: Fields, frame: Frame) -> BoxRow:
-    """Put the predicted boxes beside the target boxes."""
+    """Return the predicted boxes and the target boxes."""
     check_frame(sample, frame)
     boxes_xyxy, scores = predicted_boxes(sample)
     return BoxRow(
@@ -139,7 +149,7 @@ def box_row(sample: Fields, frame: Frame) -> BoxRow:
 
 
 def _top_score(sample: Fields) -> float | None:
-    """Return the highest instance score, 0 of no instance; None of a system without instances."""
+    """Return the highest instance score; 0 without an instance, `None` if the system has none."""
     if "pred_instances" not in sample:
         return None
     _, scores = predicted_boxes(sample)
