@@ -17,7 +17,7 @@
 #       --cfg-options train_cfg.max_epochs=6
 #
 # Hardware: one CPU core, and another one for the loader. Time: 70 minutes for the included weights,
-# 10 minutes for the quick start on two cores. Memory: not measured.
+# about 15 minutes for the quick start on two cores. Memory: not measured.
 _base_ = [
     "../_base_/models/instancevg_beit3_base.py",
     "../_base_/datasets/shapes.py",
