@@ -15,9 +15,9 @@ import argparse
 import torch
 
 from vgtoolbox.cli.errors import exit_on_user_error
-from vgtoolbox.deployment.acceleration import MODES
+from vgtoolbox.deployment.acceleration import ACCELERATION_MODES
 from vgtoolbox.deployment.profiling import (
-    Settings,
+    ProfilingSettings,
     describe_machine,
     format_measurements,
     format_stages,
@@ -37,8 +37,10 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="a Python config, e.g. configs/gres/...")
     parser.add_argument("--checkpoint", "--load-from", metavar="CKPT", help="default: random")
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=[1, 8], metavar="B")
-    parser.add_argument("--mode", nargs="+", choices=MODES, default=["fused"])
-    parser.add_argument("--against", choices=MODES, help="compare speed and outputs with this mode")
+    parser.add_argument("--mode", nargs="+", choices=ACCELERATION_MODES, default=["fused"])
+    parser.add_argument(
+        "--against", choices=ACCELERATION_MODES, help="compare speed and outputs with this mode"
+    )
     parser.add_argument("--train-step", action="store_true", help="also time training steps")
     parser.add_argument("--dtype", choices=DTYPES, default="float32")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:<n>")
@@ -67,7 +69,7 @@ def main(words: list[str] | None = None) -> None:
     modes = dict.fromkeys([*arguments.mode, *([arguments.against] if arguments.against else [])])
     if arguments.against:  # the one to compare with comes last
         modes[arguments.against] = modes.pop(arguments.against)
-    settings = Settings(tuple(modes), DTYPES[arguments.dtype], arguments.seconds)
+    settings = ProfilingSettings(tuple(modes), DTYPES[arguments.dtype], arguments.seconds)
     machine = describe_machine(device)
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     measurements, stages = measure_modes(loaded, arguments.batch_sizes, settings)

@@ -100,7 +100,7 @@ def main(words: list[str] | None = None) -> None:
             loader["dataset"]["data_root"] = arguments.data_root
         else:
             image_bytes = use_generated_data(loader, Path(folder, "world"), arguments.images)
-        ways = {"plain": throughput.make_plain(loader), "ours": loader}
+        ways = {"plain": throughput.baseline_config(loader), "ours": loader}
         figures: dict[str, Any] = {
             name: measure(way, arguments.workers, arguments.repeats) for name, way in ways.items()
         }

@@ -17,9 +17,9 @@ from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.deployment.export import (
     check_format,
     choose_outputs,
-    differences,
     export_program,
-    run_saved,
+    largest_differences,
+    run_exported,
     save_program,
     tensor_outputs,
 )
@@ -57,7 +57,9 @@ def main(words: list[str] | None = None) -> None:
     if arguments.no_check:
         return
     checked = make_inputs(loaded, CHECKED_BATCH)
-    found = differences(run_saved(arguments.out, checked), tensor_outputs(loaded.model, checked))
+    found = largest_differences(
+        run_exported(arguments.out, checked), tensor_outputs(loaded.model, checked)
+    )
     for name, difference in found.items():
         print(f"{name:<24} {difference:.1e}")
     if not max(found.values()) <= arguments.tolerance:  # NaN fails too

@@ -19,7 +19,7 @@ from mmengine.config import Config
 from vgtoolbox.checkpoint import load_checkpoint, save_released
 from vgtoolbox.checkpoint.config_text import read_config_text, write_config_text
 from vgtoolbox.cli.errors import exit_on_user_error
-from vgtoolbox.deployment.adapter_files import adapter_weights, merged_weights
+from vgtoolbox.deployment.lora_export import extract_adapter_weights, merge_lora_weights
 from vgtoolbox.engine import ConfigError, load_config
 
 
@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg = load_config(args.config) if args.config else Config(read_config_text(str(text)))
         config = cfg.to_dict()
         if args.adapter_only:
-            weights = adapter_weights(content["state_dict"], config)
+            weights = extract_adapter_weights(content["state_dict"], config)
         else:
-            weights, config = merged_weights(content["state_dict"], config)
+            weights, config = merge_lora_weights(content["state_dict"], config)
         save_released(weights, write_config_text(config), args.out)
         print(f"{args.out}: {len(weights)} tensors")
 

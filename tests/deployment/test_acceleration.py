@@ -21,7 +21,7 @@ needs_onednn = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def loaded(miniature_config):
-    """The miniature, its batch norms having seen something."""
+    """Return the miniature model with random statistics in its batch norms."""
     loaded = load_for_measurement(miniature_config, None)[0]
     generator = torch.Generator().manual_seed(0)
     for module in loaded.model.modules():
@@ -41,15 +41,15 @@ def model(loaded):
     return copy.deepcopy(loaded.model)
 
 
-def _assert_same_outputs(ours, expected, tolerance):
-    assert torch.equal(ours.points, expected.points)
+def _assert_same_outputs(output, expected, tolerance):
+    assert torch.equal(output.points, expected.points)
     for name in ("class_logits", "boxes_cxcywh", "instance_mask_logits", "semantic_mask_logits"):
         torch.testing.assert_close(
-            getattr(ours, name).float(), getattr(expected, name), rtol=0, atol=tolerance
+            getattr(output, name).float(), getattr(expected, name), rtol=0, atol=tolerance
         )
 
 
-def test_eager_is_the_model_itself(model, inputs):
+def test_eager_equals_tensor_mode_without_gradients(model, inputs):
     output = accelerate(model, "eager")(inputs)
     assert not output.boxes_cxcywh.requires_grad
     with torch.no_grad():
@@ -57,8 +57,8 @@ def test_eager_is_the_model_itself(model, inputs):
 
 
 @needs_onednn
-def test_fused_gives_the_same_outputs(model, loaded, inputs, monkeypatch):
-    monkeypatch.setattr(acceleration, "_SMALLEST_PACKED", 1)
+def test_fused_mode_gives_the_same_outputs(model, loaded, inputs, monkeypatch):
+    monkeypatch.setattr(acceleration, "_MIN_PACKED_WEIGHTS", 1)
     forward = accelerate(model, "fused")
     kinds = {type(module) for module in model.modules()}
     assert PackedLinear in kinds
@@ -69,8 +69,8 @@ def test_fused_gives_the_same_outputs(model, loaded, inputs, monkeypatch):
 
 
 @needs_onednn
-def test_bfloat16_stays_near(model, loaded, inputs, monkeypatch):
-    monkeypatch.setattr(acceleration, "_SMALLEST_PACKED", 1)
+def test_bfloat16_outputs_are_close_to_float32(model, loaded, inputs, monkeypatch):
+    monkeypatch.setattr(acceleration, "_MIN_PACKED_WEIGHTS", 1)
     output = accelerate(model, "fused", dtype=torch.bfloat16)(inputs)
     with torch.no_grad():
         expected = loaded.model.tensor(inputs)
@@ -78,14 +78,14 @@ def test_bfloat16_stays_near(model, loaded, inputs, monkeypatch):
     assert 0 < difference < 0.1  # of values around 1
 
 
-def test_folded_batch_norms_compute_the_same():
+def test_folded_batch_norms_give_the_same_outputs():
     torch.manual_seed(0)
     net = nn.Sequential(
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()),
         nn.Conv2d(4, 2, 1, bias=False),
         nn.BatchNorm2d(2),
     )
-    net(torch.randn(8, 3, 5, 5))  # running statistics away from 0 and 1
+    net(torch.randn(8, 3, 5, 5))  # moves the running statistics away from 0 and 1
     net.eval()
     x = torch.randn(2, 3, 5, 5)
     expected = net(x)
@@ -94,7 +94,7 @@ def test_folded_batch_norms_compute_the_same():
     torch.testing.assert_close(net(x), expected)
 
 
-def test_a_batch_norm_without_its_convolution_stays():
+def test_batch_norm_without_a_convolution_is_kept():
     net = nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2)).eval()
     assert fold_batch_norms(net) == 0
     assert isinstance(net[1], nn.BatchNorm2d)
@@ -104,13 +104,13 @@ def test_a_batch_norm_without_its_convolution_stays():
 class TestPackedLinear:
     @pytest.mark.parametrize("shape", [(5, 8), (2, 3, 8), (0, 8)])
     @pytest.mark.parametrize("bias", [True, False])
-    def test_computes_the_same(self, shape, bias):
+    def test_gives_the_same_outputs(self, shape, bias):
         linear, x = nn.Linear(8, 6, bias=bias), torch.randn(shape)
         packed = PackedLinear(linear, dtype=torch.float32)
         with torch.no_grad():
             torch.testing.assert_close(packed(x), linear(x))
 
-    def test_reads_a_slice(self):
+    def test_accepts_a_noncontiguous_slice(self):
         linear, x = nn.Linear(8, 6), torch.randn(2, 5, 8)
         with torch.no_grad():
             packed = PackedLinear(linear, dtype=torch.float32)(x[:, 1:4])
@@ -120,29 +120,29 @@ class TestPackedLinear:
         linear = nn.Linear(300, 300)
         net = nn.Sequential(linear, nn.Linear(4, 4), nn.MultiheadAttention(300, 2))
         names = list(net.state_dict())
-        assert pack_linears(net) == 1  # small ones stay, and those that attention reads itself
+        assert pack_linears(net) == 1  # small layers and those inside attention are kept
         assert list(net.state_dict()) == names
         assert net[0].weight is linear.weight
 
 
-class TestBadRequests:
+class TestInvalidArguments:
     def test_training_mode(self, model):
         with pytest.raises(ValueError, match="training mode; call eval"):
             accelerate(model.train())
 
     def test_unknown_mode(self, model):
-        with pytest.raises(ValueError, match=r"mode must be one of eager, fused, .* got 'fast'"):
+        with pytest.raises(ValueError, match=r"mode must be 'eager', 'fused', .* got 'fast'"):
             accelerate(model, "fast")
 
-    def test_a_cuda_graph_without_cuda(self, model):
-        with pytest.raises(ValueError, match="needs a model on CUDA, this one is on cpu"):
+    def test_cuda_graph_without_cuda(self, model):
+        with pytest.raises(ValueError, match="needs a model on CUDA, got a model on cpu"):
             accelerate(model, "cudagraph")
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 class TestCudaGraph:
-    def test_replays_the_model_on_new_inputs(self, model, inputs):
+    def test_replays_the_graph_on_new_inputs(self, model, inputs):
         model.cuda()
         here = {name: value.cuda() for name, value in inputs.items()}
         forward = accelerate(copy.deepcopy(model), "cudagraph")
@@ -152,17 +152,19 @@ class TestCudaGraph:
             expected = model.tensor(other)
         _assert_same_outputs(forward(other), expected, 1e-4)
 
-    def test_another_shape(self):
+    def test_inputs_of_another_shape(self):
         forward = CudaGraphForward(lambda inputs: inputs["x"] + 1)
         forward({"x": torch.zeros(2, device="cuda")})
-        with pytest.raises(ValueError, match=r"'x' was recorded with shape \(2,\) and now has"):
+        with pytest.raises(
+            ValueError, match=r"'x' must have the recorded shape \(2,\), got \(3,\)"
+        ):
             forward({"x": torch.zeros(3, device="cuda")})
 
 
 @pytest.mark.slow
-def test_compiled_without_a_graph_break(model, loaded, inputs):
-    explained = torch._dynamo.explain(model.tensor)(inputs)
-    assert explained.graph_break_count == 0, explained.break_reasons
+def test_model_compiles_without_graph_breaks(model, loaded, inputs):
+    explanation = torch._dynamo.explain(model.tensor)(inputs)
+    assert explanation.graph_break_count == 0, explanation.break_reasons
     torch._dynamo.reset()
     with torch.no_grad():
         expected = loaded.model.tensor(inputs)

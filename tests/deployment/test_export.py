@@ -4,9 +4,9 @@ import torch
 from vgtoolbox.deployment.export import (
     check_format,
     choose_outputs,
-    differences,
     export_program,
-    run_saved,
+    largest_differences,
+    run_exported,
     save_program,
     tensor_outputs,
 )
@@ -26,7 +26,9 @@ def program(loaded):
 
 
 @pytest.mark.parametrize("suffix", [".pt2", ".onnx"])
-def test_what_was_saved_agrees_on_other_batch_sizes(loaded, program, tmp_path, suffix):
+def test_exported_file_agrees_with_the_model_at_another_batch_size(
+    loaded, program, tmp_path, suffix
+):
     if suffix == ".onnx":
         for library in ("onnx", "onnxscript", "onnxruntime"):
             pytest.importorskip(library)
@@ -35,31 +37,31 @@ def test_what_was_saved_agrees_on_other_batch_sizes(loaded, program, tmp_path, s
     expected = tensor_outputs(loaded.model, inputs)
     save_program(program, path, inputs=tuple(inputs), outputs=tuple(expected))
     assert [file.name for file in tmp_path.iterdir()] == [path.name]  # weights included
-    saved = run_saved(path, inputs)
-    assert {name: value.shape for name, value in saved.items()} == {
+    outputs = run_exported(path, inputs)
+    assert {name: value.shape for name, value in outputs.items()} == {
         name: value.shape for name, value in expected.items()
     }
-    assert max(differences(saved, expected).values()) < 1e-3
+    assert max(largest_differences(outputs, expected).values()) < 1e-3
 
 
-def test_outputs_by_name(program):
+def test_choose_outputs():
     assert choose_outputs(("points", "boxes"), None) == ("points", "boxes")
     assert choose_outputs(("points", "boxes"), ["boxes"]) == ("boxes",)
-    with pytest.raises(ConfigError, match="has no output masks; it has points, boxes"):
+    with pytest.raises(ConfigError, match="must be among points, boxes, got masks"):
         choose_outputs(("points", "boxes"), ["masks"])
 
 
-def test_unknown_ending(tmp_path):
-    with pytest.raises(ConfigError, match=r"expected a name that ends in \.pt2 or \.onnx"):
+def test_unknown_suffix(tmp_path):
+    with pytest.raises(ConfigError, match=r"must end in \.pt2 or \.onnx, got '.*model\.engine'"):
         check_format(tmp_path / "model.engine")
 
 
-def test_a_batch_of_one_would_become_a_constant(loaded):
+def test_example_batch_of_one_is_rejected(loaded):
     with pytest.raises(ValueError, match="batch size of 2 or more"):
         export_program(loaded.model, make_inputs(loaded, 1), ("points",))
 
 
-def test_differences():
+def test_largest_differences():
     expected = {"a": torch.zeros(2), "b": torch.zeros(0), "unused": torch.ones(1)}
-    ours = {"a": torch.tensor([0.5, -2.0]), "b": torch.zeros(0)}
-    assert differences(ours, expected) == {"a": 2.0, "b": 0.0}
+    outputs = {"a": torch.tensor([0.5, -2.0]), "b": torch.zeros(0)}
+    assert largest_differences(outputs, expected) == {"a": 2.0, "b": 0.0}

@@ -23,7 +23,7 @@ def test_against_eager(miniature_config, tmp_path, monkeypatch, capsys):
     assert "latency and throughput" in printed
     assert "backbone" in printed
     fused, eager = json.loads(out.read_text())["measurements"]
-    assert (fused["what"], eager["what"]) == ("fused", "eager")
+    assert (fused["mode"], eager["mode"]) == ("fused", "eager")
     assert fused["largest_difference"] < 1e-4
 
 

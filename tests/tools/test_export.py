@@ -26,7 +26,7 @@ def test_writes_and_checks(miniature_config, tmp_path, monkeypatch, capsys):
 def test_an_ending_that_is_not_known(miniature_config, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         _run(monkeypatch, miniature_config, "--out", tmp_path / "model.engine")
-    assert "expected a name that ends in .pt2 or .onnx" in capsys.readouterr().err
+    assert "must end in .pt2 or .onnx" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -1,13 +1,13 @@
-"""The same outputs in less time: what may be done to a model that will not be trained any more.
+"""Accelerate the inference of a trained model without changing its outputs.
 
-`accelerate` gives a function that stands in for `model.tensor`. What each mode does:
+`accelerate` returns a function that replaces `model.tensor`. The modes:
 
-eager       nothing
-fused       batch norms folded into their convolutions, convolutions channels last, and on a CPU
-            the weights of linear layers packed as oneDNN's kernels read them
+eager       no change
+fused       batch norms folded into their convolutions, convolutions in channels-last format, and
+            on a CPU the weights of linear layers packed into the layout of oneDNN's kernels
 compile     torch.compile with static shapes; on a CPU with weights frozen into the code, which
             needs a C++ compiler
-cudagraph   "fused", and the whole pass recorded once and replayed; CUDA only, static shapes
+cudagraph   "fused", with the whole pass recorded once and replayed; CUDA only, static shapes
 """
 
 from __future__ import annotations
@@ -25,38 +25,42 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from vgtoolbox.inference.precision import store_matrices
+from vgtoolbox.utils.choices import check_choice
 
-Mode = Literal["eager", "fused", "compile", "cudagraph"]
-MODES: tuple[Mode, ...] = get_args(Mode)
+AccelerationMode = Literal["eager", "fused", "compile", "cudagraph"]
+ACCELERATION_MODES: tuple[AccelerationMode, ...] = get_args(AccelerationMode)
 Inputs = Mapping[str, Tensor]
 Forward = Callable[[Inputs], Any]
 
-# Below this many weights a call costs more than its arithmetic, whatever the kernel.
-_SMALLEST_PACKED = 1 << 16
+# With fewer weights the overhead of a call exceeds the cost of its arithmetic with any kernel.
+_MIN_PACKED_WEIGHTS = 1 << 16
 
 
 def accelerate(
-    model: BaseModel, mode: Mode = "fused", *, dtype: torch.dtype = torch.float32
+    model: BaseModel, mode: AccelerationMode = "fused", *, dtype: torch.dtype = torch.float32
 ) -> Forward:
-    """Return a faster `tensor` mode.
+    """Return a faster version of `tensor` mode.
 
-    The model itself is changed by "fused" and "cudagraph": use it for inference alone from then on.
+    "fused" and "cudagraph" change the model itself: from then on use it for inference only.
 
     Args:
-        model: A grounder, in evaluation mode, on its device, with its weights.
-        mode: One of `MODES`.
-        dtype: float32, or a half precision for autocast; matrices are then stored in it.
+        model: Grounder in evaluation mode, on its device, with its weights loaded.
+        mode: Acceleration mode, one of `ACCELERATION_MODES`.
+        dtype: float32, or a half precision that is used with autocast. Matrices are then stored
+            in half precision.
 
     Raises:
-        ValueError: An unknown mode, a model in training mode, or "cudagraph" without CUDA.
+        ValueError: `mode` is unknown, the model is in training mode, or the mode is "cudagraph"
+            and the model is not on CUDA.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+    check_choice("mode", mode, ACCELERATION_MODES)
     if model.training:
-        raise ValueError("the model is in training mode; call eval() first")
+        raise ValueError(
+            "the model must be in evaluation mode, got training mode; call eval() first"
+        )
     device = next(model.parameters()).device
     if mode == "cudagraph" and device.type != "cuda":
-        raise ValueError(f"mode 'cudagraph' needs a model on CUDA, this one is on {device}")
+        raise ValueError(f"mode 'cudagraph' needs a model on CUDA, got a model on {device}")
     if mode in ("fused", "cudagraph"):
         _fuse(model, device, dtype)
     if dtype != torch.float32:
@@ -71,12 +75,12 @@ def accelerate(
 
 
 class CudaGraphForward:
-    """Records a forward pass when first called, and replays it: one launch in place of hundreds.
+    """Forward pass that is recorded in the first call and replayed with a single launch.
 
-    Outputs lie in the graph's own memory, which the next call overwrites: clone what must stay.
+    Outputs are in the graph's own memory, which the next call overwrites: clone those to keep.
 
     Args:
-        forward: What to record; must not read values back from the device.
+        forward: Function to record. It must not read values back from the device.
     """
 
     def __init__(self, forward: Forward) -> None:
@@ -86,14 +90,18 @@ class CudaGraphForward:
         self._output: Any = None
 
     def __call__(self, inputs: Inputs) -> Any:
-        """Run on inputs of the shapes of the first call."""
+        """Run on inputs of the same shapes as in the first call.
+
+        Raises:
+            ValueError: An input has another shape than in the first call.
+        """
         if self._graph is None:
             self._record(inputs)
         for name, static in self._inputs.items():
             if inputs[name].shape != static.shape:
                 raise ValueError(
-                    f"{name!r} was recorded with shape {tuple(static.shape)} and now has "
-                    f"{tuple(inputs[name].shape)}; use one CudaGraphForward a shape"
+                    f"{name!r} must have the recorded shape {tuple(static.shape)}, got "
+                    f"{tuple(inputs[name].shape)}; use one CudaGraphForward per shape"
                 )
             static.copy_(inputs[name], non_blocking=True)
         self._graph.replay()  # type: ignore[union-attr]
@@ -101,7 +109,7 @@ class CudaGraphForward:
 
     def _record(self, inputs: Inputs) -> None:
         self._inputs = {name: value.clone() for name, value in inputs.items()}
-        # Warmed up on another stream, as recording demands: libraries choose kernels, caches fill.
+        # Recording requires a warm-up on another stream: libraries choose kernels, caches fill.
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -115,15 +123,15 @@ class CudaGraphForward:
 
 
 class PackedLinear(nn.Linear):
-    """A linear layer with a second copy of its weight, as oneDNN's CPU kernels read it.
+    """Linear layer with a second copy of its weight in the layout of oneDNN's CPU kernels.
 
-    MKL repacks a weight in every call, and on CPUs of other makers it is the slower library. The
-    weight itself stays, for code that reads it and for the state dict; a change to it has no effect
-    here.
+    MKL repacks a weight in every call, and on CPUs of other vendors it is the slower library. The
+    original weight is kept for code that reads it and for the state dict; changing it has no effect
+    on the output.
 
     Args:
-        linear: The layer to stand in for.
-        dtype: Of the packed weight, and of the result.
+        linear: Layer to replace.
+        dtype: Data type of the packed weight and of the result.
     """
 
     def __init__(self, linear: nn.Linear, *, dtype: torch.dtype) -> None:
@@ -145,7 +153,7 @@ class PackedLinear(nn.Linear):
 
 
 def fold_batch_norms(model: nn.Module) -> int:
-    """Merge batch norms into the convolutions before them, and return how many there were."""
+    """Fold batch norms into the convolutions before them and return their number."""
     folded = 0
     for sequence in [m for m in model.modules() if isinstance(m, nn.Sequential)]:
         for first, second in pairwise(list(sequence.named_children())):
@@ -158,20 +166,20 @@ def fold_batch_norms(model: nn.Module) -> int:
 
 
 def pack_linears(model: nn.Module, dtype: torch.dtype = torch.float32) -> int:
-    """Replace the larger linear layers by packed ones, and return how many there were.
+    """Replace the larger linear layers by packed ones and return their number.
 
-    Nothing happens where torch comes without oneDNN.
+    Does nothing if torch was built without oneDNN.
     """
     if not torch.backends.mkldnn.is_available() or not hasattr(
         torch.ops.mkldnn, "_linear_pointwise"
     ):
-        print_log("linear layers stay as they are: torch has no oneDNN", logger="current")
+        print_log("linear layers are not packed: torch has no oneDNN", logger="current")
         return 0
     packed = 0
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            # Not its subclasses: attention layers hand the weights of theirs to other functions.
-            if type(child) is nn.Linear and child.weight.numel() >= _SMALLEST_PACKED:
+            # Not its subclasses: attention layers pass their weights to other functions.
+            if type(child) is nn.Linear and child.weight.numel() >= _MIN_PACKED_WEIGHTS:
                 setattr(parent, name, PackedLinear(child, dtype=dtype))
                 packed += 1
     return packed
@@ -195,7 +203,7 @@ def _with_autocast(forward: Forward, device: torch.device, dtype: torch.dtype) -
 
 
 def _without_grad(forward: Forward) -> Forward:
-    # Frozen weights need `no_grad`: inference tensors would be compiled without them.
+    # `no_grad` instead of `inference_mode`: with inference tensors, weights would not be frozen.
     def run(inputs: Inputs) -> Any:
         with torch.no_grad():
             return forward(inputs)

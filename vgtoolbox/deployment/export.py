@@ -1,7 +1,7 @@
-"""A grounder as one graph that runs without this package: torch.export and ONNX.
+"""Export a grounder to a graph that runs without this package: torch.export and ONNX.
 
-The graph is `tensor` mode: normalised inputs in, raw outputs out, any batch size. Thresholds,
-frames and run lengths stay in Python.
+The graph is `tensor` mode: normalized inputs in, raw outputs out, any batch size. Thresholds,
+coordinate frames and run-length encoding remain in Python.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from torch.export import Dim, ExportedProgram
 
 from vgtoolbox.engine.config import ConfigError
 
-FORMATS = (".pt2", ".onnx")
-# Protobuf, in which ONNX files are written, ends at 2 GiB; larger weights lie beside the file.
-_LARGEST_FILE = 1_900_000_000
+EXPORT_SUFFIXES = (".pt2", ".onnx")
+# ONNX files are Protobuf messages, which end at 2 GiB; larger weights go to a second file.
+_MAX_PROTOBUF_BYTES = 1_900_000_000
 
 
 class ExportableGrounder(nn.Module):
-    """`tensor` mode as tensors in, tensors out, in a fixed order.
+    """`tensor` mode with positional tensors as inputs and outputs.
 
     Args:
-        model: In evaluation mode.
-        inputs: Names of the inputs, as `tensor` reads them.
-        outputs: Names of the outputs.
+        model: Grounder in evaluation mode.
+        inputs: Names of the inputs that `tensor` reads, in order.
+        outputs: Names of the outputs, in order.
     """
 
     def __init__(self, model: BaseModel, *, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -39,13 +39,13 @@ class ExportableGrounder(nn.Module):
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Run on inputs in the order of their names."""
+        """Run on inputs in the order of `inputs`; return outputs in the order of `outputs`."""
         output = self.model.tensor(dict(zip(self.inputs, tensors, strict=True)))
         return tuple(getattr(output, name) for name in self.outputs)
 
 
 def tensor_outputs(model: BaseModel, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of `tensor` mode by name, in the order of its dataclass."""
+    """Return the tensors of `tensor` mode by name, in the order of the dataclass fields."""
     with torch.no_grad():
         output = model.tensor(inputs)
     values = {field.name: getattr(output, field.name) for field in fields(output)}
@@ -53,16 +53,18 @@ def tensor_outputs(model: BaseModel, inputs: Mapping[str, Tensor]) -> dict[str, 
 
 
 def choose_outputs(available: Sequence[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the outputs to export: those that are wanted, or all.
+    """Return the names of the outputs to export.
+
+    Args:
+        available: Names of the model's outputs.
+        wanted: Names of the outputs to export. If `None` or empty, all are exported.
 
     Raises:
-        ConfigError: The model has no such output.
+        ConfigError: A wanted output is not available.
     """
     unknown = sorted(set(wanted or ()) - set(available))
     if unknown:
-        raise ConfigError(
-            f"the model has no output {', '.join(unknown)}; it has {', '.join(available)}"
-        )
+        raise ConfigError(f"outputs must be among {', '.join(available)}, got {', '.join(unknown)}")
     return tuple(wanted or available)
 
 
@@ -72,16 +74,21 @@ def export_program(
     """Trace the model for any batch size.
 
     Args:
-        model: In evaluation mode; its weights become part of the program.
-        inputs: Examples, a batch of 2 or more: sizes 0 and 1 would be taken as constants.
+        model: Grounder in evaluation mode. Its weights become part of the program.
+        inputs: Example inputs of batch size 2 or more: sizes 0 and 1 would become constants.
         outputs: Names of the outputs to keep.
+
+    Raises:
+        ValueError: The model is in training mode, or the batch sizes differ or are below 2.
     """
     if model.training:
-        raise ValueError("the model is in training mode; call eval() first")
+        raise ValueError(
+            "the model must be in evaluation mode, got training mode; call eval() first"
+        )
     sizes = {value.shape[0] for value in inputs.values()}
     if len(sizes) != 1 or min(sizes) < 2:
         raise ValueError(
-            f"example inputs must share a batch size of 2 or more, got {sorted(sizes)}"
+            f"example inputs must have one batch size of 2 or more, got {sorted(sizes)}"
         )
     wrapped = ExportableGrounder(model, inputs=tuple(inputs), outputs=outputs)
     batch = Dim("batch")
@@ -101,7 +108,17 @@ def save_program(
     inputs: Sequence[str],
     outputs: Sequence[str],
 ) -> None:
-    """Write a program as `.pt2` (torch.export) or `.onnx`, by the ending of the path."""
+    """Write a program as torch.export (`.pt2`) or ONNX (`.onnx`), chosen by the suffix.
+
+    Args:
+        program: Exported program.
+        path: Path of the file. Missing parent folders are created.
+        inputs: Names of the inputs, in order.
+        outputs: Names of the outputs, in order.
+
+    Raises:
+        ConfigError: The suffix is unknown, or a library for it is not installed.
+    """
     target = Path(path)
     check_format(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -115,16 +132,22 @@ def save_program(
         f=target,
         input_names=list(inputs),
         output_names=list(outputs),
-        external_data=weights > _LARGEST_FILE,
+        external_data=weights > _MAX_PROTOBUF_BYTES,
         dynamo=True,
         verbose=False,
     )
 
 
 def check_format(path: Path) -> None:
-    """Raise ConfigError where the ending is none that can be written, or its library is missing."""
-    if path.suffix not in FORMATS:
-        raise ConfigError(f"{path}: expected a name that ends in {' or '.join(FORMATS)}")
+    """Check that a file of this suffix can be written.
+
+    Raises:
+        ConfigError: The suffix is unknown, or a library for it is not installed.
+    """
+    if path.suffix not in EXPORT_SUFFIXES:
+        raise ConfigError(
+            f"the output file must end in {' or '.join(EXPORT_SUFFIXES)}, got {str(path)!r}"
+        )
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if path.suffix == ".onnx" and missing:
         raise ConfigError(
@@ -132,8 +155,8 @@ def check_format(path: Path) -> None:
         )
 
 
-def run_saved(path: str | Path, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Run a saved program on the CPU and return its outputs by name.
+def run_exported(path: str | Path, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Run an exported file on the CPU and return its outputs by name.
 
     Raises:
         ConfigError: onnxruntime is not installed.
@@ -165,9 +188,11 @@ def _run_onnx(path: Path, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
 
 
-def differences(ours: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, float]:
-    """Return the largest absolute difference of each output in `ours`."""
+def largest_differences(
+    outputs: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> dict[str, float]:
+    """Return the largest absolute difference of each output from the expected one, by name."""
     return {
         name: float((value.float() - expected[name].float()).abs().max()) if value.numel() else 0.0
-        for name, value in ours.items()
+        for name, value in outputs.items()
     }

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vgtoolbox.deployment.profiling import (
-    Settings,
+    ProfilingSettings,
     count_flops,
     describe_machine,
     format_measurements,
@@ -21,7 +21,7 @@ from vgtoolbox.deployment.profiling.workload import load_for_measurement, make_i
 
 @pytest.fixture(autouse=True)
 def _small_product(monkeypatch):
-    """Measure beside a product of small matrices."""
+    """Replace the reference matrix product by a small one."""
 
     def small(self, device, dtype):
         self._repeats = 1
@@ -39,20 +39,20 @@ def loaded(miniature_config):
     return load_for_measurement(miniature_config, None, options)[0]
 
 
-def test_arithmetic_of_the_parts_and_of_the_whole(loaded):
+def test_flops_of_the_parts_sum_to_those_of_the_model(loaded):
     one, two = (count_flops(loaded.model, make_inputs(loaded, size)) for size in (1, 2))
     assert two == {name: 2 * flops for name, flops in one.items()}
-    # A 4 x 4 grid of patches of 8 x 8 x 3, 16 channels, by the 1x1 convolution to 16 channels.
+    # A 1 x 1 convolution from 16 to 16 channels over a 4 x 4 grid of patches.
     assert one["image_proj"] == 2 * 16 * 16 * 16
     parts = sum(flops for name, flops in one.items() if name)
     assert parts == pytest.approx(one[""], rel=0.01)
 
 
 def test_modes_are_measured_and_compared(loaded, tmp_path):
-    settings = Settings(("fused", "eager"), seconds=0)
+    settings = ProfilingSettings(("fused", "eager"), seconds=0)
     measurements, stages = measure_modes(loaded, [2], settings)
     fused, eager = measurements
-    assert (fused.what, eager.what, fused.batch_size) == ("fused", "eager", 2)
+    assert (fused.mode, eager.mode, fused.batch_size) == ("fused", "eager", 2)
     assert fused.largest_difference < 1e-4
     assert eager.largest_difference == 0
     assert 0 < eager.p50_ms <= eager.p95_ms
@@ -75,10 +75,10 @@ def test_modes_are_measured_and_compared(loaded, tmp_path):
     assert "backbone" in format_stages(2, stages[2])
 
 
-def test_the_model_that_is_measured_stays_as_it_is(loaded):
+def test_measuring_does_not_change_the_model(loaded):
     before = {name: value.clone() for name, value in loaded.model.state_dict().items()}
-    measure_modes(loaded, [1], Settings(("fused",), seconds=0))
-    measure_training(loaded, 1, Settings(("eager",), seconds=0))
+    measure_modes(loaded, [1], ProfilingSettings(("fused",), seconds=0))
+    measure_training(loaded, 1, ProfilingSettings(("eager",), seconds=0))
     after = loaded.model.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
@@ -86,8 +86,8 @@ def test_the_model_that_is_measured_stays_as_it_is(loaded):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_training_steps(loaded, dtype):
-    step = measure_training(loaded, 2, Settings(("eager",), dtype=dtype, seconds=0))
-    assert (step.what, step.batch_size) == ("train step", 2)
+    step = measure_training(loaded, 2, ProfilingSettings(("eager",), dtype=dtype, seconds=0))
+    assert (step.mode, step.batch_size) == ("train step", 2)
     assert step.p50_ms > 0
     forward = count_flops(loaded.model, make_inputs(loaded, 2))[""]
     assert step.gflop == pytest.approx(3 * forward / 1e9)

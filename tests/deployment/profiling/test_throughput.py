@@ -3,8 +3,8 @@ import pytest
 from vgtoolbox.deployment.profiling.throughput import (
     COLLATE,
     READ_RECORD,
+    baseline_config,
     build_loader,
-    make_plain,
     measure_loader,
     time_steps,
 )
@@ -30,11 +30,11 @@ def loader(official_tree, pipeline):
     }
 
 
-def test_the_plain_way_differs_in_its_options(loader):
-    plain = make_plain(loader)
-    assert plain["sampler"]["type"] == "DefaultSampler"
-    assert "batch_sampler" not in plain
-    steps = plain["dataset"]["pipeline"]
+def test_baseline_config_disables_the_optimizations(loader):
+    baseline = baseline_config(loader)
+    assert baseline["sampler"]["type"] == "DefaultSampler"
+    assert "batch_sampler" not in baseline
+    steps = baseline["dataset"]["pipeline"]
     assert steps["load"]["cache_mb"] == 0
     assert steps["targets"]["dense"] is True
     assert steps["resize"]["cache_mb"] == 0
@@ -43,10 +43,11 @@ def test_the_plain_way_differs_in_its_options(loader):
     assert loader["dataset"]["pipeline"]["load"]["cache_mb"] == 1
 
 
-def test_both_ways_give_the_same_samples(loader):
-    ours, plain = (build_loader(config, workers=0) for config in (loader, make_plain(loader)))
-    for index in range(len(ours.dataset)):
-        one, other = ours.dataset[index], plain.dataset[index]
+def test_baseline_gives_the_same_samples(loader):
+    configs = (loader, baseline_config(loader))
+    optimized, baseline = (build_loader(config, workers=0) for config in configs)
+    for index in range(len(optimized.dataset)):
+        one, other = optimized.dataset[index], baseline.dataset[index]
         assert (one["inputs"]["image"] == other["inputs"]["image"]).all()
         masks = [item["data_samples"].gt_instances.masks for item in (one, other)]
         assert masks[0].equal(masks[1])
@@ -61,7 +62,7 @@ def test_every_step_is_timed(loader):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_pass_is_timed(loader, workers):
-    found = measure_loader(build_loader(loader, workers=workers))
-    assert found.samples_per_second > 0
-    assert found.cpu_ms >= 0
+def test_one_pass_is_timed(loader, workers):
+    throughput = measure_loader(build_loader(loader, workers=workers))
+    assert throughput.samples_per_second > 0
+    assert throughput.cpu_ms >= 0

@@ -14,7 +14,7 @@ from vgtoolbox.deployment.profiling.timing import (
 CPU = torch.device("cpu")
 
 
-def test_functions_take_turns_after_a_round_to_warm_up():
+def test_functions_are_called_in_turn_after_a_warm_up_round():
     calls = []
     timings = time_in_turn(
         {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, CPU, seconds=0
@@ -23,7 +23,7 @@ def test_functions_take_turns_after_a_round_to_warm_up():
     assert len(timings["a"].wall) == len(timings["b"].cpu) == MIN_ROUNDS
 
 
-def test_waiting_costs_wall_time_and_no_cpu_time():
+def test_sleeping_counts_as_wall_time_but_not_as_cpu_time():
     timing = time_in_turn({"sleep": lambda: time.sleep(0.05)}, CPU, seconds=0)["sleep"]
     assert min(timing.wall) >= 0.05
     assert sorted(timing.cpu)[1] < 0.05
@@ -34,11 +34,11 @@ def test_percentiles():
     assert (timing.percentile(50), timing.percentile(95)) == (50.0, 95.0)
 
 
-def test_a_matrix_product_counts_its_own_arithmetic():
+def test_flop_count_of_the_matrix_product():
     product = MatrixProduct(CPU, torch.float32)
     assert product.flops == 3 * 2 * 2048**3
 
 
-def test_memory_of_the_process():
+def test_peak_memory_of_the_process():
     assert peak_memory_mib(CPU) == pytest.approx(peak_memory_mib(CPU), rel=0.1)
     assert peak_memory_mib(CPU) > 50  # torch alone is more

@@ -1,4 +1,4 @@
-"""Measuring a grounder's speed through its contract: any model of the registry, on any device."""
+"""Measure the speed of any registered grounder on any device."""
 
 from vgtoolbox.deployment.profiling.report import (
     describe_machine,
@@ -8,16 +8,16 @@ from vgtoolbox.deployment.profiling.report import (
 )
 from vgtoolbox.deployment.profiling.run import (
     Measurement,
-    Settings,
+    ProfilingSettings,
     measure_modes,
     measure_training,
 )
-from vgtoolbox.deployment.profiling.stages import Stage, count_flops, time_stages
+from vgtoolbox.deployment.profiling.stages import StageTiming, count_flops, time_stages
 
 __all__ = [
     "Measurement",
-    "Settings",
-    "Stage",
+    "ProfilingSettings",
+    "StageTiming",
     "count_flops",
     "describe_machine",
     "format_measurements",

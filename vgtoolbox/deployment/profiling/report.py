@@ -1,4 +1,4 @@
-"""The benchmark's results as tables and as JSON."""
+"""Format measurements as tables and write them as JSON."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from vgtoolbox.deployment.profiling.run import Measurement
-from vgtoolbox.deployment.profiling.stages import Stage
+from vgtoolbox.deployment.profiling.stages import StageTiming
 from vgtoolbox.utils.atomic_file import atomic_file
 
 _WIDTH = 120
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Return what the figures depend on."""
+    """Return the device, thread count and torch version that measurements depend on."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
     return {
         "device": str(device),
@@ -39,9 +39,17 @@ def write_benchmark(
     config: str,
     machine: Mapping[str, Any],
     measurements: Sequence[Measurement],
-    stages: Mapping[int, Sequence[Stage]],
+    stages: Mapping[int, Sequence[StageTiming]],
 ) -> None:
-    """Write everything as JSON, whole or not at all."""
+    """Write measurements and stage timings as JSON, atomically.
+
+    Args:
+        path: Path of the file.
+        config: Path or name of the measured config.
+        machine: Description from `describe_machine`.
+        measurements: One per mode and batch size.
+        stages: Stage timings by batch size.
+    """
     content = {
         "config": config,
         "machine": dict(machine),
@@ -53,16 +61,16 @@ def write_benchmark(
 
 
 def format_measurements(measurements: Sequence[Measurement]) -> str:
-    """Lay measurements out as text, a row each."""
+    """Format measurements as a text table with one row each."""
     table = Table(title="latency and throughput", title_justify="left")
-    for heading in ("what", "batch", "dtype", "p50 ms", "p95 ms", "CPU ms", "img/s", "GFLOP"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for heading in ("mode", "batch", "dtype", "p50 ms", "p95 ms", "CPU ms", "img/s", "GFLOP"):
+        table.add_column(heading, justify="left" if heading == "mode" else "right")
     for heading in ("GFLOP/s", "gemm", "share", "by CPU", "MiB", "difference"):
         table.add_column(heading, justify="right")
     for each in measurements:
         difference, memory = each.largest_difference, each.peak_memory_mib
         table.add_row(
-            each.what,
+            each.mode,
             str(each.batch_size),
             each.dtype,
             *(f"{ms:.4g}" for ms in (each.p50_ms, each.p95_ms, each.cpu_ms)),
@@ -78,8 +86,8 @@ def format_measurements(measurements: Sequence[Measurement]) -> str:
     return _as_text(table)
 
 
-def format_stages(batch_size: int, stages: Sequence[Stage]) -> str:
-    """Lay the stages of one batch size out as text."""
+def format_stages(batch_size: int, stages: Sequence[StageTiming]) -> str:
+    """Format the stage timings of one batch size as a text table."""
     total = sum(stage.milliseconds for stage in stages)
     table = Table(title=f"stages at batch {batch_size}, eager", title_justify="left")
     table.add_column("stage")
@@ -104,7 +112,7 @@ def _as_text(table: Table) -> str:
 
 
 def _cpu_name() -> str:
-    """Return the model name that Linux states, or what Python knows."""
+    """Return the CPU model name from /proc/cpuinfo, or Python's description of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Measuring a grounder: latency, throughput, arithmetic and how near to the machine's own rate."""
+"""Measure latency, throughput, FLOP counts and hardware utilization of a grounder."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from vgtoolbox.deployment.acceleration import Forward, Mode, accelerate
-from vgtoolbox.deployment.profiling.stages import Stage, count_flops, time_stages
+from vgtoolbox.deployment.acceleration import AccelerationMode, Forward, accelerate
+from vgtoolbox.deployment.profiling.stages import StageTiming, count_flops, time_stages
 from vgtoolbox.deployment.profiling.timing import (
     MatrixProduct,
     Timing,
@@ -32,28 +32,30 @@ GEMM = "matrix product"
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one way of running took at one batch size.
+    """Speed of one mode at one batch size.
 
     Attributes:
-        what: A mode of `accelerate`, or "train step".
-        batch_size: B.
-        dtype: Of the arithmetic.
-        rounds: How many were measured.
-        p50_ms: Median latency of the batch.
-        p95_ms: Its 95th percentile.
-        images_per_second: By the median.
-        cpu_ms: Median time of all threads together; on a CPU, what remains the same while other
-            programs hold the cores.
-        gflop: Arithmetic of the batch in 1e9, by torch's counter.
-        gflops_per_second: Arithmetic over the median.
-        gemm_gflops_per_second: Of a large matrix product, measured in turn with the model.
-        share_of_gemm: Median over the rounds of the model's rate over the product's.
-        share_of_gemm_by_cpu_time: The same by CPU time.
-        peak_memory_mib: Of the GPU; on a CPU, of the process so far.
-        largest_difference: From the outputs of the mode that it is compared with.
+        mode: Acceleration mode, or "train step".
+        batch_size: Batch size B.
+        dtype: Data type of the arithmetic.
+        rounds: Number of timed rounds.
+        p50_ms: Median latency of the batch in ms.
+        p95_ms: 95th percentile of the latency in ms.
+        images_per_second: Throughput at the median latency.
+        cpu_ms: Median CPU time of all threads together in ms. On a CPU it does not change when
+            other programs occupy the cores.
+        gflop: Floating-point operations of the batch in 1e9, from torch's counter.
+        gflops_per_second: `gflop` divided by the median latency.
+        gemm_gflops_per_second: Rate of a large matrix product, timed in turn with the model.
+        share_of_gemm: Median over the rounds of the model's rate divided by the matrix product's.
+        share_of_gemm_by_cpu_time: `share_of_gemm` computed from CPU time.
+        peak_memory_mib: Peak memory of the GPU in MiB; on a CPU, of the process so far. `None` if
+            it cannot be measured.
+        largest_difference: Largest absolute difference from the outputs of the reference mode.
+            `None` without a reference.
     """
 
-    what: str
+    mode: str
     batch_size: int
     dtype: str
     rounds: int
@@ -71,27 +73,32 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to measure.
+class ProfilingSettings:
+    """Settings of a measurement.
 
     Attributes:
-        modes: What to run, the one to compare with last.
-        dtype: float32, or a half precision.
-        seconds: For each batch size.
+        modes: Modes to measure. The last one is the reference of the comparison.
+        dtype: float32 or a half precision.
+        seconds: Time limit of each batch size in seconds.
     """
 
-    modes: tuple[Mode, ...]
+    modes: tuple[AccelerationMode, ...]
     dtype: torch.dtype = torch.float32
     seconds: float = 20.0
 
 
 def measure_modes(
-    loaded: LoadedGrounder, batch_sizes: Sequence[int], settings: Settings
-) -> tuple[list[Measurement], dict[int, list[Stage]]]:
-    """Run each mode on each batch size, in turn with each other and a matrix product.
+    loaded: LoadedGrounder, batch_sizes: Sequence[int], settings: ProfilingSettings
+) -> tuple[list[Measurement], dict[int, list[StageTiming]]]:
+    """Time the modes in turn with each other and with a matrix product, for each batch size.
+
+    Args:
+        loaded: Model with its pipeline. It is not changed.
+        batch_sizes: Batch sizes to measure.
+        settings: Modes, data type and time limit.
 
     Returns:
-        The measurements, and for each batch size the stages of an eager float32 pass.
+        The measurements, and by batch size the stage timings of an eager float32 pass.
     """
     model = loaded.model.eval()
     device = next(model.parameters()).device
@@ -111,17 +118,17 @@ def measure_modes(
 
 
 def _measure_batch(
-    model: BaseModel, inputs: dict[str, Tensor], size: int, flops: int, settings: Settings
+    model: BaseModel, inputs: dict[str, Tensor], size: int, flops: int, settings: ProfilingSettings
 ) -> list[Measurement]:
     device = next(model.parameters()).device
     reset_peak_memory(device)
-    # Shapes are static for some modes and some change the model, so each has its own.
+    # Some modes need static shapes and some change the model, so each mode gets its own copy.
     forwards: dict[str, Forward] = {
         mode: accelerate(copy.deepcopy(model), mode, dtype=settings.dtype)
         for mode in settings.modes
     }
     gemm = MatrixProduct(device, settings.dtype)
-    # Bound now: all of them run later, in turn.
+    # `forward` is bound by a default, since all calls run after this loop has ended.
     calls: dict[str, Callable[[], object]] = {
         mode: lambda forward=forward: forward(inputs)  # type: ignore[misc]
         for mode, forward in forwards.items()
@@ -142,11 +149,18 @@ def _measure_batch(
     ]
 
 
-def measure_training(loaded: LoadedGrounder, batch_size: int, settings: Settings) -> Measurement:
-    """Time training steps, the data preprocessor included: forward, backward and optimizer.
+def measure_training(
+    loaded: LoadedGrounder, batch_size: int, settings: ProfilingSettings
+) -> Measurement:
+    """Time training steps: data preprocessor, forward, backward and optimizer.
 
-    The arithmetic is taken as three times that of a forward pass: once forward, and backward once
-    for inputs and once for weights.
+    The FLOP count is taken as three times that of a forward pass: one forward, and two backward
+    for the gradients of inputs and of weights.
+
+    Args:
+        loaded: Model with its pipeline and an `optim_wrapper` in its config. It is not changed.
+        batch_size: Batch size B.
+        settings: Data type and time limit; the modes are not used.
     """
     model = copy.deepcopy(loaded.model)
     device = next(model.parameters()).device
@@ -180,7 +194,7 @@ def measure_training(loaded: LoadedGrounder, batch_size: int, settings: Settings
 
 
 def _summarize(
-    what: str,
+    mode: str,
     batch_size: int,
     dtype: str,
     timing: Timing,
@@ -192,7 +206,7 @@ def _summarize(
     p50 = timing.percentile(50)
     arithmetic = flops / gemm_flops
     return Measurement(
-        what=what,
+        mode=mode,
         batch_size=batch_size,
         dtype=dtype,
         rounds=len(timing.wall),
@@ -214,7 +228,7 @@ def _median_ratio(numerators: Sequence[float], denominators: Sequence[float]) ->
 
 
 def _outputs(output: Any) -> dict[str, Tensor]:
-    """Return the floating-point tensors of a `tensor` mode's dataclass, by name."""
+    """Return the floating-point tensors in the dataclass that `tensor` mode returned, by name."""
     if not is_dataclass(output):
         raise TypeError(f"tensor mode must return a dataclass, got {type(output).__name__}")
     values = {field.name: getattr(output, field.name) for field in fields(output)}
@@ -225,13 +239,13 @@ def _outputs(output: Any) -> dict[str, Tensor]:
     }
 
 
-def largest_difference(ours: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
-    """Return the largest absolute difference of any element of any output."""
+def largest_difference(outputs: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
+    """Return the largest absolute difference over all elements of all outputs."""
     return max(
         (
-            float((ours[name] - expected[name]).abs().max())
+            float((outputs[name] - expected[name]).abs().max())
             for name in expected
-            if ours[name].numel()
+            if outputs[name].numel()
         ),
         default=0.0,
     )

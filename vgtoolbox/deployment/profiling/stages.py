@@ -1,4 +1,4 @@
-"""Where a forward pass spends its arithmetic and its time, by the model's direct parts."""
+"""Count FLOPs and measure time of a forward pass by the model's direct submodules."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ REST, PREPROCESSOR, POSTPROCESSING = "(between them)", "data_preprocessor", "pos
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One part of the model.
+class StageTiming:
+    """Time and FLOP count of one part of the model.
 
     Attributes:
-        name: Its attribute; "(between them)" is what the model does itself.
-        milliseconds: Median of some passes, eager, for the whole batch.
-        gflop: Multiplications and additions, in 1e9; 0 where torch counts none.
-        share_of_gemm: Its rate over the rate of a matrix product.
+        name: Attribute name of the submodule; "(between them)" is the time outside of submodules.
+        milliseconds: Median time of the whole batch over a few eager passes, in ms.
+        gflop: Multiplications and additions in 1e9; 0 if torch counts none.
+        share_of_gemm: Rate of the part divided by that of a matrix product.
     """
 
     name: str
@@ -38,11 +38,15 @@ class Stage:
 
 
 def count_flops(model: BaseModel, inputs: Mapping[str, Tensor]) -> dict[str, int]:
-    """Count multiplications and additions of `tensor` mode with torch's own counter.
+    """Count the multiplications and additions of `tensor` mode with torch's counter.
+
+    Args:
+        model: Grounder.
+        inputs: Batched inputs of `tensor` mode.
 
     Returns:
-        By part of the model, and in all under the empty name. Matrix products, convolutions and
-        attention count, elementwise work does not.
+        Counts by submodule, and the total under the empty name. Matrix products, convolutions and
+        attention are counted, elementwise operations are not.
     """
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(inputs, mode="tensor")
@@ -56,13 +60,16 @@ def count_flops(model: BaseModel, inputs: Mapping[str, Tensor]) -> dict[str, int
 
 def time_stages(
     model: BaseModel, batch: dict[str, Any], gemm_flops_per_second: float
-) -> list[Stage]:
-    """Time the parts of a model that is called eagerly, from the collated batch to predictions.
+) -> list[StageTiming]:
+    """Time the parts of an eager model, from the collated batch to predictions.
 
     Args:
-        model: In evaluation mode.
-        batch: As the loader gives it.
-        gemm_flops_per_second: Of a matrix product on the device.
+        model: Grounder in evaluation mode.
+        batch: Collated batch, before the data preprocessor.
+        gemm_flops_per_second: Rate of a matrix product on the model's device.
+
+    Returns:
+        The parts in the order of their first call.
     """
     device = next(model.parameters()).device
     passes: list[dict[str, float]] = []
@@ -77,12 +84,12 @@ def time_stages(
         seconds = statistics.median(times[name] for times in passes)
         count = flops.get(name, 0)
         rate = count / seconds / gemm_flops_per_second if seconds else 0.0
-        stages.append(Stage(name, 1e3 * seconds, count / 1e9, rate))
+        stages.append(StageTiming(name, 1e3 * seconds, count / 1e9, rate))
     return stages
 
 
 def _time_pass(model: BaseModel, batch: dict[str, Any], device: torch.device) -> dict[str, float]:
-    """Return seconds by stage of one pass, in the order of their first call."""
+    """Return the seconds of each stage in one pass, in the order of the first calls."""
     prepared: dict[str, Any] = {}
     times = {
         PREPROCESSOR: time_once(lambda: prepared.update(model.data_preprocessor(batch)), device)[0]
@@ -99,7 +106,7 @@ def _time_pass(model: BaseModel, batch: dict[str, Any], device: torch.device) ->
 
 @contextmanager
 def _clocked_children(model: nn.Module, device: torch.device) -> Iterator[dict[str, float]]:
-    """Sum up the seconds of each direct child's calls, as long as the block lasts."""
+    """Sum the seconds of the calls of each direct child while the context is active."""
     times: dict[str, float] = {}
     begins: dict[str, float] = {}
     handles = []

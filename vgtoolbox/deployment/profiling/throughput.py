@@ -1,4 +1,4 @@
-"""How fast samples come, and which step takes the time."""
+"""Measure the throughput of a dataloader and the time of each pipeline step."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from torch.utils.data import BatchSampler, DataLoader
 from vgtoolbox.datasets.transforms.tracing import step_name
 from vgtoolbox.registry import DATA_SAMPLERS, DATASETS, FUNCTIONS
 
-READ_RECORD = "read the record"
+READ_RECORD = "read record"
 COLLATE = "collate"
 
 
 @dataclass(frozen=True)
-class Throughput:
-    """Of one pass through a loader.
+class LoaderThroughput:
+    """Throughput of one pass through a dataloader.
 
     Attributes:
-        samples_per_second: By the clock; other programs slow it down.
-        cpu_ms: Processor milliseconds a sample, of all processes; what a busy machine still
-            measures.
+        samples_per_second: Rate by wall time; it drops when other programs use the machine.
+        cpu_ms: CPU time per sample of all processes in ms, valid on a busy machine as well.
     """
 
     samples_per_second: float
@@ -35,7 +34,12 @@ class Throughput:
 
 
 def build_loader(config: Mapping[str, Any], *, workers: int) -> DataLoader:
-    """Build a config's dataloader, with as many worker processes as are asked for."""
+    """Build the dataloader of a config.
+
+    Args:
+        config: Config of the dataloader.
+        workers: Number of worker processes, in place of the config's own.
+    """
     dataset = DATASETS.build(dict(config["dataset"]))
     sampler = DATA_SAMPLERS.build({**config["sampler"], "dataset": dataset})
     batches = config.get("batch_sampler", {"type": BatchSampler, "drop_last": False})
@@ -50,8 +54,11 @@ def build_loader(config: Mapping[str, Any], *, workers: int) -> DataLoader:
     )
 
 
-def make_plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same loader in random order, each sample decoding its image and whole masks."""
+def baseline_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config of the same dataloader without its optimizations.
+
+    Samples come in random order, and each decodes its image and its masks at full size.
+    """
     pipeline = {name: dict(step) for name, step in config["dataset"]["pipeline"].items()}
     for step in pipeline.values():
         if step["type"] in ("LoadImage", "Resize"):
@@ -66,15 +73,15 @@ def make_plain(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def time_steps(loader: DataLoader, *, workers: int = 1) -> dict[str, float]:
-    """Return the processor milliseconds a sample that each step takes, in this process.
+    """Return the CPU time per sample in ms of each pipeline step, measured in this process.
 
     Args:
-        loader: Its samples are read in its order.
-        workers: Only the batches that the first of so many workers would get are read.
+        loader: Dataloader whose samples are read in its order.
+        workers: Number of workers to simulate: only the batches of the first one are read.
     """
     dataset: Any = loader.dataset
     steps = dataset.pipeline.transforms
-    # Numbered, since a step may come again.
+    # Numbered, since a pipeline may contain a step more than once.
     numbered = [f"{number}. {step_name(step)}" for number, step in enumerate(steps, start=1)]
     names = [READ_RECORD, *numbered, COLLATE]
     seconds = np.zeros(len(names))
@@ -92,8 +99,8 @@ def time_steps(loader: DataLoader, *, workers: int = 1) -> dict[str, float]:
     return dict(zip(names, (1000 * seconds / count).tolist(), strict=True))
 
 
-def measure_loader(loader: DataLoader) -> Throughput:
-    """Read all samples once, and time those that come after the first batch of each worker."""
+def measure_loader(loader: DataLoader) -> LoaderThroughput:
+    """Read all samples once and time those after the first batch of each worker."""
     batches = iter(loader)
     for _ in range(max(1, loader.num_workers)):
         next(batches)
@@ -101,30 +108,30 @@ def measure_loader(loader: DataLoader) -> Throughput:
     for batch in batches:
         samples += len(batch["data_samples"])
     seconds = time.perf_counter() - start
-    del batches  # ends the workers, whose time is known from then on
+    del batches  # ends the workers; their CPU time is available from then on
     cpu = _cpu_seconds() - cpu_start
-    return Throughput(samples / seconds, 1000 * cpu / num_samples(loader))
+    return LoaderThroughput(samples / seconds, 1000 * cpu / num_samples(loader))
 
 
 def num_samples(loader: DataLoader) -> int:
-    """Return how many samples a pass through a loader reads."""
+    """Return the number of samples in one pass through a dataloader."""
     return len(_batch_sampler(loader).sampler)
 
 
 def _batch_sampler(loader: DataLoader) -> Any:
-    """Return what cuts the batches; `loader.sampler` is none where a config has its own."""
+    """Return the batch sampler; `loader.sampler` is unused if the config defines its own."""
     return loader.batch_sampler
 
 
 def _timed(call: Callable[..., Any], argument: Any, *, spent: float) -> tuple[Any, float]:
-    """Return what a call gives, and the processor seconds spent so far with those of the call."""
+    """Return the result of a call, and `spent` plus the CPU seconds of the call."""
     start = time.thread_time()
     value = call(argument)
     return value, spent + time.thread_time() - start
 
 
 def _cpu_seconds() -> float:
-    """Return the processor seconds of this process, and of its workers that have ended."""
+    """Return the CPU seconds of this process and of its workers that have ended."""
     return sum(os.times()[:4])
 
 

@@ -1,4 +1,4 @@
-"""Timing of several functions in turn, so that what else a machine does hits all of them alike."""
+"""Time several functions in turn, so that other load on the machine affects all of them equally."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ MIN_ROUNDS, MAX_ROUNDS = 3, 200
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each round.
+    """Wall and CPU seconds of each round.
 
     Attributes:
-        wall: By the clock.
-        cpu: Of all threads of the process. While other programs hold the cores, this is what the
-            work itself took; threads that wait for each other in a loop count as well.
+        wall: Wall time in seconds.
+        cpu: CPU time of all threads of the process in seconds. It excludes the time that other
+            programs occupy the cores, and includes threads that wait in a busy loop.
     """
 
     wall: tuple[float, ...]
     cpu: tuple[float, ...]
 
-    def percentile(self, share: float) -> float:
-        """Return a percentile of the wall time, 0..100, in seconds."""
-        return float(np.percentile(self.wall, share))
+    def percentile(self, percentage: float) -> float:
+        """Return a percentile (0..100) of the wall time in seconds."""
+        return float(np.percentile(self.wall, percentage))
 
 
 def time_in_turn(
     functions: Mapping[str, Callable[[], object]], device: torch.device, *, seconds: float
 ) -> dict[str, Timing]:
-    """Call each function once a round, one after the other, after a round to warm up.
+    """Call each function once per round, after one warm-up round that is not timed.
 
     Args:
-        functions: By name.
-        device: What to wait for before the clock is read.
-        seconds: No further round begins after that; at least `MIN_ROUNDS` are made.
+        functions: Functions to time, by name.
+        device: Device to synchronize before the clock is read.
+        seconds: Time after which no further round begins. At least `MIN_ROUNDS` and at most
+            `MAX_ROUNDS` rounds are run.
     """
     for function in functions.values():
         time_once(function, device)
@@ -56,7 +57,7 @@ def time_in_turn(
 
 
 def time_once(function: Callable[[], object], device: torch.device) -> tuple[float, float]:
-    """Return wall and CPU seconds of one call, the device's work included."""
+    """Return wall and CPU seconds of one call, including the work that it queued on the device."""
     synchronize(device)
     wall, cpu = time.perf_counter(), time.process_time()
     function()
@@ -65,7 +66,7 @@ def time_once(function: Callable[[], object], device: torch.device) -> tuple[flo
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given; a CPU always has."""
+    """Wait until the device has finished its queued work; does nothing on a CPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -73,11 +74,11 @@ def synchronize(device: torch.device) -> None:
 
 
 class MatrixProduct:
-    """The product of two square matrices: the rate that the machine's own library reaches.
+    """Product of two large square matrices, the reference for the rate that a machine reaches.
 
     Args:
-        device: Where.
-        dtype: Of the matrices.
+        device: Device of the matrices.
+        dtype: Data type of the matrices.
     """
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
@@ -88,25 +89,28 @@ class MatrixProduct:
         self.flops = 2 * side**3 * self._repeats
 
     def __call__(self) -> None:
-        """Multiply."""
+        """Compute the product `_repeats` times."""
         with torch.no_grad():
             for _ in range(self._repeats):
                 torch.mm(self._a, self._b, out=self._out)
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Begin to count the peak of a GPU's memory anew; that of a process cannot be."""
+    """Reset the peak memory counter of a GPU; that of a process cannot be reset."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory_mib(device: torch.device) -> float | None:
-    """Return the peak of allocated GPU memory, or of the process's memory on a CPU, in MiB."""
+    """Return the peak memory in MiB: allocated on a GPU, or resident of the process on a CPU.
+
+    `None` on Windows without a GPU, which has no such counter.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     if sys.platform == "win32":
         return None
-    import resource  # not there on Windows
+    import resource  # missing on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB here
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes on macOS, else KiB

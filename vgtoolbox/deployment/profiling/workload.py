@@ -1,4 +1,4 @@
-"""A batch to measure or export a model with, through its own pipeline, without a data set."""
+"""Build a model and a synthetic batch for profiling and export, without a dataset."""
 
 from __future__ import annotations
 
@@ -18,42 +18,47 @@ from vgtoolbox.inference.loading import LoadedGrounder, load_grounder
 from vgtoolbox.registry import TOKENIZERS
 
 EXPRESSION = "the second person from the left in a red jacket"
-SIZE = (480, 640)  # the commonest of COCO
+IMAGE_SIZE = (480, 640)  # (height, width), the most common one in COCO
 
 
 @TOKENIZERS.register_module()
 class WordTokenizer(ExpressionTokenizer):
-    """One token a word: stands in for a tokenizer whose file is not at hand.
+    """Tokenizer with one token per word, used if the file of the real tokenizer is missing.
 
-    What a model costs depends on the number of tokens, not on which they are.
+    The cost of a forward pass depends on the number of tokens, not on their ids.
     """
 
     bos_id, pad_id, eos_id, unk_id = 0, 1, 2, 3
     vocab_size = 64
 
     def encode(self, text: str) -> list[int]:
-        """Return one id a word, by its length."""
+        """Return one id per word, computed from the length of the word."""
         return [4 + len(word) % (self.vocab_size - 4) for word in text.split()]
 
     def decode(self, token_ids: Tensor) -> str:
-        """Return as many placeholders as there are words."""
+        """Return one placeholder per word."""
         return " ".join("word" for token in token_ids.tolist() if token > self.unk_id)
 
 
 def load_for_measurement(
     config: str | Path, checkpoint: str | Path | None, options: Mapping[str, Any] | None = None
 ) -> tuple[LoadedGrounder, list[str]]:
-    """Build a model as `load_grounder` does, with a stand-in for tokenizers that are missing.
+    """Build a model like `load_grounder`, with `WordTokenizer` in place of missing tokenizers.
+
+    Args:
+        config: Path of the config.
+        checkpoint: Path of the checkpoint. If `None`, the weights are random, without a warning.
+        options: Overrides of the config by dotted key.
 
     Returns:
-        The model with its pipeline, and the tokenizer files that were missing.
+        The model with its pipeline, and the paths of the missing tokenizer files.
     """
     cfg = load_config(config)
     for key, value in (options or {}).items():
         override(cfg, key, value)
     content = copy.deepcopy(cfg.to_dict())
     missing = []
-    if checkpoint is None:  # a released checkpoint may carry the file
+    if checkpoint is None:  # a released checkpoint may contain the file
         for holder in _tokenizer_holders(content):
             missing.append(holder["tokenizer"]["model_file"])
             holder["tokenizer"] = {"type": "WordTokenizer"}
@@ -63,20 +68,24 @@ def load_for_measurement(
 
 
 def make_batch(loaded: LoadedGrounder, batch_size: int) -> dict[str, Any]:
-    """Return a collated batch: pictures of noise, one expression, one target each."""
+    """Return a collated batch of noise images with one expression and one target each.
+
+    Raises:
+        ValueError: `batch_size` is below 1.
+    """
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
     return loaded.collate([loaded.pipeline(_record(index)) for index in range(batch_size)])
 
 
 def make_inputs(loaded: LoadedGrounder, batch_size: int) -> dict[str, Tensor]:
-    """Return what `tensor` reads, for such a batch: on the model's device, normalised."""
+    """Return the inputs of `tensor` mode for a batch of `make_batch`: normalized, on the device."""
     with torch.no_grad():
         return loaded.model.data_preprocessor(make_batch(loaded, batch_size))["inputs"]
 
 
 def _record(index: int) -> dict[str, Any]:
-    height, width = SIZE
+    height, width = IMAGE_SIZE
     rng = np.random.default_rng(index)
     box = [width // 4, height // 4, width // 2, height // 2]
     x, y, w, h = box
@@ -97,7 +106,7 @@ def _record(index: int) -> dict[str, Any]:
 
 
 def _tokenizer_holders(node: Any) -> Iterator[dict[str, Any]]:
-    """Yield the dicts whose `tokenizer` names a model file that is not there."""
+    """Yield the dicts whose `tokenizer` names a model file that does not exist."""
     if isinstance(node, dict):
         tokenizer = node.get("tokenizer")
         if isinstance(tokenizer, dict) and "model_file" in tokenizer:

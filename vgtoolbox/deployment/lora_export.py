@@ -1,4 +1,4 @@
-"""The two forms in which a model with LoRA is handed on: merged, or the adapter by itself."""
+"""Merge LoRA into the weights of a checkpoint, or extract the adapter alone."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from vgtoolbox.registry import MODELS
 Config = dict[str, Any]
 
 
-def merged_weights(
+def merge_lora_weights(
     state: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> tuple[dict[str, Tensor], Config]:
-    """Merge LoRA.
+    """Merge LoRA into the weights that it adapts.
 
     Args:
-        state: Of ours, or of a published folder.
-        config: Of the model that it is of.
+        state: State dict in our layout or in that of a published folder.
+        config: Config of the model that the state dict belongs to.
 
     Returns:
-        The weights, and the config without LoRA.
+        The merged weights, and the config without LoRA.
 
     Raises:
-        CheckpointError: There is no LoRA to merge.
-        ConfigError: The config does not say how it is scaled.
+        CheckpointError: The checkpoint has no LoRA.
+        ConfigError: The config does not define the scale of LoRA.
     """
     if not has_lora(state):
         raise CheckpointError("the checkpoint has no LoRA, so there is nothing to merge")
@@ -44,23 +44,29 @@ def merged_weights(
         load_state_dict_strict(model, state)
         return model.state_dict(), merged_config
     if lora is None:
-        raise ConfigError("the config has no model.mllm.lora, so alpha / rank is not known")
+        raise ConfigError("the config has no model.mllm.lora, so the scale alpha / rank is unknown")
     return merged_lora(state, lora["alpha"] / lora["rank"]), merged_config
 
 
-def adapter_weights(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return what of a checkpoint of ours was trained: LoRA, what is unfrozen, and the other parts.
+def extract_adapter_weights(
+    state: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Return the trained entries of a checkpoint: LoRA, unfrozen weights and all other parts.
+
+    Args:
+        state: State dict in our layout.
+        config: Config of the model that the state dict belongs to.
 
     Raises:
-        CheckpointError: There is no LoRA.
-        ConfigError: The config does not say what it stands on.
+        CheckpointError: The checkpoint has no LoRA.
+        ConfigError: The config does not name the pretrained weights that LoRA adapts.
     """
     if not has_lora(state):
-        raise CheckpointError("the checkpoint has no LoRA: all of its weights are needed")
+        raise CheckpointError("the checkpoint has no LoRA, so all of its weights are needed")
     if not config["model"]["mllm"].get("pretrained"):
         raise ConfigError(
-            "model.mllm.pretrained does not name a folder, so an adapter would have nothing to "
-            "stand on; merge it instead"
+            "model.mllm.pretrained must name the folder of the pretrained weights that the "
+            "adapter is loaded on, got none; merge the adapter instead"
         )
     with torch.device("meta"):
         model = MODELS.build(config["model"])
@@ -69,11 +75,11 @@ def adapter_weights(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> d
     return {
         key: v
         for key, v in kept.items()
-        if not key.startswith(LANGUAGE_MODEL) or _moves(key, model)
+        if not key.startswith(LANGUAGE_MODEL) or _is_trained(key, model)
     }
 
 
-def _moves(key: str, model: Any) -> bool:
-    """Whether an entry below the adapter holds anything that is trained."""
+def _is_trained(key: str, model: Any) -> bool:
+    """Return whether the module of an entry has trained parameters."""
     module = model.get_submodule(key.rpartition(".")[0])
     return any(parameter.requires_grad for parameter in module.parameters(recurse=False))
