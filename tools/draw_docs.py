@@ -23,10 +23,10 @@ from vgtoolbox.visualization.drawing import RGBImage, side_by_side
 from vgtoolbox.webui import Responder
 from vgtoolbox.webui.page import build_page, launch_page
 from vgtoolbox.webui.screenshots import (
-    Browsing,
-    Question,
-    find_browser,
-    photograph_page,
+    AskAction,
+    BrowseAction,
+    find_chromium,
+    take_screenshots,
 )
 from vgtoolbox.zoo import ROOT
 
@@ -63,18 +63,18 @@ def _save(picture: RGBImage, file: Path) -> None:
 
 
 def draw_page(ground: GroundingInferencer, folder: Path, browser: str) -> None:
-    """Photograph the page: an answer, where the model looked, a sample of the split."""
+    """Take screenshots of the page: a response, an attention map, a sample of the split."""
     responder = Responder({MODEL: lambda: ground})
     page = build_page(responder)
     address = launch_page(page, port=None, max_file_bytes=2**20, block=False)
-    wanted: dict[Path, Question | Browsing] = {
-        folder / "webui.png": Question(SCENE, EXPRESSIONS),
-        folder / "webui-attention.png": Question(SCENE, EXPRESSIONS, layer="attention map"),
-        folder / "webui-data.png": Browsing(SAMPLE),
+    actions: dict[Path, AskAction | BrowseAction] = {
+        folder / "webui.png": AskAction(SCENE, EXPRESSIONS),
+        folder / "webui-attention.png": AskAction(SCENE, EXPRESSIONS, layer="attention map"),
+        folder / "webui-data.png": BrowseAction(SAMPLE),
     }
     try:
-        photograph_page(address, browser, wanted)
-        for file in wanted:
+        take_screenshots(address, browser, actions)
+        for file in actions:
             _save(np.asarray(Image.open(file).convert("RGB")), file)
     finally:
         page.close()
@@ -87,7 +87,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images", metavar="D")
     parser.add_argument("--without-page", action="store_true", help="nothing that needs a browser")
     arguments = parser.parse_args(words)
-    browser = find_browser()
+    browser = find_chromium()
     if browser is None and not arguments.without_page:
         raise FileNotFoundError("no Chromium is installed; add --without-page, or install it")
     arguments.out.mkdir(parents=True, exist_ok=True)

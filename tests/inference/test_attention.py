@@ -119,16 +119,16 @@ class TestInjectionBlocks:
         assert maps_of(make_plvl([]), pictures[:1], "two dogs") is None
 
 
-def test_the_page_shows_it(make_plvl, pictures, tmp_path):
+def test_page_shows_the_attention_map(make_plvl, pictures, tmp_path):
     photo = tmp_path / "photo.png"
     Image.fromarray(pictures[0]).save(photo)
     responder = Responder({"early": lambda: make_plvl([1]), "late": lambda: make_plvl([])})
-    question = {"text": "two dogs", "score_thr": 0.0, "layers": []}
+    request = {"text": "two dogs", "score_thr": 0.0, "layers": []}
     plain, heat = (
-        responder.answer(photo, **question, model="early", attention=attention).pictures[0][0]
+        responder.respond(photo, **request, model="early", attention=attention).images[0][0]
         for attention in (False, True)
     )
     assert not np.array_equal(plain, heat)
     with pytest.raises(PageError, match="late has no attention map"):
-        responder.answer(photo, **question, model="late", attention=True)
+        responder.respond(photo, **request, model="late", attention=True)
     responder.close()

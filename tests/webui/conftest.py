@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 
 from vgtoolbox.inference import GroundingInferencer
-from vgtoolbox.webui import Limits, Responder
+from vgtoolbox.webui import RequestLimits, Responder
 
 
 @pytest.fixture(scope="module")
 def responder(released_checkpoint):
     make = partial(GroundingInferencer, None, released_checkpoint, device="cpu")
-    responder = Responder({"miniature": make}, Limits(pixels=10_000, file_bytes=100_000))
+    responder = Responder({"miniature": make}, RequestLimits(pixels=10_000, file_bytes=100_000))
     yield responder
     responder.close()
 

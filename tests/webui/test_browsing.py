@@ -8,7 +8,7 @@ from vgtoolbox.webui import PageError, SplitBrowser
 
 @pytest.fixture
 def browser(responder, photo, monkeypatch):
-    """A browser of a model whose config tests on one photograph with one annotation."""
+    """Return a browser of a split with one photo and one annotation, and of one without files."""
     polygon = [10, 10, 40, 10, 40, 30, 10, 30]
     annotation = {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": 600}
     annotation |= {"bbox": [10, 10, 30, 20], "segmentation": [polygon], "expressions": ["dogs"]}
@@ -26,21 +26,21 @@ def browser(responder, photo, monkeypatch):
     return SplitBrowser(inferencer)
 
 
-def test_shows_ground_truth_beside_prediction(browser):
+def test_shows_ground_truth_next_to_prediction(browser):
     assert browser.splits == ["mine", "absent"]
     assert browser.length("mine") == 1
-    picture, words = browser.show("mine", 0)
-    assert "“dogs”" in words
-    assert picture.shape[1] > 2 * 320
+    image, caption = browser.show("mine", 0)
+    assert "“dogs”" in caption
+    assert image.shape[1] > 2 * 320
 
 
 @pytest.mark.parametrize("index", [-1, 1])
-def test_a_sample_that_is_not_there(browser, index):
-    with pytest.raises(PageError, match=f"mine has samples 0 to 0, not {index}"):
+def test_index_out_of_range(browser, index):
+    with pytest.raises(PageError, match=f"sample of mine must be between 0 and 0, got {index}"):
         browser.show("mine", index)
 
 
 @pytest.mark.parametrize("split", ["absent", "other", ""])
-def test_a_split_that_can_not_be_read(browser, split):
-    with pytest.raises(PageError, match=f"the split {split} can not be read"):
+def test_split_that_cannot_be_read(browser, split):
+    with pytest.raises(PageError, match=f"the split {split} cannot be read"):
         browser.show(split, 0)

@@ -1,4 +1,4 @@
-"""The page in a real browser: upload, type, find, look, download."""
+"""Test the page in a real browser: upload, enter, find, look, download."""
 
 import json
 from pathlib import Path
@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from vgtoolbox.webui.page import build_page, find_examples, launch_page
-from vgtoolbox.webui.screenshots import Question, find_browser, photograph_page
+from vgtoolbox.webui.screenshots import AskAction, find_chromium, take_screenshots
 
-CHROMIUM = find_browser()
+CHROMIUM = find_chromium()
 
 
-def test_examples_are_the_first_images(photo, tmp_path):
+def test_examples_are_the_first_images_of_a_folder(photo, tmp_path):
     Image.open(photo).convert("RGB").save(tmp_path / "a.jpg")
     assert find_examples(tmp_path, ["x", "y"]) == [(str(tmp_path / "a.jpg"), "x\ny")]
     assert find_examples(tmp_path / "nowhere", ["x"]) == []
@@ -34,7 +34,7 @@ def tab(address):
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
-        # A page for this machine must not ask any other.
+        # The page must not contact any other server.
         foreign = []
         tab.on("request", lambda r: foreign.append(r.url) if is_foreign(r.url, address) else None)
         tab.set_default_timeout(60_000)
@@ -49,7 +49,7 @@ def is_foreign(url, address):
 
 
 def ask(tab, file, words):
-    tab.set_input_files("#picture input[type=file]", file)
+    tab.set_input_files("#image input[type=file]", file)
     tab.get_by_text(Path(file).name[:4]).first.wait_for()
     tab.fill("#expressions textarea", words)
     tab.click("#find")
@@ -70,7 +70,7 @@ def test_upload_find_and_download(tab, photo, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_bad_file_is_answered_with_a_message(tab, tmp_path, photo):
+def test_invalid_file_shows_a_message(tab, tmp_path, photo):
     text = tmp_path / "text.jpg"
     text.write_text("just words")
     ask(tab, text, "two dogs")
@@ -78,20 +78,20 @@ def test_a_bad_file_is_answered_with_a_message(tab, tmp_path, photo):
 
 
 @pytest.mark.slow
-def test_the_page_listens_on_this_machine_alone(address):
+def test_page_listens_on_the_loopback_interface_only(address):
     assert address.startswith("http://127.0.0.1:")
 
 
 @pytest.mark.slow
-def test_photographs_of_the_page(address, photo, tmp_path):
+def test_screenshots_of_the_page(address, photo, tmp_path):
     pytest.importorskip("playwright", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    wanted = {
-        tmp_path / "plain.png": Question(photo, ["two dogs"]),
-        tmp_path / "heat.png": Question(photo, ["two dogs"], layer="attention map"),
+    actions = {
+        tmp_path / "plain.png": AskAction(photo, ["two dogs"]),
+        tmp_path / "heat.png": AskAction(photo, ["two dogs"], layer="attention map"),
     }
-    photograph_page(address, CHROMIUM, wanted)
-    plain, heat = (Image.open(file).convert("RGB") for file in wanted)
+    take_screenshots(address, CHROMIUM, actions)
+    plain, heat = (Image.open(file).convert("RGB") for file in actions)
     assert plain.size == heat.size
     assert plain.tobytes() != heat.tobytes()

@@ -1,4 +1,4 @@
-"""Fifty visitors at once, over HTTP, against the page as `tools/webui.py` serves it."""
+"""Send fifty concurrent HTTP requests to the page that `tools/webui.py` serves."""
 
 import json
 import os
@@ -19,13 +19,13 @@ from PIL import Image
 
 WEBUI = Path(__file__).parents[2] / "tools" / "webui.py"
 VISITORS = 50
-EVERY_TENTH_IS_BROKEN = 10
-MOST_GROWTH_MB = 300
+BROKEN_EVERY = 10
+MAX_GROWTH_MB = 300
 SECONDS = 240
 
 
 class Page:
-    """The page of a process of its own, asked as a browser asks it."""
+    """Page in its own process, with the HTTP requests that a browser sends."""
 
     def __init__(self, checkpoint, log):
         with socket.socket() as free:
@@ -64,16 +64,16 @@ class Page:
         return stored
 
     def ask(self, path, words, model):
-        """Return the answer's values, or the words of the error."""
+        """Return the kind of the last event, and the values of the response or the error."""
         file = {
             "path": self.upload(path),
             "orig_name": path.name,
             "meta": {"_type": "gradio.FileData"},
         }
-        question = json.dumps({"data": [file, words, model, 0.01, ["boxes"]]}).encode()
-        event = json.loads(self.fetch("call/find", question))["event_id"]
-        told = self.fetch(f"call/find/{event}").decode()
-        kind, data = re.findall(r"event: (\w+)\ndata: (.*)", told)[-1]
+        body = json.dumps({"data": [file, words, model, 0.01, ["boxes"]]}).encode()
+        event = json.loads(self.fetch("call/find", body))["event_id"]
+        stream = self.fetch(f"call/find/{event}").decode()
+        kind, data = re.findall(r"event: (\w+)\ndata: (.*)", stream)[-1]
         return kind, json.loads(data)
 
     def resident_mb(self):
@@ -94,7 +94,7 @@ def page(released_checkpoint, tmp_path):
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def files(tmp_path):
     photo, text = tmp_path / "photo.jpg", tmp_path / "text.jpg"
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(photo)
@@ -104,27 +104,27 @@ def pictures(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * SECONDS)
-def test_fifty_at_once_are_all_answered(page, pictures, released_checkpoint, capsys):
-    photo, text = pictures
+def test_fifty_concurrent_requests_are_answered(page, files, released_checkpoint, capsys):
+    photo, text = files
     model = released_checkpoint.stem
     assert page.ask(photo, "warm up", model)[0] == "complete"
     before, started = page.resident_mb(), time.monotonic()
 
     def visit(number):
-        is_broken = number % EVERY_TENTH_IS_BROKEN == 0
+        is_broken = number % BROKEN_EVERY == 0
         return page.ask(text if is_broken else photo, f"{'very ' * number}red circle", model)
 
     with ThreadPoolExecutor(VISITORS) as visitors:
-        answers = list(visitors.map(visit, range(VISITORS)))
+        responses = list(visitors.map(visit, range(VISITORS)))
     seconds, after = time.monotonic() - started, page.resident_mb()
-    for number, (kind, values) in enumerate(answers):
-        if number % EVERY_TENTH_IS_BROKEN == 0:
+    for number, (kind, values) in enumerate(responses):
+        if number % BROKEN_EVERY == 0:
             assert kind == "error"
             continue
         assert kind == "complete"
         assert f"{'very ' * number}red circle"[:79] in values[0]
     assert page.process.poll() is None
     assert page.ask(photo, "and then", model)[0] == "complete"
-    assert after - before < MOST_GROWTH_MB
+    assert after - before < MAX_GROWTH_MB
     with capsys.disabled():
         print(f"\n{VISITORS} visitors: {seconds:.1f} s, {before:.0f} MB before, {after:.0f} after")

@@ -1,6 +1,6 @@
-"""The page to play with: what it does, and how it looks."""
+"""Web page for interactive grounding and for browsing datasets."""
 
-from vgtoolbox.webui.answering import Answer, Limits, PageError, Responder
 from vgtoolbox.webui.browsing import SplitBrowser
+from vgtoolbox.webui.responder import PageError, PageResponse, RequestLimits, Responder
 
-__all__ = ["Answer", "Limits", "PageError", "Responder", "SplitBrowser"]
+__all__ = ["PageError", "PageResponse", "RequestLimits", "Responder", "SplitBrowser"]

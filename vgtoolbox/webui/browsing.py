@@ -1,4 +1,4 @@
-"""Looking through a split: the ground truth of a sample beside what a model finds."""
+"""Browse the samples of a split: ground truth next to the prediction of a model."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from vgtoolbox.inference.inferencer import GroundingInferencer
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.visualization import Overlay, prediction_panel, target_panel
 from vgtoolbox.visualization.drawing import RGBImage, side_by_side
-from vgtoolbox.webui.answering import PageError
+from vgtoolbox.webui.responder import PageError
 
-# The picture as it lies on disk, with targets in its frame: no resizing, no tokens.
+# The original image with targets in its frame: no resizing, no tokens.
 _PIPELINE = [{"type": name} for name in ("LoadImage", "ChooseExpression", "LoadTargets")]
 
 
 class SplitBrowser:
-    """The splits that the config of a model tests on.
+    """Draws samples of the splits in `test_splits` of a model's config.
 
     Args:
-        inferencer: That predicts.
+        inferencer: Inferencer that predicts, with the config that names the splits.
     """
 
     def __init__(self, inferencer: GroundingInferencer) -> None:
@@ -33,26 +33,35 @@ class SplitBrowser:
 
     @property
     def splits(self) -> list[str]:
-        """Names of the splits; none where the config names none."""
+        """Names of the splits; empty if the config has no `test_splits`."""
         return list(self._inferencer.config.get("test_splits", {}))
 
     def length(self, split: str) -> int:
-        """Return how many samples a split has.
+        """Return the number of samples of a split.
 
         Raises:
-            PageError: Its files are not there, or there is no such split.
+            PageError: The split is unknown, or its files are missing or invalid.
         """
         return len(self._dataset(split))
 
     def show(self, split: str, index: int) -> tuple[RGBImage, str]:
-        """Draw a sample and say which it is.
+        """Draw a sample.
+
+        Args:
+            split: Name of the split.
+            index: Index of the sample.
+
+        Returns:
+            The image with ground truth and prediction side by side, and a caption.
 
         Raises:
-            PageError: There is no such sample.
+            PageError: The split is unknown or unreadable, or has no sample of this index.
         """
         dataset = self._dataset(split)
         if not 0 <= index < len(dataset):
-            raise PageError(f"{split} has samples 0 to {len(dataset) - 1}, not {index}")
+            raise PageError(
+                f"the sample of {split} must be between 0 and {len(dataset) - 1}, got {index}"
+            )
         sample = dataset[index]
         image = sample["image"].as_subclass(torch.Tensor).permute(1, 2, 0).contiguous().numpy()
         targets = InstanceData(boxes_xyxy=sample["boxes_ori"], masks=sample["rles_ori"])
@@ -63,8 +72,10 @@ class SplitBrowser:
             target_panel(image, truth, expression=sample["expression"]),
             prediction_panel(image, record, score_thr=result.score_thr),
         ]
-        words = f"{sample['sample_id']}, sample {index} of {len(dataset)}: “{sample['expression']}”"
-        return side_by_side(panels, gap=8), words
+        caption = (
+            f"{sample['sample_id']}, sample {index} of {len(dataset)}: “{sample['expression']}”"
+        )
+        return side_by_side(panels, gap=8), caption
 
     def _dataset(self, split: str) -> GroundingDataset:
         if self._read is None or self._read[0] != split:
@@ -72,6 +83,6 @@ class SplitBrowser:
                 config = choose_splits(self._inferencer.config, [split])[split]["dataset"]
                 dataset = DATASETS.build({**config, "pipeline": _PIPELINE})
             except (ConfigError, OSError, ValueError) as error:
-                raise PageError(f"the split {split} can not be read: {error}") from error
+                raise PageError(f"the split {split} cannot be read: {error}") from error
             self._read = (split, dataset)
         return self._read[1]

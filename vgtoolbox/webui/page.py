@@ -1,4 +1,4 @@
-"""How the page looks: gradio's components around a `Responder`."""
+"""Build the web page from gradio components, and serve it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vgtoolbox.visualization.overlay import LAYERS
-from vgtoolbox.webui.answering import COLUMNS, PageError, Responder
 from vgtoolbox.webui.browsing import SplitBrowser
+from vgtoolbox.webui.responder import TABLE_COLUMNS, PageError, Responder
 
 if TYPE_CHECKING:
     import gradio
 
-TITLE = "vgtoolbox: find what words name"
+TITLE = "vgtoolbox: visual grounding"
 LOOPBACK = "127.0.0.1"
 _ATTENTION = "attention map"
 _QUEUE_LENGTH = 64
-_BUTTONS = ["download", "fullscreen"]  # by default there is one that shares
-# Seconds between cleanings of gradio's own copies of uploads, and how old these may become.
+_BUTTONS = ["download", "fullscreen"]  # without gradio's default button that shares images
+# Seconds between two cleanups of gradio's copies of uploads, and their largest age in seconds.
 _CACHE = (600, 3600)
 
 
@@ -26,8 +26,9 @@ def build_page(responder: Responder, *, examples: Sequence[tuple[str, str]] = ()
     """Build the page.
 
     Args:
-        responder: That answers.
-        examples: Image file and expressions, to pick from.
+        responder: Responder that answers the requests.
+        examples: Pairs of an image file and expressions that visitors can choose. If empty, no
+            examples are shown.
 
     Raises:
         ImportError: gradio is not installed.
@@ -40,21 +41,22 @@ def build_page(responder: Responder, *, examples: Sequence[tuple[str, str]] = ()
         )
         with gr.Tab("Ask"):
             _ask_tab(gr, responder, model, examples)
-        with gr.Tab("Data set"):
-            _data_tab(gr, responder, model)
+        with gr.Tab("Dataset"):
+            _dataset_tab(gr, responder, model)
     return page
 
 
 def launch_page(
     page: gradio.Blocks, *, port: int | None, max_file_bytes: int, block: bool = True
 ) -> str:
-    """Serve the page to this machine alone, and return its address.
+    """Serve the page on the loopback interface and return its address.
 
     Args:
-        page: That `build_page` made.
-        port: To listen at; None is a free one.
-        max_file_bytes: Of an upload; more is refused before it is stored.
-        block: Return only when it is stopped.
+        page: Page from `build_page`.
+        port: Port of the server. If `None`, a free one is chosen.
+        max_file_bytes: Largest size of an upload in bytes; larger ones are rejected before they
+            are stored.
+        block: Whether to return only after the server has been stopped.
     """
     gr = _gradio()
     page.queue(max_size=_QUEUE_LENGTH, default_concurrency_limit=1)
@@ -75,13 +77,13 @@ def launch_page(
 def _ask_tab(
     gr: Any, responder: Responder, model: Any, examples: Sequence[tuple[str, str]]
 ) -> None:
-    """Lay out questions on the left and answers on the right."""
+    """Lay out the request on the left and the response on the right."""
     with gr.Row():
         with gr.Column(scale=1):
-            # A file, not gradio's Image, which would decode it before any limit is looked at.
-            image = gr.File(label="picture", elem_id="picture")
-            text = gr.Textbox(label="expressions, one a line", lines=3, elem_id="expressions")
-            label = "score threshold (0: the model's own)"
+            # A file, since gradio's Image would decode it before any limit is checked.
+            image = gr.File(label="image", elem_id="image")
+            text = gr.Textbox(label="expressions, one per line", lines=3, elem_id="expressions")
+            label = "score threshold (0: the model's default)"
             score_thr = gr.Slider(0, 1, value=0, step=0.01, label=label)
             layers = gr.CheckboxGroup(
                 [*LAYERS, _ATTENTION], value=list(LAYERS), label="show", elem_id="layers"
@@ -90,7 +92,7 @@ def _ask_tab(
             if examples:
                 gr.Examples([list(example) for example in examples], [image, text])
         with gr.Column(scale=2):
-            verdict = gr.Markdown(elem_id="verdict")
+            summary = gr.Markdown(elem_id="summary")
             gallery = gr.Gallery(
                 label="found",
                 columns=2,
@@ -99,43 +101,43 @@ def _ask_tab(
                 buttons=_BUTTONS,
                 elem_id="found",
             )
-            table = gr.Dataframe(headers=COLUMNS, label="targets", interactive=False)
+            table = gr.Dataframe(headers=TABLE_COLUMNS, label="targets", interactive=False)
             with gr.Row():
                 png = gr.DownloadButton("PNG", elem_id="download-png")
-                lines = gr.DownloadButton("JSON", elem_id="download-json")
+                json = gr.DownloadButton("JSON", elem_id="download-json")
 
-    def respond(file: str | None, words: str, name: str, limit: float, shown: list[str]) -> Any:
-        answer = responder.answer(
+    def respond(file: str | None, words: str, name: str, threshold: float, shown: list[str]) -> Any:
+        response = responder.respond(
             file,
             words,
             model=name,
-            score_thr=limit or None,
+            score_thr=threshold or None,
             layers=[layer for layer in LAYERS if layer in shown],
             attention=_ATTENTION in shown,
         )
-        files = str(answer.image_file), str(answer.result_file)
-        return answer.verdict, answer.pictures, answer.rows, *files
+        files = str(response.image_file), str(response.result_file)
+        return response.summary, response.images, response.rows, *files
 
     ask.click(
-        _shown_errors(gr, respond),
+        _with_error_messages(gr, respond),
         [image, text, model, score_thr, layers],
-        [verdict, gallery, table, png, lines],
+        [summary, gallery, table, png, json],
         api_name="find",
     )
 
 
-def _data_tab(gr: Any, responder: Responder, model: Any) -> None:
-    """Lay out a sample: ground truth beside prediction."""
+def _dataset_tab(gr: Any, responder: Responder, model: Any) -> None:
+    """Lay out a sample of a split: ground truth next to prediction."""
     with gr.Row():
         split = gr.Textbox(label="split (empty: the config's first)", elem_id="split")
         index = gr.Number(0, label="sample", precision=0, minimum=0, elem_id="sample")
         show = gr.Button("Show", elem_id="show")
-    words = gr.Markdown(elem_id="sample-words")
-    picture = gr.Image(
+    caption = gr.Markdown(elem_id="sample-caption")
+    image = gr.Image(
         label="ground truth | prediction",
         format="png",
         buttons=_BUTTONS,
-        elem_id="sample-picture",
+        elem_id="sample-image",
     )
     browsers: dict[str, SplitBrowser] = {}
 
@@ -149,24 +151,30 @@ def _data_tab(gr: Any, responder: Responder, model: Any) -> None:
         return f"{text} (splits: {', '.join(splits)})", drawn
 
     show.click(
-        _shown_errors(gr, browse), [model, split, index], [words, picture], api_name="browse"
+        _with_error_messages(gr, browse), [model, split, index], [caption, image], api_name="browse"
     )
 
 
-def _shown_errors(gr: Any, answer: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what a visitor did wrong, or a model lacks, into a message on the page."""
+def _with_error_messages(gr: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Show invalid requests and missing files as messages on the page."""
 
-    def answered(*values: Any) -> Any:
+    def handle(*values: Any) -> Any:
         try:
-            return answer(*values)
+            return handler(*values)
         except (PageError, FileNotFoundError) as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error
 
-    return answered
+    return handle
 
 
 def find_examples(folder: Path, texts: Sequence[str], count: int = 4) -> list[tuple[str, str]]:
-    """Pair the first images of a folder with expressions; none where there is no folder."""
+    """Pair the first JPEG files of a folder with expressions.
+
+    Args:
+        folder: Folder of the images. If it does not exist, there are no examples.
+        texts: Expressions of every example.
+        count: Largest number of examples.
+    """
     files = sorted(folder.glob("*.jpg"))[:count] if folder.is_dir() else []
     return [(str(file), "\n".join(texts)) for file in files]
 
@@ -176,6 +184,6 @@ def _gradio() -> Any:
         import gradio
     except ImportError as error:
         raise ImportError(
-            "the page needs the package gradio: pip install 'vgtoolbox[demo]'"
+            "the web page needs the package gradio: pip install 'vgtoolbox[demo]'"
         ) from error
     return gradio

@@ -1,0 +1,124 @@
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vgtoolbox.evaluation import PredictionRecord
+from vgtoolbox.visualization.overlay import LAYERS
+from vgtoolbox.webui import PageError, RequestLimits, Responder
+from vgtoolbox.webui.responder import TABLE_COLUMNS
+
+
+def ask(responder, photo, text="two dogs", **changes):
+    defaults = {"model": "miniature", "score_thr": 0.01, "layers": LAYERS}
+    return responder.respond(photo, text, **(defaults | changes))
+
+
+def test_images_table_and_files(responder, photo):
+    response = ask(responder, photo, "two dogs\n\n  the red circle ")
+    assert [summary.split(":")[0] for _, summary in response.images] == [
+        "“two dogs”",
+        "“the red circle”",
+    ]
+    assert all(len(row) == len(TABLE_COLUMNS) for row in response.rows)
+    assert response.rows[0][:2] == ["two dogs", 1]
+    records = json.loads(response.result_file.read_text())
+    assert set(records[0]) == PredictionRecord.__required_keys__
+    assert records[0]["image"] == "photo.png"
+    height = sum(image.shape[0] for image, _ in response.images)
+    assert Image.open(response.image_file).height == height + 8
+
+
+def test_summary_says_that_there_is_no_target(responder, photo):
+    response = ask(responder, photo, score_thr=1.0)
+    assert "no target in this image" in response.summary
+    assert response.rows == []
+
+
+def test_default_threshold_is_that_of_the_model(responder, photo):
+    ask(responder, photo, score_thr=0.9)
+    assert ask(responder, photo, score_thr=None).rows == ask(responder, photo, score_thr=0.7).rows
+    assert responder.inferencer("miniature").score_thr == 0.7
+    ask(responder, photo, score_thr=0.2)
+    ask(responder, photo, score_thr=None)
+    assert responder.inferencer("miniature").score_thr == 0.7
+
+
+def test_layers_and_attention_change_the_image(responder, photo):
+    drawn = [ask(responder, photo, layers=[layer]).images[0][0] for layer in LAYERS]
+    drawn += [ask(responder, photo, layers=[]).images[0][0]]
+    drawn += [ask(responder, photo, layers=[], attention=True).images[0][0]]
+    for i, one in enumerate(drawn):
+        assert not any(np.array_equal(one, other) for other in drawn[:i])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "enter at least one expression"),
+        ("  \n ", "enter at least one expression"),
+        ("a\n" * 9, "at most 8 expressions, got 9"),
+        ("x" * 10_001, "at most 10,000 characters, got 10,001"),
+        ("?!", "is empty"),
+    ],
+)
+def test_expressions_outside_the_limits(responder, photo, text, message):
+    with pytest.raises(PageError, match=message):
+        ask(responder, photo, text)
+
+
+def test_10_000_characters_are_accepted(responder, photo):
+    assert len(ask(responder, photo, "red circle " * 909).images) == 1
+
+
+def test_files_outside_the_limits(responder, tmp_path):
+    with pytest.raises(PageError, match="choose an image first"):
+        ask(responder, None)
+    with pytest.raises(PageError, match="no longer on the server"):
+        ask(responder, tmp_path / ".." / "secret.png")
+    large, many, text = tmp_path / "large.png", tmp_path / "many.png", tmp_path / "text.jpg"
+    large.write_bytes(b"\0" * 200_000)
+    Image.new("L", (101, 100)).save(many)
+    text.write_text("just words")
+    for path, message in [
+        (large, "at most 0.1 MiB, got 0.2 MiB"),
+        (many, "101 x 100 pixels"),
+        (text, "holds text"),
+    ]:
+        with pytest.raises(PageError, match=message) as raised:
+            ask(responder, path)
+        assert str(tmp_path) not in str(raised.value)
+
+
+def test_unknown_model(responder, photo):
+    with pytest.raises(PageError, match="model must be 'miniature', got 'other'"):
+        ask(responder, photo, model="other")
+
+
+@pytest.mark.slow
+def test_concurrent_requests_get_their_own_responses_and_old_files_are_removed(responder, photo):
+    def request(index):
+        return index, ask(responder, photo, f"{'very ' * (index % 5)}red circle", score_thr=0.01)
+
+    with ThreadPoolExecutor(10) as pool:
+        responses = list(pool.map(request, range(50)))
+    for index, response in responses:
+        assert response.images[0][1].startswith(f"“{'very ' * (index % 5)}red circle”")
+    assert sum(response.image_file.is_file() for _, response in responses) <= 32
+
+
+def test_close_removes_all_files(responder, photo):
+    other = Responder(responder.models, RequestLimits())
+    response = ask(other, photo)
+    other.close()
+    assert not response.image_file.exists()
+
+
+def test_model_without_a_score_threshold(responder, photo, monkeypatch):
+    inferencer = responder.inferencer("miniature")
+    assert ask(responder, photo, score_thr=None).images
+    monkeypatch.setattr(type(inferencer.model), "score_thr", None)
+    with pytest.raises(PageError, match="has no score threshold"):
+        ask(responder, photo, score_thr=0.4)
