@@ -22,7 +22,7 @@ from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.cli.scoring import ScoringJob, add_scoring_arguments, scoring_job
 from vgtoolbox.engine import parse_options
 from vgtoolbox.evaluation import (
-    AnswerRule,
+    ErrorCriteria,
     check_table_path,
     format_metric_table,
     sample_result,
@@ -57,10 +57,12 @@ def build_metrics(job: ScoringJob, chosen: list[list[str]] | None) -> list[Any]:
     return [METRICS.build(config) for config in configs]
 
 
-def noted(samples: Iterable[Any], rows: list[dict[str, Any]], rule: AnswerRule) -> Iterator[Any]:
+def noted(
+    samples: Iterable[Any], rows: list[dict[str, Any]], criteria: ErrorCriteria
+) -> Iterator[Any]:
     """Pass samples on and append their rows to `rows`."""
     for sample in samples:
-        rows.append(sample_result(sample, rule).as_row())
+        rows.append(sample_result(sample, criteria).as_row())
         yield sample
 
 
@@ -75,7 +77,7 @@ def main(words: list[str] | None = None) -> None:
     rows: list[dict[str, Any]] = []
     samples = job.samples()
     if arguments.rows:
-        samples = noted(samples, rows, AnswerRule(score_thr=job.score_thr))
+        samples = noted(samples, rows, ErrorCriteria(score_thr=job.score_thr))
     splits = {job.name: score_samples(samples, metrics, len(job.dataset))}
     protocol = {metric.prefix: metric.settings for metric in metrics}
     print(format_metric_table(splits, title=str(arguments.predictions), protocol=protocol))

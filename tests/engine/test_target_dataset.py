@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from vgtoolbox.engine.target_dataset import TargetDataset
-from vgtoolbox.evaluation import GRECMetric, joined_samples, score_samples
+from vgtoolbox.evaluation import GRECMetric, join_predictions, score_samples
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.structures import rle_areas
 
@@ -110,7 +110,7 @@ def test_a_constant_answer_on_real_annotations(real_data):
             "keys": keys,
         }
     )
-    samples = joined_samples(dataset, [], missing="nothing")
+    samples = join_predictions(dataset, [], missing="nothing")
     assert score_samples(samples, [GRECMetric()], len(dataset)) == {
         "grec/Pr@(F1=1)": pytest.approx(100 * 25 / 506),
         "grec/N-acc": 100.0,

@@ -1,4 +1,4 @@
-"""`metrics.json` and the table."""
+"""`metrics.json` and the printed table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write(path, splits=SPLITS):
     )
 
 
-def test_the_file_holds_exactly_the_schema(tmp_path):
+def test_the_file_has_exactly_the_keys_of_the_schema(tmp_path):
     path = tmp_path / "run" / "metrics.json"
     report = write(path)
     assert json.loads(path.read_text()) == report
@@ -37,14 +37,14 @@ def test_the_file_holds_exactly_the_schema(tmp_path):
     }
 
 
-def test_a_value_that_is_no_number_is_refused(tmp_path):
+def test_a_value_that_is_not_finite_is_rejected(tmp_path):
     path = tmp_path / "metrics.json"
     with pytest.raises(ValueError, match="not JSON compliant"):
         write(path, {"val": {"gres/gIoU": float("nan")}})
     assert not path.exists()
 
 
-def test_the_table_has_a_row_a_metric_and_a_column_a_split():
+def test_the_table_has_one_row_per_value_and_one_column_per_split():
     table = format_metric_table(SPLITS, title="InstanceVG")
     lines = [line.replace("│", " ").split() for line in table.splitlines()]
     assert ["InstanceVG"] in lines
@@ -53,11 +53,11 @@ def test_the_table_has_a_row_a_metric_and_a_column_a_split():
     assert ["rec/Acc@0.5", "-", "75.00"] in lines
 
 
-def test_the_table_of_no_split_is_still_a_table():
+def test_the_table_without_splits_has_a_header():
     assert "metric (%)" in format_metric_table({})
 
 
-def test_the_table_names_the_choices_behind_the_values():
+def test_the_table_lists_the_options_behind_the_values():
     protocol = {"gres": GRESMetric(protocol="gsva", frame="input").settings}
     text = format_metric_table(SPLITS, protocol=protocol, width=200)
     assert "gres: frame=input, protocol=gsva, accept=decision" in text

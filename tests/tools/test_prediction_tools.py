@@ -87,7 +87,7 @@ def test_a_split_is_scored_by_its_own_metrics(run, config, predictions, tmp_path
     assert report["samples"] == 2
     assert "gres: frame=original, protocol=rela" in text
     with rows.open(newline="") as file:
-        assert [row["verdict"] for row in csv.DictReader(file)] == [
+        assert [row["error_type"] for row in csv.DictReader(file)] == [
             "correct",
             "hallucinated target",
         ]
@@ -119,7 +119,10 @@ def test_bad_input_is_answered_in_a_line(run, config, predictions, tmp_path):
     (tmp_path / "odd.json").write_text("image,box\n")
     for words, culprit in (
         ([predictions, "--config", config, "--split", "nowhere"], "its splits: own"),
-        ([tmp_path / "odd.json", "--config", config, "--split", "own"], "no prediction file"),
+        (
+            [tmp_path / "odd.json", "--config", config, "--split", "own"],
+            "unknown prediction format",
+        ),
         ([predictions, "--config", config, "--rows", "rows.xlsx"], ".parquet or .csv"),
         ([predictions, "--config", config, "--metric", "type=GRSMetric"], "GRESMetric"),
         ([predictions, "--dataset", "data_root=x"], "needs a type"),

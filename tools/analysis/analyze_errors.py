@@ -4,7 +4,7 @@
                                             [--keep score|best] [--score-thr 0.7] [--worst 16]
 
 Prints a table and writes D/errors.csv (or --rows F.parquet), D/errors.png and D/worst.png.
-docs/metrics.md defines the verdicts.
+docs/metrics.md defines the error types.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from rich.console import Console
 from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.cli.scoring import ScoringJob, add_scoring_arguments, scoring_job
 from vgtoolbox.evaluation import (
-    AnswerRule,
+    ErrorCriteria,
     SampleResult,
-    break_down,
     check_table_path,
+    error_breakdown,
     error_table,
     plot_errors,
     sample_result,
-    worst,
+    worst_results,
     write_sample_table,
 )
 from vgtoolbox.registry import TRANSFORMS
@@ -56,22 +56,22 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
 
 
 def worst_entries(job: ScoringJob, chosen: Sequence[SampleResult]) -> list[SheetEntry]:
-    """Return what to draw of the chosen samples, in their order, each with its verdict."""
+    """Return the panels of the chosen samples, in their order, titled with their error types."""
     load = TRANSFORMS.build({"type": "LoadImage"})
-    verdicts = {outcome.sample_id: outcome.verdict.value for outcome in chosen}
+    error_types = {result.sample_id: result.error_type.value for result in chosen}
     entries = {}
     for sample in job.samples():
-        if sample["sample_id"] not in verdicts:
+        if sample["sample_id"] not in error_types:
             continue
         image = load({"img_path": sample["img_path"]})["image"].as_subclass(torch.Tensor)
         record = sample["prediction"]
-        title = f"{verdicts[sample['sample_id']]}: {record['expression']}"
+        title = f"{error_types[sample['sample_id']]}: {record['expression']}"
         entries[sample["sample_id"]] = SheetEntry(
             image=image.permute(1, 2, 0).contiguous().numpy(),
             targets=InstanceData(**sample["gt_instances_ori"]),
             record={**record, "expression": title},
         )
-    return [entries[outcome.sample_id] for outcome in chosen]
+    return [entries[result.sample_id] for result in chosen]
 
 
 def main(words: list[str] | None = None) -> None:
@@ -80,21 +80,21 @@ def main(words: list[str] | None = None) -> None:
     rows = arguments.rows or arguments.out / "errors.csv"
     check_table_path(rows)
     job = scoring_job(arguments)
-    rule = AnswerRule(
+    criteria = ErrorCriteria(
         keep=arguments.keep,
         score_thr=job.score_thr,
         iou_thr=arguments.iou_thr,
         loose_thr=arguments.loose_thr,
     )
-    outcomes = [sample_result(sample, rule) for sample in job.samples()]
-    breakdown = break_down(outcomes)
-    title = f"{arguments.predictions}, answers by {rule.keep} (threshold {rule.score_thr:g})"
+    results = [sample_result(sample, criteria) for sample in job.samples()]
+    breakdown = error_breakdown(results)
+    title = f"{arguments.predictions}, boxes by {criteria.keep} (threshold {criteria.score_thr:g})"
     Console(width=TABLE_WIDTH).print(error_table(breakdown, title=title))
-    write_sample_table(rows, [outcome.as_row() for outcome in outcomes])
+    write_sample_table(rows, [result.as_row() for result in results])
     plot_errors(breakdown, arguments.out / "errors.png", title=title)
-    chosen = worst(outcomes, arguments.worst)
+    chosen = worst_results(results, arguments.worst)
     if chosen:
-        sheet = draw_contact_sheet(worst_entries(job, chosen), score_thr=rule.score_thr)
+        sheet = draw_contact_sheet(worst_entries(job, chosen), score_thr=criteria.score_thr)
         Image.fromarray(sheet).save(arguments.out / "worst.png")
     print(f"{rows}, and pictures in {arguments.out}")
 

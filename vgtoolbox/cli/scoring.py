@@ -12,13 +12,15 @@ from vgtoolbox.engine.config import ConfigError, load_config, parse_options
 from vgtoolbox.engine.runner import choose_splits
 from vgtoolbox.engine.target_dataset import TargetDataset
 from vgtoolbox.evaluation import (
-    DetectionRule,
-    guess_layout,
-    iter_answers,
-    joined_samples,
+    DetectionOptions,
+    MaskMerge,
+    MatchKey,
+    MissingPolicy,
+    PredictionFormat,
+    detect_prediction_format,
+    iter_keyed_predictions,
+    join_predictions,
 )
-from vgtoolbox.evaluation.predictions.readers import Layout, Merge
-from vgtoolbox.evaluation.predictions.scoring import Match, Missing
 from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 
@@ -36,14 +38,16 @@ class ScoringJob:
     def samples(self) -> Iterator[dict[str, Any]]:
         """Yield the samples with their predictions, reading the file anew."""
         given = self.arguments
-        layout = given.layout or guess_layout(given.predictions)
-        match: Match = given.match or ("ann_id" if layout == "refexp" else "sample_id")
-        return joined_samples(
+        file_format = given.layout or detect_prediction_format(given.predictions)
+        match_by: MatchKey = given.match or ("ann_id" if file_format == "refexp" else "sample_id")
+        return join_predictions(
             self.dataset,
-            iter_answers(given.predictions, layout, by_annotation=match == "ann_id"),
-            match=match,
+            iter_keyed_predictions(
+                given.predictions, file_format, by_annotation=match_by == "ann_id"
+            ),
+            match_by=match_by,
             missing=given.missing,
-            rule=DetectionRule(score_thr=self.score_thr, merge=given.merge),
+            options=DetectionOptions(score_thr=self.score_thr, merge=given.merge),
         )
 
 
@@ -56,16 +60,18 @@ def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset", nargs="+", metavar="K=V", help="a dataset without a config: type=Name ..."
     )
     parser.add_argument("--split", help="of test_splits; default: the folder of the predictions")
-    parser.add_argument("--layout", choices=get_args(Layout), help="default: by the content")
-    parser.add_argument("--match", choices=get_args(Match), help="what the file's keys name")
-    parser.add_argument("--missing", choices=get_args(Missing), default="error")
+    parser.add_argument(
+        "--layout", choices=get_args(PredictionFormat), help="default: by the content"
+    )
+    parser.add_argument("--match", choices=get_args(MatchKey), help="what the file's keys name")
+    parser.add_argument("--missing", choices=get_args(MissingPolicy), default="error")
     parser.add_argument(
         "--score-thr",
         type=float,
         help="of answers that state no decision themselves; default: the config's model's, or 0.7",
     )
     parser.add_argument(
-        "--merge", choices=get_args(Merge), default="kept", help="the merged mask of detections"
+        "--merge", choices=get_args(MaskMerge), default="kept", help="the merged mask of detections"
     )
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V")
 

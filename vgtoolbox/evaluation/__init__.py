@@ -1,5 +1,6 @@
-"""Metrics: pure functions over per-sample rows, what a config names, and their reports."""
+"""Metrics, their reports, prediction files and error analysis."""
 
+from vgtoolbox.evaluation.error_analysis.breakdown import ErrorBreakdown, error_breakdown
 from vgtoolbox.evaluation.error_analysis.error_types import (
     ErrorType,
     classify_box_errors,
@@ -7,11 +8,10 @@ from vgtoolbox.evaluation.error_analysis.error_types import (
 )
 from vgtoolbox.evaluation.error_analysis.report import error_table, plot_errors
 from vgtoolbox.evaluation.error_analysis.sample_results import (
-    AnswerRule,
+    ErrorCriteria,
     SampleResult,
-    break_down,
     sample_result,
-    worst,
+    worst_results,
 )
 from vgtoolbox.evaluation.error_analysis.table import check_table_path, write_sample_table
 from vgtoolbox.evaluation.metrics import (
@@ -27,7 +27,15 @@ from vgtoolbox.evaluation.metrics import (
     RESMetric,
     RobustRESMetric,
 )
-from vgtoolbox.evaluation.predictions.readers import DetectionRule, guess_layout, iter_answers
+from vgtoolbox.evaluation.predictions.readers import (
+    DetectionOptions,
+    FilePrediction,
+    MaskMerge,
+    PredictionFormat,
+    ScoredDetections,
+    detect_prediction_format,
+    iter_keyed_predictions,
+)
 from vgtoolbox.evaluation.predictions.records import (
     PredictionRecord,
     PredictionWriter,
@@ -35,20 +43,31 @@ from vgtoolbox.evaluation.predictions.records import (
     prediction_record,
     read_predictions,
 )
-from vgtoolbox.evaluation.predictions.scoring import joined_samples, score_samples
+from vgtoolbox.evaluation.predictions.scoring import (
+    MatchKey,
+    MissingPolicy,
+    join_predictions,
+    score_samples,
+)
 from vgtoolbox.evaluation.report import MetricReport, format_metric_table, write_metric_report
 
 __all__ = [
-    "AnswerRule",
-    "DetectionRule",
+    "DetectionOptions",
+    "ErrorBreakdown",
+    "ErrorCriteria",
     "ErrorType",
     "FalsePremiseMetric",
+    "FilePrediction",
     "GRECMetric",
     "GRESMetric",
     "GroundingMetric",
+    "MaskMerge",
     "MaskSetMetric",
+    "MatchKey",
     "MetricReport",
+    "MissingPolicy",
     "MultiRoundMetric",
+    "PredictionFormat",
     "PredictionRecord",
     "PredictionWriter",
     "RECMetric",
@@ -57,22 +76,23 @@ __all__ = [
     "RefZOMMetric",
     "RobustRESMetric",
     "SampleResult",
-    "break_down",
+    "ScoredDetections",
     "check_table_path",
     "classify_box_errors",
     "classify_mask_error",
+    "detect_prediction_format",
+    "error_breakdown",
     "error_table",
     "format_metric_table",
-    "guess_layout",
-    "iter_answers",
+    "iter_keyed_predictions",
     "iter_predictions",
-    "joined_samples",
+    "join_predictions",
     "plot_errors",
     "prediction_record",
     "read_predictions",
     "sample_result",
     "score_samples",
-    "worst",
+    "worst_results",
     "write_metric_report",
     "write_sample_table",
 ]

@@ -1,4 +1,4 @@
-"""`metrics.json` and the table that a test run prints."""
+"""Write `metrics.json` and format the table that a test run prints."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SplitValues = Mapping[str, Mapping[str, float]]
 
 
 class MetricReport(TypedDict):
-    """The content of `metrics.json`; percentages are 0..100."""
+    """Content of `metrics.json`; percentages are in [0, 100]."""
 
     config: str
     checkpoint: str
     protocol: dict[str, Any]
-    """For each metric's prefix, the choices behind its values."""
+    """Options behind the values, by the prefix of the metric."""
     splits: dict[str, dict[str, float]]
     samples: int
     seconds: float
@@ -38,19 +38,19 @@ def write_metric_report(
     samples: int,
     seconds: float,
 ) -> MetricReport:
-    """Write `metrics.json`, whole or not at all, and return its content.
+    """Write `metrics.json` atomically and return its content.
 
     Args:
-        path: The file.
-        config: The config that ran.
-        checkpoint: The weights that were tested.
-        protocol: For each metric's prefix its `settings`.
-        splits: For each split the values by name.
-        samples: How many samples were evaluated.
-        seconds: How long it took.
+        path: Path of the file.
+        config: Path of the config.
+        checkpoint: Path of the tested weights.
+        protocol: `settings` of the metrics by their prefix.
+        splits: Values by split and name.
+        samples: Number of evaluated samples.
+        seconds: Duration.
 
     Raises:
-        ValueError: A value is not finite, or can't stand in JSON.
+        ValueError: A value is not finite, or cannot be represented in JSON.
     """
     report = MetricReport(
         config=config,
@@ -74,12 +74,13 @@ def format_metric_table(
     protocol: Mapping[str, Mapping[str, Any]] | None = None,
     width: int = 100,
 ) -> str:
-    """Lay values out as text, a row a metric and a column a split.
+    """Return a text table with one row per value and one column per split.
 
     Args:
-        splits: For each split the values by name, in percent.
-        title: What stands above the table.
-        protocol: For each metric's prefix its `settings`, which stand below the table.
+        splits: Values in percent by split and name.
+        title: Line above the table. If `None`, there is none.
+        protocol: `settings` of the metrics by their prefix, printed below the table. If `None`,
+            nothing is printed.
         width: Columns of the terminal.
     """
     table = Table()
@@ -95,8 +96,8 @@ def format_metric_table(
             console.print(title, markup=False, highlight=False)
         console.print(table)
         for prefix, settings in (protocol or {}).items():
-            choices = ", ".join(f"{name}={value}" for name, value in settings.items())
-            console.print(f"{prefix}: {choices}", markup=False, highlight=False)
+            options = ", ".join(f"{name}={value}" for name, value in settings.items())
+            console.print(f"{prefix}: {options}", markup=False, highlight=False)
     return captured.get()
 
 

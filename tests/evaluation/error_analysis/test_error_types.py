@@ -1,4 +1,4 @@
-"""Verdicts by hand."""
+"""Error types of boxes and masks compared with hand-made examples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ A, B, FAR = [0, 0, 10, 10], [20, 0, 30, 10], [50, 50, 60, 60]
 HALF_OF_A = [0, 0, 10, 4]  # IoU .4 with A
 
 
-def judge(found, targets, **options):
+def classify(found, targets, **options):
     def boxes(rows):
         return torch.tensor(rows, dtype=torch.float32).reshape(-1, 4)
 
@@ -40,15 +40,15 @@ def judge(found, targets, **options):
         ([A, HALF_OF_A], [A], ErrorType.EXTRA),
     ],
 )
-def test_boxes(found, targets, expected):
-    assert judge(found, targets) is expected
+def test_error_types_of_boxes(found, targets, expected):
+    assert classify(found, targets) is expected
 
 
-def test_thresholds_of_boxes():
-    assert judge([HALF_OF_A], [A], iou_thr=0.4) is ErrorType.CORRECT
-    assert judge([HALF_OF_A], [A], loose_thr=0.45) is ErrorType.WRONG
+def test_thresholds_change_the_error_type():
+    assert classify([HALF_OF_A], [A], iou_thr=0.4) is ErrorType.CORRECT
+    assert classify([HALF_OF_A], [A], loose_thr=0.45) is ErrorType.WRONG
     with pytest.raises(ValueError, match="loose_thr <= iou_thr"):
-        judge([A], [A], iou_thr=0.1, loose_thr=0.5)
+        classify([A], [A], iou_thr=0.1, loose_thr=0.5)
 
 
 SIZE = (4, 12)
@@ -75,13 +75,13 @@ def columns(*indices):
         ((), [], ErrorType.CORRECT),
     ],
 )
-def test_masks(found, targets, expected):
+def test_error_types_of_masks(found, targets, expected):
     assert (
         classify_mask_error(columns(*found), [columns(*target) for target in targets]) is expected
     )
 
 
-def test_a_rejection_counts_more_than_the_mask():
+def test_a_rejection_overrides_the_mask():
     assert classify_mask_error(columns(0), [columns(0)], rejected=True) is ErrorType.REJECTED
     assert classify_mask_error(columns(0), [], rejected=True) is ErrorType.CORRECT
     assert classify_mask_error(empty_rle(SIZE), [columns(0)]) is ErrorType.REJECTED
@@ -91,14 +91,14 @@ boxes = st.lists(st.sampled_from([A, B, FAR, HALF_OF_A, [5, 0, 15, 10]]), max_si
 
 
 @given(boxes, boxes, st.randoms())
-def test_the_number_of_boxes_bounds_the_verdict(found, targets, random):
-    verdict = judge(found, targets)
-    assert judge(targets, targets) is ErrorType.CORRECT
-    if verdict in (ErrorType.CORRECT, ErrorType.LOOSE):
+def test_the_numbers_of_boxes_and_targets_limit_the_error_type(found, targets, random):
+    error_type = classify(found, targets)
+    assert classify(targets, targets) is ErrorType.CORRECT
+    if error_type in (ErrorType.CORRECT, ErrorType.LOOSE):
         assert len(found) == len(targets)
-    if verdict is ErrorType.MISSED:
+    if error_type is ErrorType.MISSED:
         assert len(found) < len(targets)
-    if verdict is ErrorType.EXTRA:
+    if error_type is ErrorType.EXTRA:
         assert len(found) > len(targets)
-    assert (verdict is ErrorType.REJECTED) == (not found and bool(targets))
-    assert (verdict is ErrorType.HALLUCINATED) == (bool(found) and not targets)
+    assert (error_type is ErrorType.REJECTED) == (not found and bool(targets))
+    assert (error_type is ErrorType.HALLUCINATED) == (bool(found) and not targets)

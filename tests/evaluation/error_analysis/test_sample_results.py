@@ -1,4 +1,4 @@
-"""Per-sample rows, their table on disk, and what they are broken down by."""
+"""Results of samples, their table on disk, breakdown and plots."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 from rich.console import Console
 
 from vgtoolbox.evaluation import (
-    AnswerRule,
+    ErrorCriteria,
     ErrorType,
-    break_down,
+    error_breakdown,
     error_table,
     plot_errors,
     sample_result,
-    worst,
+    worst_results,
     write_sample_table,
 )
-from vgtoolbox.evaluation.error_analysis.report import verdict_shares
-from vgtoolbox.evaluation.error_analysis.words import expression_words, word_kinds
+from vgtoolbox.evaluation.error_analysis.report import error_shares
+from vgtoolbox.evaluation.error_analysis.words import expression_words, word_categories
 from vgtoolbox.structures import encode_masks, merge_rles, rle_boxes_xyxy
 
 SIZE = (10, 10)
@@ -53,11 +53,11 @@ def sample(name, targets, found, scores, *, expression="the red one", boxes=True
     }
 
 
-def test_a_row_by_hand():
-    outcome = sample_result(
-        sample("a", [(0, 1), (5,)], [(0,), (9,)], [0.9, 0.8]), AnswerRule(iou_thr=0.5)
+def test_result_of_a_sample_by_hand():
+    result = sample_result(
+        sample("a", [(0, 1), (5,)], [(0,), (9,)], [0.9, 0.8]), ErrorCriteria(iou_thr=0.5)
     )
-    assert outcome.as_row() == {
+    assert result.as_row() == {
         "sample_id": "a",
         "image": "a.jpg",
         "expression": "the red one",
@@ -66,106 +66,116 @@ def test_a_row_by_hand():
         "pred_no_target": False,
         "existence": 0.9,
         "top_score": pytest.approx(0.9),
-        "answered_boxes": 2,
+        "kept_boxes": 2,
         "best_box_iou": 0.5,
         "box_f1": 0.5,
         "intersection": 10,
         "pred_area": 20,
         "target_area": 30,
         "mask_iou": 0.25,
-        "verdict": "wrong object",
+        "error_type": "wrong object",
     }
 
 
-def test_the_answer_is_what_the_rule_keeps():
+def test_criteria_select_the_boxes_that_count():
     unsure = sample("a", [(0,)], [(0,), (3,)], [0.4, 0.3])
-    assert sample_result(unsure, AnswerRule()).verdict is ErrorType.REJECTED
-    assert sample_result(unsure, AnswerRule(keep="best")).verdict is ErrorType.CORRECT
-    # Where the prediction says that there is none, boxes of high score are no answer.
-    denied = {**sample("a", [(0,)], [(0,)], [0.9]), "pred_no_target": True}
-    assert sample_result(denied, AnswerRule()).verdict is ErrorType.REJECTED
-    assert sample_result(denied, AnswerRule()).mask_iou == 0.0
+    assert sample_result(unsure, ErrorCriteria()).error_type is ErrorType.REJECTED
+    assert sample_result(unsure, ErrorCriteria(keep="best")).error_type is ErrorType.CORRECT
+    # If the prediction is "no target", boxes of high score do not count.
+    rejected = {**sample("a", [(0,)], [(0,)], [0.9]), "pred_no_target": True}
+    assert sample_result(rejected, ErrorCriteria()).error_type is ErrorType.REJECTED
+    assert sample_result(rejected, ErrorCriteria()).mask_iou == 0.0
 
 
-def test_masks_are_judged_where_there_are_no_boxes():
-    found = sample_result(sample("a", [(0, 1)], [(0, 1)], [0.9], boxes=False), AnswerRule())
-    assert (found.verdict, found.mask_iou, found.top_score) == (ErrorType.CORRECT, 1.0, None)
-    none = sample_result(sample("a", [], [], [], boxes=False), AnswerRule())
-    assert (none.verdict, none.mask_iou, none.smallest_target) == (ErrorType.CORRECT, 1.0, None)
+def test_masks_are_classified_if_there_are_no_boxes():
+    found = sample_result(sample("a", [(0, 1)], [(0, 1)], [0.9], boxes=False), ErrorCriteria())
+    assert (found.error_type, found.mask_iou, found.top_score) == (ErrorType.CORRECT, 1.0, None)
+    none = sample_result(sample("a", [], [], [], boxes=False), ErrorCriteria())
+    assert (none.error_type, none.mask_iou, none.smallest_target) == (ErrorType.CORRECT, 1.0, None)
 
 
-def test_masks_may_be_missing():
+def test_masks_are_optional():
     boxes_only = sample("a", [(0,)], [(0,)], [0.9])
     boxes_only["gt_instances_ori"]["masks"] = []
-    outcome = sample_result(boxes_only, AnswerRule())
-    assert (outcome.verdict, outcome.mask_iou) == (ErrorType.CORRECT, None)
+    result = sample_result(boxes_only, ErrorCriteria())
+    assert (result.error_type, result.mask_iou) == (ErrorType.CORRECT, None)
     del boxes_only["pred_merged_mask"]
-    assert sample_result(boxes_only, AnswerRule()).target_area is None
+    assert sample_result(boxes_only, ErrorCriteria()).target_area is None
 
 
 @pytest.fixture
-def outcomes():
+def results():
     samples = [
-        sample("right", [(0,)], [(0,)], [0.9], expression="left red circle"),
-        sample("none", [], [], [], expression="the 2 dogs"),
-        sample("lie", [], [(4,)], [0.95], expression="a man who is eating a very large hot dog"),
-        sample("lost", [(0, 1, 2), (5,)], [(0, 1, 2)], [0.8], expression="both!"),
+        sample("hit", [(0,)], [(0,)], [0.9], expression="left red circle"),
+        sample("rejection", [], [], [], expression="the 2 dogs"),
+        sample(
+            "hallucination",
+            [],
+            [(4,)],
+            [0.95],
+            expression="a man who is eating a very large hot dog",
+        ),
+        sample("missed", [(0, 1, 2), (5,)], [(0, 1, 2)], [0.8], expression="both!"),
         sample("wrong", [(0,)], [(9,)], [0.99], expression="Something, else"),
     ]
-    return [sample_result(each, AnswerRule()) for each in samples]
+    return [sample_result(each, ErrorCriteria()) for each in samples]
 
 
-def test_samples_are_broken_down(outcomes):
-    table = break_down(outcomes)
-    assert table["all"]["all"].total() == 5
-    by_targets = table["number of targets"]
+def test_breakdown_counts_error_types_by_property(results):
+    breakdown = error_breakdown(results)
+    assert breakdown["all"]["all"].total() == 5
+    by_targets = breakdown["number of targets"]
     assert {kind: count.total() for kind, count in by_targets.items()} == {"0": 2, "1": 2, "2": 1}
     assert by_targets["0"] == {ErrorType.CORRECT: 1, ErrorType.HALLUCINATED: 1}
     assert by_targets["2"] == {ErrorType.MISSED: 1}
-    sizes = table["smallest target, of the image"]
+    sizes = breakdown["smallest target, of the image"]
     assert {kind: count.total() for kind, count in sizes.items()} == {"5 to 20 %": 3}
-    lengths = {k: c.total() for k, c in table["length of the expression"].items()}
+    lengths = {k: c.total() for k, c in breakdown["length of the expression"].items()}
     assert lengths == {"1 to 3 words": 4, "7 to 10 words": 1}
-    words = {kind: count.total() for kind, count in table["words of"].items()}
-    assert words == {"position": 1, "colour": 1, "number": 2, "none": 2}
+    words = {kind: count.total() for kind, count in breakdown["words for"].items()}
+    assert words == {"position": 1, "color": 1, "number": 2, "none": 2}
 
 
-def test_words_of_expressions():
+def test_word_categories_of_expressions():
     assert expression_words("The man's LEFT hand, (2nd)") == ["the", "man's", "left", "hand", "2nd"]
-    assert word_kinds("The man's LEFT hand, (2nd)") == ["position", "number"]
-    assert word_kinds("redder") == ["none"]
-    assert word_kinds("") == ["none"]
+    assert word_categories("The man's LEFT hand, (2nd)") == ["position", "number"]
+    assert word_categories("redder") == ["none"]
+    assert word_categories("") == ["none"]
 
 
-def test_the_worst_come_first(outcomes):
-    assert [outcome.sample_id for outcome in worst(outcomes, 9)] == ["wrong", "lie", "lost"]
-    assert len(worst(outcomes, 1)) == 1
-    assert worst([], 3) == []
+def test_worst_results_come_first(results):
+    assert [result.sample_id for result in worst_results(results, 9)] == [
+        "wrong",
+        "hallucination",
+        "missed",
+    ]
+    assert len(worst_results(results, 1)) == 1
+    assert worst_results([], 3) == []
 
 
-def test_shares_add_up(outcomes):
-    shares = verdict_shares(break_down(outcomes)["all"]["all"])
+def test_shares_add_up_to_100(results):
+    shares = error_shares(error_breakdown(results)["all"]["all"])
     assert sum(shares.values()) == pytest.approx(100)
     assert shares[ErrorType.CORRECT] == 40.0
 
 
-def test_the_report_names_every_kind(outcomes, tmp_path):
+def test_the_report_names_every_property(results, tmp_path):
     console = Console(file=io.StringIO(), width=200)
-    console.print(error_table(break_down(outcomes), title="test"))
+    console.print(error_table(error_breakdown(results), title="test"))
     text = console.file.getvalue()
-    for word in ("hallucinated", "7 to 10 words", "40.0", "colour"):
+    for word in ("hallucinated", "7 to 10 words", "40.0", "color"):
         assert word in text
     path = tmp_path / "deep" / "errors.png"
-    plot_errors(break_down(outcomes), path, title="test")
+    plot_errors(error_breakdown(results), path, title="test")
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_rows_are_written_as_csv_and_parquet(outcomes, tmp_path):
-    rows = [outcome.as_row() for outcome in outcomes]
+def test_rows_are_written_as_csv_and_parquet(results, tmp_path):
+    rows = [result.as_row() for result in results]
     write_sample_table(tmp_path / "rows.csv", rows)
     with (tmp_path / "rows.csv").open(newline="") as file:
         read = list(csv.DictReader(file))
-    assert [row["verdict"] for row in read] == [row["verdict"] for row in rows]
+    assert [row["error_type"] for row in read] == [row["error_type"] for row in rows]
     assert read[1]["smallest_target"] == ""
     parquet = pytest.importorskip("pyarrow.parquet")
     write_sample_table(tmp_path / "rows.parquet", rows)
@@ -174,7 +184,7 @@ def test_rows_are_written_as_csv_and_parquet(outcomes, tmp_path):
         write_sample_table(tmp_path / "rows.xlsx", rows)
 
 
-def test_no_row_is_no_error(tmp_path):
+def test_no_rows_give_an_empty_file(tmp_path):
     write_sample_table(tmp_path / "rows.csv", [])
     assert (tmp_path / "rows.csv").exists()
-    assert break_down([])["all"] == {}
+    assert error_breakdown([])["all"] == {}

@@ -34,7 +34,13 @@ def shares(size: int, rank: int, world: int) -> dict[str, list[int]]:
 
 def evaluate(samples: list[dict], size: int, out_file: Path) -> dict[str, float]:
     values: dict[str, float] = {}
-    metrics = (RECMetric(), RESMetric(), GRECMetric(), GRESMetric(), PredictionWriter(out_file))
+    metrics = (
+        RECMetric(),
+        RESMetric(),
+        GRECMetric(),
+        GRESMetric(),
+        PredictionWriter(out_file=out_file),
+    )
     for metric in metrics:
         metric.process(None, samples)
         values |= metric.evaluate(size)

@@ -1,4 +1,4 @@
-"""Other people's prediction files."""
+"""Prediction files in the formats of other projects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from vgtoolbox.evaluation import DetectionRule, guess_layout, iter_answers
+from vgtoolbox.evaluation import (
+    DetectionOptions,
+    detect_prediction_format,
+    iter_keyed_predictions,
+)
 from vgtoolbox.structures import rle_areas
 
 SIZE = (20, 30)
@@ -36,53 +40,53 @@ def write(tmp_path):
     return to_file
 
 
-def test_layouts_are_told_by_the_content(write):
-    assert guess_layout(write(COCO)) == "coco"
-    assert guess_layout(write([])) == "coco"
-    assert guess_layout(write(REFEXP)) == "refexp"
-    assert guess_layout(write('{"id": "1"}\n')) == "jsonl"
+def test_formats_are_detected_by_content(write):
+    assert detect_prediction_format(write(COCO)) == "coco"
+    assert detect_prediction_format(write([])) == "coco"
+    assert detect_prediction_format(write(REFEXP)) == "refexp"
+    assert detect_prediction_format(write('{"id": "1"}\n')) == "jsonl"
     for other in ("image,box\n", '[{"caption": 1}]', ""):
-        with pytest.raises(ValueError, match="no prediction file that is known"):
-            guess_layout(write(other))
+        with pytest.raises(ValueError, match="unknown prediction format"):
+            detect_prediction_format(write(other))
 
 
-def test_coco_results_become_answers(write):
-    answers = dict(iter_answers(write(COCO)))
-    assert list(answers) == ["7", "9"]
-    record = answers["7"].record(DetectionRule(), SAMPLE)
+def test_coco_results_become_records(write):
+    detections = dict(iter_keyed_predictions(write(COCO)))
+    assert list(detections) == ["7", "9"]
+    record = detections["7"].to_record(DetectionOptions(), SAMPLE)
     assert record["boxes_xyxy"] == [[2, 2, 6, 6], [10, 0, 20, 10]]
     assert (record["scores"], record["existence"], record["no_target"]) == ([0.6, 0.9], 0.9, False)
     assert (record["id"], record["expression"], record["size"]) == ("7", "it", [20, 30])
     assert rle_areas([*record["masks"], record["merged_mask"]]).tolist() == [16, 100, 100]
-    everything = answers["7"].record(DetectionRule(score_thr=0.5), SAMPLE)
-    assert rle_areas([everything["merged_mask"]]).tolist() == [116]
+    lenient = detections["7"].to_record(DetectionOptions(score_thr=0.5), SAMPLE)
+    assert rle_areas([lenient["merged_mask"]]).tolist() == [116]
 
 
-def test_the_best_mask_is_merged_whatever_its_score(write):
-    answers = dict(iter_answers(write(COCO)))
-    best = answers["7"].record(DetectionRule(score_thr=0.95, merge="best"), SAMPLE)
+def test_the_best_mask_is_merged_regardless_of_its_score(write):
+    detections = dict(iter_keyed_predictions(write(COCO)))
+    best = detections["7"].to_record(DetectionOptions(score_thr=0.95, merge="best"), SAMPLE)
     assert best["no_target"]
     assert rle_areas([best["merged_mask"]]).tolist() == [100]
-    kept = answers["7"].record(DetectionRule(score_thr=0.95), SAMPLE)
+    kept = detections["7"].to_record(DetectionOptions(score_thr=0.95), SAMPLE)
     assert rle_areas([kept["merged_mask"]]).tolist() == [0]
 
 
-def test_boxes_alone_have_no_mask(write):
-    answers = dict(iter_answers(write(COCO)))
-    record = answers["9"].record(DetectionRule(), SAMPLE)
+def test_boxes_without_segmentation_have_no_mask(write):
+    detections = dict(iter_keyed_predictions(write(COCO)))
+    record = detections["9"].to_record(DetectionOptions(), SAMPLE)
     assert (record["masks"], record["merged_mask"], record["no_target"]) == ([], None, True)
 
 
-def test_ranked_boxes_get_falling_scores(write):
+def test_ranked_boxes_get_decreasing_scores(write):
     path = write(REFEXP)
-    answers = dict(iter_answers(path))
-    assert list(answers) == ["2", "4", "5"]
-    assert answers["5"].boxes_xyxy == [[1, 2, 4, 6], [0, 0, 9, 9]]
-    assert answers["5"].scores == [1.0, 0.5]
-    assert answers["2"].boxes_xyxy == []
+    detections = dict(iter_keyed_predictions(path))
+    assert list(detections) == ["2", "4", "5"]
+    assert detections["5"].boxes_xyxy == [[1, 2, 4, 6], [0, 0, 9, 9]]
+    assert detections["5"].scores == [1.0, 0.5]
+    assert detections["2"].boxes_xyxy == []
     # The expressions of annotation 3 in the order of their numbers: 2, then 5.
-    by_annotation = dict(iter_answers(path, by_annotation=True))
-    assert {key: len(answer.scores) for key, answer in by_annotation.items()} == {
+    by_annotation = dict(iter_keyed_predictions(path, by_annotation=True))
+    assert {key: len(found.scores) for key, found in by_annotation.items()} == {
         "3:0": 0,
         "8:0": 1,
         "3:1": 2,
@@ -90,30 +94,30 @@ def test_ranked_boxes_get_falling_scores(write):
 
 
 @pytest.mark.parametrize(
-    ("layout", "content", "message"),
+    ("file_format", "content", "message"),
     [
-        ("coco", '[{"image_id": 7, "bbox"', "truncated or no JSON"),
-        ("coco", "7", "should hold a list"),
+        ("coco", '[{"image_id": 7, "bbox"', "truncated or not JSON"),
+        ("coco", "7", "must contain a list"),
         ("coco", [{"image_id": 7, "score": 1}], "lacks 'bbox'"),
         ("coco", [{"image_id": 7, "bbox": [1, 2, 3], "score": 1}], "not enough values"),
         ("coco", [COCO[0], {**COCO[1], "image_id": 7}], "some detections of '7'"),
         ("refexp", [{"refexp_id": 1, "annotation_id": 2}], "lacks 'predicted_bounding_boxes'"),
         ("refexp", [{**REFEXP[0], "predicted_bounding_boxes": [[1, 2]]}], "not enough values"),
-        ("jsonl", "[1]\n", "no JSON object"),
+        ("jsonl", "[1]\n", "must be a JSON object"),
     ],
 )
-def test_broken_files_are_named(write, layout, content, message):
+def test_errors_name_the_broken_file(write, file_format, content, message):
     path = write(content)
     with pytest.raises(ValueError, match=message) as caught:
-        dict(iter_answers(path, layout))
+        dict(iter_keyed_predictions(path, file_format))
     assert path.name in str(caught.value)
 
 
 def test_the_real_google_file_is_read(real_data):
     google = real_data / "annotations" / "google_refexp_val_sample_results_comprehension.json"
-    answers = dict(iter_answers(google))
-    assert len(answers) == 9536
-    assert answers["2"].boxes_xyxy[0] == [357, 134, 610, 480]
-    assert len(dict(iter_answers(google, by_annotation=True))) == 9536
-    # Some boxes reach over the border of the 640 x 640 that COCO's images fit in by rounding.
-    assert all(x2 > x1 and y2 > y1 for a in answers.values() for x1, y1, x2, y2 in a.boxes_xyxy)
+    detections = dict(iter_keyed_predictions(google))
+    assert len(detections) == 9536
+    assert detections["2"].boxes_xyxy[0] == [357, 134, 610, 480]
+    assert len(dict(iter_keyed_predictions(google, by_annotation=True))) == 9536
+    # COCO's images fit into 640 x 640; some boxes exceed that by rounding.
+    assert all(x2 > x1 and y2 > y1 for d in detections.values() for x1, y1, x2, y2 in d.boxes_xyxy)

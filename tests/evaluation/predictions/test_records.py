@@ -1,4 +1,4 @@
-"""`predictions.jsonl`: schema, frame, order and what a reader refuses."""
+"""`predictions.jsonl`: schema, frame, order and errors of the reader."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write(samples, path, *, size=None):
     assert evaluator.evaluate(len(samples) if size is None else size) == {}
 
 
-def test_a_line_holds_exactly_the_schema(make_sample):
+def test_a_record_has_exactly_the_keys_of_the_schema(make_sample):
     sample = make_sample(4)
     record = prediction_record(sample)
     assert list(record) == KEYS
@@ -54,13 +54,13 @@ def test_a_line_holds_exactly_the_schema(make_sample):
     assert record["existence"] == pytest.approx(float(sample.pred_instances.scores.max()))
 
 
-def test_written_lines_are_read_back_in_the_order_of_the_dataset(make_sample, tmp_path):
+def test_written_lines_are_read_back_in_dataset_order(make_sample, tmp_path):
     samples = [make_sample(i) for i in (3, 0, 2, 1, 3, 0)]
     path = tmp_path / "deep" / "predictions.jsonl"
     write(samples, path, size=4)
     records = read_predictions(path)
     assert records == [prediction_record(make_sample(i)) for i in range(4)]
-    assert list(path.parent.iterdir()) == [path], "no part is left behind"
+    assert list(path.parent.iterdir()) == [path], "no temporary file remains"
 
 
 def test_no_sample_gives_an_empty_file(tmp_path):
@@ -68,8 +68,8 @@ def test_no_sample_gives_an_empty_file(tmp_path):
     assert read_predictions(tmp_path / "predictions.jsonl") == []
 
 
-def test_predictions_of_the_input_frame_are_moved():
-    """An input of twice the size: each original pixel is a block of 2 x 2."""
+def test_predictions_in_the_input_frame_are_mapped_to_the_original():
+    """The input has twice the size: each original pixel is a block of 2 x 2."""
     mask = torch.zeros(1, 4, 6, dtype=torch.bool)
     mask[:, 1:3, 2:5] = True
     rles = encode_masks(mask.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2))
@@ -93,20 +93,20 @@ def test_predictions_of_the_input_frame_are_moved():
     assert record["masks"] == encode_masks(mask) == [record["merged_mask"]]
 
 
-def test_the_moved_frame_holds_no_target_samples(make_input_frame_sample):
+def test_no_target_samples_are_mapped_to_the_original(make_input_frame_sample):
     record = prediction_record(make_input_frame_sample(0))
     assert (record["boxes_xyxy"], record["masks"], record["no_target"]) == ([], [], True)
     assert not decode_masks([record["merged_mask"]]).any()
 
 
-def test_a_mirrored_prediction_is_refused(make_input_frame_sample):
+def test_a_flipped_prediction_is_rejected(make_input_frame_sample):
     sample = make_input_frame_sample(1)
     sample.set_metainfo({"flip": True})
-    with pytest.raises(ValueError, match="mirrored"):
+    with pytest.raises(ValueError, match="was flipped"):
         prediction_record(sample)
 
 
-def test_a_system_of_boxes_only_has_no_masks_and_no_decision():
+def test_a_system_with_boxes_only_has_no_masks_and_claims_a_target():
     box = masks_to_boxes_xyxy(torch.ones(1, 2, 3, dtype=torch.bool))
     sample = GroundingDataSample(
         metainfo={"sample_id": "a", "img_path": "a.jpg", "expression": "it", "ori_shape": (2, 3)},
@@ -117,7 +117,7 @@ def test_a_system_of_boxes_only_has_no_masks_and_no_decision():
     assert (record["no_target"], record["existence"]) == (False, 1.0)
 
 
-def test_broken_lines_are_named(tmp_path):
+def test_errors_name_the_broken_line(tmp_path):
     path = tmp_path / "predictions.jsonl"
     path.write_text('{"id": "1"}\n')
     with pytest.raises(ValueError, match=r"predictions\.jsonl, line 1 lacks \['boxes_xyxy'"):
@@ -127,19 +127,19 @@ def test_broken_lines_are_named(tmp_path):
         read_predictions(path)
 
 
-def test_a_failed_write_leaves_the_former_file(make_sample, tmp_path):
+def test_a_failed_write_keeps_the_previous_file(make_sample, tmp_path):
     path = tmp_path / "predictions.jsonl"
     write([make_sample(1)], path)
-    former = path.read_text()
-    writer = PredictionWriter(path)
+    previous = path.read_text()
+    writer = PredictionWriter(out_file=path)
     broken = {**prediction_record(make_sample(2)), "existence": float("nan")}
     with pytest.raises(ValueError, match="not JSON compliant"):
         writer.compute_metrics([broken])
-    assert path.read_text() == former
+    assert path.read_text() == previous
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_atomic_file_appears_only_when_it_is_whole(tmp_path):
+def test_an_atomic_file_appears_only_when_complete(tmp_path):
     path = tmp_path / "values.json"
     with atomic_file(path) as file:
         file.write(b"[1, 2]")

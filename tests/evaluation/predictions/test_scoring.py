@@ -1,4 +1,4 @@
-"""Predictions of a file are joined with samples and scored as in a test run."""
+"""Predictions from a file, joined with samples, score as in a test run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from vgtoolbox.evaluation import (
     GRESMetric,
     RECMetric,
     RESMetric,
-    iter_answers,
-    joined_samples,
+    iter_keyed_predictions,
+    join_predictions,
     prediction_record,
     score_samples,
 )
@@ -26,14 +26,14 @@ SIZE = (40, 60)
 POLYGONS = {
     11: [10, 10, 30, 10, 30, 30, 10, 30],
     12: [40, 5, 55, 5, 55, 20, 40, 20],
-    13: [0, 0, 60.4, 0, 60.4, 8, 0, 8],  # over the right border, by rounding
+    13: [0, 0, 60.4, 0, 60.4, 8, 0, 8],  # exceeds the right border by rounding
 }
 REFS = {1: [11], 2: [-1], 3: [11, 12], 4: [13]}
 
 
 @pytest.fixture
 def config(tmp_path):
-    """A gRefCOCO-type dataset without an image on disk."""
+    """Return the config of a dataset in gRefCOCO's format without images on disk."""
     images, refs, annotations = [], [], []
     for number, ann_ids in REFS.items():
         name = f"COCO_train2014_{number:012d}.jpg"
@@ -63,7 +63,7 @@ def dataset(config):
 
 
 def predicted(dataset) -> list[GroundingDataSample]:
-    """Return what a model would hand to the metrics: right, right, one of two, off by some."""
+    """Return samples with predictions: correct, correct, one of two targets, inaccurate."""
     samples = []
     for index in range(len(dataset)):
         targets = dataset[index]
@@ -106,48 +106,50 @@ def predictions(dataset, tmp_path):
 METRICS = (RECMetric, RESMetric, GRECMetric, GRESMetric)
 
 
-def test_scores_are_those_of_a_test_run(dataset, predictions):
-    """To the last bit, whatever the order of the lines, and without an image."""
+def test_scores_equal_those_of_a_test_run(dataset, predictions):
+    """To the last bit, with any order of the lines, and without images."""
     evaluator = Evaluator([metric() for metric in METRICS])
     evaluator.process(predicted(dataset))
     expected = evaluator.evaluate(len(dataset))
-    samples = joined_samples(dataset, iter_answers(predictions))
+    samples = join_predictions(dataset, iter_keyed_predictions(predictions))
     ours = score_samples(samples, [metric() for metric in METRICS], len(dataset))
     assert ours == expected
     assert ours["gres/N-acc"] == 100.0
     assert 0 < ours["gres/gIoU"] < 100
 
 
-def test_missing_predictions_are_an_error_unless_told(dataset, predictions):
+def test_missing_predictions_are_an_error_by_default(dataset, predictions):
     lines = predictions.read_text().splitlines()
     predictions.write_text("\n".join(lines[:2]))
     with pytest.raises(ValueError, match="2 of 4 samples have no prediction, the first is"):
-        list(joined_samples(dataset, iter_answers(predictions)))
-    samples = list(joined_samples(dataset, iter_answers(predictions), missing="nothing"))
+        list(join_predictions(dataset, iter_keyed_predictions(predictions)))
+    samples = list(
+        join_predictions(dataset, iter_keyed_predictions(predictions), missing="nothing")
+    )
     assert [sample["sample_idx"] for sample in samples] == [3, 2, 0, 1]
     assert [sample["pred_no_target"] for sample in samples] == [False, False, True, True]
     values = score_samples(samples, [GRESMetric()], 4)
     assert (values["gres/N-acc"], values["gres/T-acc"]) == pytest.approx((100.0, 200 / 3))
 
 
-def test_strangers_and_twins_are_errors(dataset, predictions):
+def test_unknown_and_duplicate_keys_are_errors(dataset, predictions):
     text = predictions.read_text()
     predictions.write_text(text.replace('"1_11"', '"9_9"'))
-    with pytest.raises(ValueError, match=r"1 predictions are of samples.*sample_id '9_9'"):
-        list(joined_samples(dataset, iter_answers(predictions)))
+    with pytest.raises(ValueError, match=r"no samples for 1 predictions.*sample_id '9_9'"):
+        list(join_predictions(dataset, iter_keyed_predictions(predictions)))
     predictions.write_text(text + "\n" + text.splitlines()[0])
     with pytest.raises(ValueError, match=r"two predictions for sample_id '4_14'"):
-        list(joined_samples(dataset, iter_answers(predictions)))
+        list(join_predictions(dataset, iter_keyed_predictions(predictions)))
 
 
-def test_predictions_of_another_size_are_an_error(dataset, predictions):
+def test_predictions_of_another_image_size_are_an_error(dataset, predictions):
     predictions.write_text(predictions.read_text().replace("[40, 60]", "[60, 40]"))
-    with pytest.raises(ValueError, match=r"'4_14' is for an image of height x width \[60, 40\]"):
-        list(joined_samples(dataset, iter_answers(predictions)))
+    with pytest.raises(ValueError, match=r"'4_14' must be .* \[40, 60\], got \[60, 40\]"):
+        list(join_predictions(dataset, iter_keyed_predictions(predictions)))
 
 
 @pytest.mark.parametrize(
-    ("match", "keys"),
+    ("match_by", "keys"),
     [
         ("image_id", [1, 2, 3, 4]),
         ("position", [0, 1, 2, 3]),
@@ -155,36 +157,38 @@ def test_predictions_of_another_size_are_an_error(dataset, predictions):
         ("sample_id", ["1_11", "2_12", "3_13", "4_14"]),
     ],
 )
-def test_detections_are_matched_by_what_their_keys_name(dataset, tmp_path, match, keys):
+def test_detections_are_matched_by_the_chosen_key(dataset, tmp_path, match_by, keys):
     path = tmp_path / "results.json"
     boxes = {0: [10, 10, 20, 20], 3: [0, 0, 60, 8]}
     path.write_text(
         json.dumps([{"image_id": keys[i], "bbox": b, "score": 0.9} for i, b in boxes.items()])
     )
-    samples = joined_samples(dataset, iter_answers(path), match=match, missing="nothing")
+    samples = join_predictions(
+        dataset, iter_keyed_predictions(path), match_by=match_by, missing="nothing"
+    )
     values = score_samples(samples, [GRECMetric()], 4)
-    # Found, rightly nothing, nothing of two, found.
+    # A hit, a correct rejection, none of two targets, a hit.
     assert values["grec/Pr@(F1=1)"] == 75.0
 
 
 def test_ranked_boxes_are_matched_by_annotation(dataset, tmp_path):
-    """Annotation 11 is the first target of two expressions: ranks 0 and 1."""
+    """Annotation 11 is the first target of two expressions, with ranks 0 and 1."""
     path = tmp_path / "results.json"
     entries = [
         {"refexp_id": 70, "annotation_id": 11, "predicted_bounding_boxes": [[10, 10, 20, 20]]},
         {"refexp_id": 71, "annotation_id": 11, "predicted_bounding_boxes": [[40, 5, 15, 15]]},
     ]
     path.write_text(json.dumps(entries))
-    answers = iter_answers(path, by_annotation=True)
-    samples = joined_samples(dataset, answers, match="ann_id", missing="nothing")
+    predictions = iter_keyed_predictions(path, by_annotation=True)
+    samples = join_predictions(dataset, predictions, match_by="ann_id", missing="nothing")
     ranked = {s["sample_id"]: s["pred_instances"]["boxes_xyxy"].tolist() for s in samples}
     assert ranked["1_11"] == [[10, 10, 30, 30]]
     assert ranked["3_13"] == [[40, 5, 55, 20]]
 
 
-def test_ambiguous_keys_are_refused(config, dataset):
+def test_ambiguous_keys_are_rejected(config, dataset):
     twice = TargetDataset({**config, "indices": [0, 0]})
     with pytest.raises(ValueError, match="several samples have sent_id '11'"):
-        list(joined_samples(twice, [], match="sent_id"))
-    with pytest.raises(ValueError, match="match must be one of"):
-        list(joined_samples(dataset, [], match="name"))
+        list(join_predictions(twice, [], match_by="sent_id"))
+    with pytest.raises(ValueError, match="match_by must be"):
+        list(join_predictions(dataset, [], match_by="name"))

@@ -1,4 +1,4 @@
-"""The verdicts of an error analysis as tables and as a picture."""
+"""Show an error breakdown as a table and as a plot."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from rich.table import Table
 
+from vgtoolbox.evaluation.error_analysis.breakdown import ErrorBreakdown
 from vgtoolbox.evaluation.error_analysis.error_types import ErrorType
-from vgtoolbox.evaluation.error_analysis.sample_results import Breakdown
 from vgtoolbox.evaluation.functional import percent
 
-# Okabe and Ito's colours, which colour-blind readers tell apart.
+# Okabe and Ito's palette, which color-blind readers can distinguish.
 _COLORS = {
     ErrorType.CORRECT: "#009E73",
     ErrorType.LOOSE: "#F0E442",
@@ -26,44 +26,50 @@ _COLORS = {
 }
 
 
-def verdict_shares(counts: Mapping[ErrorType, int]) -> dict[ErrorType, float]:
-    """Return the share of each verdict in percent."""
+def error_shares(counts: Mapping[ErrorType, int]) -> dict[ErrorType, float]:
+    """Return the share of each error type in percent."""
     total = sum(counts.values())
-    return {verdict: percent(counts.get(verdict, 0), total) for verdict in ErrorType}
+    return {error_type: percent(counts.get(error_type, 0), total) for error_type in ErrorType}
 
 
-def error_table(breakdown: Breakdown, *, title: str | None = None) -> Table:
-    """Return a table with a row for each kind of sample and a column for each verdict."""
+def error_table(breakdown: ErrorBreakdown, *, title: str | None = None) -> Table:
+    """Return a table with one row per value of a property and one column per error type."""
     table = Table(title=title, title_justify="left")
     table.add_column("% of samples", no_wrap=True)
     table.add_column("samples", justify="right", no_wrap=True)
-    for verdict in ErrorType:
+    for error_type in ErrorType:
         # Two lines: "hallucinated" over "target".
-        header = verdict.value.replace(" ", "\n")
+        header = error_type.value.replace(" ", "\n")
         table.add_column(header, justify="right", min_width=len(header.split("\n")[0]))
-    for aspect, kinds in breakdown.items():
-        if aspect != "all":
+    for name, values in breakdown.items():
+        if name != "all":
             table.add_section()
-            table.add_row(f"[bold]{aspect}[/bold]")
-        for kind, counts in kinds.items():
-            shares = (f"{share:.1f}" for share in verdict_shares(counts).values())
-            table.add_row(f"  {kind}", f"{counts.total():,}", *shares)
+            table.add_row(f"[bold]{name}[/bold]")
+        for value, counts in values.items():
+            shares = (f"{share:.1f}" for share in error_shares(counts).values())
+            table.add_row(f"  {value}", f"{counts.total():,}", *shares)
     return table
 
 
 def plot_errors(
-    breakdown: Breakdown, path: str | os.PathLike[str], *, title: str | None = None
+    breakdown: ErrorBreakdown, path: str | os.PathLike[str], *, title: str | None = None
 ) -> None:
-    """Draw a stacked bar for each kind of sample, an axis for each aspect, into a PNG or PDF."""
-    # Without pyplot: no state that outlives the figure, and no display.
+    """Plot one axis per property with one stacked bar per value, as a PNG or PDF.
+
+    Args:
+        breakdown: Counts from `error_breakdown`.
+        path: Path of the file; its suffix selects the format.
+        title: Title of the legend. If `None`, there is no title.
+    """
+    # Without pyplot, which needs a display and keeps figures alive.
     from matplotlib.figure import Figure
 
-    heights = [len(kinds) + 1 for kinds in breakdown.values()]
+    heights = [len(values) + 1 for values in breakdown.values()]
     figure = Figure(figsize=(9, 0.34 * sum(heights) + 1.2), layout="constrained")
     axes = figure.subplots(len(breakdown), 1, sharex=True, height_ratios=heights, squeeze=False)
-    for axis, (aspect, kinds) in zip(axes[:, 0], breakdown.items(), strict=True):
-        _draw_bars(axis, kinds)
-        axis.set_title(aspect, loc="left", fontsize=10)
+    for axis, (name, values) in zip(axes[:, 0], breakdown.items(), strict=True):
+        _draw_bars(axis, values)
+        axis.set_title(name, loc="left", fontsize=10)
     axes[-1, 0].set_xlabel("% of samples")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, title=title)
@@ -71,13 +77,13 @@ def plot_errors(
     figure.savefig(path, dpi=150)
 
 
-def _draw_bars(axis: Any, kinds: Mapping[str, Counter[ErrorType]]) -> None:
-    names = [f"{kind}  ({counts.total():,})" for kind, counts in kinds.items()]
-    left = [0.0] * len(names)
-    for verdict in ErrorType:
-        shares = [verdict_shares(counts)[verdict] for counts in kinds.values()]
-        axis.barh(names, shares, left=left, color=_COLORS[verdict], label=verdict.value)
-        left = [before + share for before, share in zip(left, shares, strict=True)]
+def _draw_bars(axis: Any, values: Mapping[str, Counter[ErrorType]]) -> None:
+    names = [f"{value}  ({counts.total():,})" for value, counts in values.items()]
+    starts = [0.0] * len(names)
+    for error_type in ErrorType:
+        shares = [error_shares(counts)[error_type] for counts in values.values()]
+        axis.barh(names, shares, left=starts, color=_COLORS[error_type], label=error_type.value)
+        starts = [start + share for start, share in zip(starts, shares, strict=True)]
     axis.invert_yaxis()
     axis.set_xlim(0, 100)
     axis.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Per-sample rows as a Parquet or CSV file, for pandas, DuckDB or a spreadsheet."""
+"""Write per-sample rows as Parquet or CSV, for pandas, DuckDB or a spreadsheet."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from vgtoolbox.utils.atomic_file import atomic_file
 
 
 def check_table_path(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError where the name ends in neither `.parquet` nor `.csv`."""
+    """Raise `ValueError` unless the path ends in `.parquet` or `.csv`."""
     if Path(path).suffix not in (".parquet", ".csv"):
-        raise ValueError(f"{path}: rows are written as .parquet or .csv, told by the name's end")
+        raise ValueError(f"path of the rows must end in .parquet or .csv, got {path}")
 
 
 def write_sample_table(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows of the same columns; the name's end says how.
+    """Write rows with equal columns, as Parquet or CSV according to the suffix of the path.
 
     Raises:
-        ValueError: The name ends in neither `.parquet` nor `.csv`.
-        ImportError: Parquet, and pyarrow is not installed.
+        ValueError: The path ends in neither `.parquet` nor `.csv`.
+        ImportError: The path ends in `.parquet`, and pyarrow is not installed.
     """
     check_table_path(path)
     content = _parquet(rows) if Path(path).suffix == ".parquet" else _csv(rows)
@@ -45,7 +45,7 @@ def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError(
-            "writing Parquet needs pyarrow: pip install 'vgtoolbox[analysis]'; .csv needs nothing"
+            "writing Parquet needs pyarrow: pip install 'vgtoolbox[analysis]'; .csv needs no extra"
         ) from error
     sink = io.BytesIO()
     parquet.write_table(pyarrow.Table.from_pylist([dict(row) for row in rows]), sink)

@@ -1,4 +1,4 @@
-"""Of what an expression speaks, as far as single words tell."""
+"""Classify expressions by the word categories they contain."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-WORD_KINDS = {
+WORD_CATEGORIES = {
     "position": _words(
         "left right top bottom upper lower above below under over behind front back middle center "
         "centre between next beside near nearest far farthest furthest closest corner side edge "
-        "leftmost rightmost inside outside highest lowest"
+        "leftmost rightmost inside outside highest lowest"  # prose: ok
     ),
-    "colour": _words(
+    "color": _words(
         "red green blue yellow orange purple violet pink brown black white gray grey beige tan "
         "gold golden silver blond blonde cyan magenta turquoise teal maroon navy dark light "
-        "colorful colourful"
+        "colorful colourful"  # prose: ok
     ),
     "number": _words(
         "one two three four five six seven eight nine ten both all every each pair couple several "
@@ -34,13 +34,13 @@ def expression_words(expression: str) -> list[str]:
     return _WORD.findall(expression.lower())
 
 
-def word_kinds(expression: str) -> list[str]:
-    """Return which of `WORD_KINDS` the expression has words of; ["none"] where of none.
+def word_categories(expression: str) -> list[str]:
+    """Return the `WORD_CATEGORIES` of the words of an expression, or ["none"] if it has none.
 
-    Numerals count as words of number.
+    Numerals belong to "number".
     """
     words = expression_words(expression)
-    kinds = [kind for kind, known in WORD_KINDS.items() if not known.isdisjoint(words)]
-    if "number" not in kinds and any(_NUMERAL.fullmatch(word) for word in words):
-        kinds.append("number")
-    return kinds or ["none"]
+    categories = [name for name, known in WORD_CATEGORIES.items() if not known.isdisjoint(words)]
+    if "number" not in categories and any(_NUMERAL.fullmatch(word) for word in words):
+        categories.append("number")
+    return categories or ["none"]

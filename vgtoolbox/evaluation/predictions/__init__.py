@@ -1,1 +1,1 @@
-"""Prediction files: the schema, readers of foreign formats, and scoring without a model."""
+"""Prediction files: the schema, readers of other formats, and scoring without a model."""

@@ -1,7 +1,7 @@
-"""Prediction files of others: COCO results, and the ranked boxes of the Google Refexp toolbox.
+"""Read prediction files: our JSON lines, COCO results and the Google Refexp toolbox's ranked boxes.
 
-Neither names expressions as our annotations do, so a file is read into (key, prediction) pairs, and
-`scoring` finds the sample that a key means.
+The other formats do not identify expressions as our annotations do. A file is therefore read into
+(key, prediction) pairs, and `scoring` finds the sample of each key.
 """
 
 from __future__ import annotations
@@ -12,45 +12,48 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from vgtoolbox.evaluation.predictions.records import PredictionRecord, iter_predictions
 from vgtoolbox.structures import PUBLISHED_SCORE_THR, RLE, merge_rles, segmentation_to_rle
+from vgtoolbox.utils.choices import check_choice
 
-Layout = Literal["jsonl", "coco", "refexp"]
-Merge = Literal["kept", "best"]
+PredictionFormat = Literal["jsonl", "coco", "refexp"]
+MaskMerge = Literal["kept", "best"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectionRule:
-    """How scored detections become the answer to an expression.
+class DetectionOptions:
+    """Conversion of scored detections to the prediction for an expression.
 
     Attributes:
-        score_thr: Detections with at least this score are the answer; without one it is "no
-            target".
-        merge: The merged mask is the union of the "kept" masks, or the one of the "best" score,
-            whatever that is.
+        score_thr: Least score of a kept detection. If none is kept, the prediction is "no target".
+        merge: Merged mask: the union of the "kept" masks, or the mask of the "best" score,
+            regardless of `score_thr`.
     """
 
     score_thr: float = PUBLISHED_SCORE_THR
-    merge: Merge = "kept"
+    merge: MaskMerge = "kept"
+
+    def __post_init__(self) -> None:
+        check_choice("merge", self.merge, get_args(MaskMerge))
 
 
 @dataclass(kw_only=True)
-class Detections:
-    """What a file of detections holds for one expression."""
+class ScoredDetections:
+    """Detections of a file for one expression."""
 
     boxes_xyxy: list[list[float]] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     segmentations: list[Any] = field(default_factory=list)
-    """One a box, polygons or RLE; or none at all."""
+    """Polygons or RLE of each box, or empty."""
 
-    def record(self, rule: DetectionRule, sample: Mapping[str, Any]) -> PredictionRecord:
-        """Return the line that `predictions.jsonl` would have for `sample`.
+    def to_record(self, options: DetectionOptions, sample: Mapping[str, Any]) -> PredictionRecord:
+        """Return the line of `predictions.jsonl` for `sample`.
 
         Args:
-            rule: What the answer is.
-            sample: Has `sample_id`, `img_path`, `expressions` and `ori_shape`.
+            options: Conversion of detections.
+            sample: Mapping with `sample_id`, `img_path`, `expressions` and `ori_shape`.
         """
         size = (int(sample["ori_shape"][0]), int(sample["ori_shape"][1]))
         masks = [segmentation_to_rle(segmentation, size) for segmentation in self.segmentations]
@@ -62,29 +65,31 @@ class Detections:
             boxes_xyxy=self.boxes_xyxy,
             scores=self.scores,
             masks=masks,
-            merged_mask=self._merged(masks, rule, size),
-            no_target=not any(score >= rule.score_thr for score in self.scores),
+            merged_mask=self._merged_mask(masks, options, size),
+            no_target=not any(score >= options.score_thr for score in self.scores),
             existence=max(self.scores, default=0.0),
             text=None,
         )
 
-    def _merged(self, masks: list[RLE], rule: DetectionRule, size: tuple[int, int]) -> RLE | None:
+    def _merged_mask(
+        self, masks: list[RLE], options: DetectionOptions, size: tuple[int, int]
+    ) -> RLE | None:
         if not masks and self.boxes_xyxy:
             return None
         ranked = sorted(zip(self.scores, range(len(masks)), strict=True), key=lambda pair: -pair[0])
-        chosen = ranked[:1] if rule.merge == "best" else ranked
-        least = -float("inf") if rule.merge == "best" else rule.score_thr
-        return merge_rles([masks[index] for score, index in chosen if score >= least], size)
+        if options.merge == "best":
+            return merge_rles([masks[index] for _, index in ranked[:1]], size)
+        return merge_rles([masks[i] for score, i in ranked if score >= options.score_thr], size)
 
 
-Answer = PredictionRecord | Detections
+FilePrediction = PredictionRecord | ScoredDetections
 
 
-def guess_layout(path: str | os.PathLike[str]) -> Layout:
-    """Tell the layout of a prediction file by its first bytes.
+def detect_prediction_format(path: str | os.PathLike[str]) -> PredictionFormat:
+    """Return the format of a prediction file, recognized by its first bytes.
 
     Raises:
-        ValueError: It has none of the known ones.
+        ValueError: The format is unknown.
     """
     with Path(path).open(encoding="utf-8") as file:
         head = file.read(4096).lstrip()
@@ -96,55 +101,59 @@ def guess_layout(path: str | os.PathLike[str]) -> Layout:
         if '"score"' in head or not head[1:].strip(" \n]"):
             return "coco"
     raise ValueError(
-        f"{path} is no prediction file that is known: expected predictions.jsonl (a JSON object a "
-        'line), COCO results ([{"image_id", "bbox", "score"}]) or the Google Refexp toolbox\'s '
-        '([{"refexp_id", "annotation_id", "predicted_bounding_boxes"}])'
+        f"{path} has an unknown prediction format; expected predictions.jsonl (one JSON object per "
+        'line), COCO results ([{"image_id", "bbox", "score"}]) or the file of the Google Refexp '
+        'toolbox ([{"refexp_id", "annotation_id", "predicted_bounding_boxes"}])'
     )
 
 
-def iter_answers(
-    path: str | os.PathLike[str], layout: Layout | None = None, *, by_annotation: bool = False
-) -> Iterator[tuple[str, Answer]]:
+def iter_keyed_predictions(
+    path: str | os.PathLike[str],
+    file_format: PredictionFormat | None = None,
+    *,
+    by_annotation: bool = False,
+) -> Iterator[tuple[str, FilePrediction]]:
     """Yield (key, prediction) of each expression in a prediction file.
 
     Args:
-        path: The file.
-        layout: None is what `guess_layout` says.
-        by_annotation: The keys of "refexp" are "<annotation>:<rank among its expressions>" in place
-            of the expression's number.
+        path: Path of the file.
+        file_format: Format of the file. If `None`, it is detected.
+        by_annotation: Whether the keys of "refexp" are "<annotation>:<rank among its expressions>"
+            instead of the number of the expression.
 
     Raises:
-        ValueError: The file is not as its layout says.
+        ValueError: The content does not match the format.
     """
-    layout = layout or guess_layout(path)
-    if layout == "jsonl":
+    file_format = file_format or detect_prediction_format(path)
+    check_choice("file_format", file_format, get_args(PredictionFormat))
+    if file_format == "jsonl":
         return ((str(record["id"]), record) for record in iter_predictions(path))
     entries = _read_entries(path)
     try:
-        if layout == "coco":
+        if file_format == "coco":
             return iter(_coco_results(entries).items())
         return iter(list(_ranked_boxes(entries, by_annotation=by_annotation)))
     except (KeyError, TypeError, ValueError) as error:
-        what = f"an entry lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} is not as {layout!r} predictions are: {what}") from error
+        problem = f"an entry lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{path} is not a valid {file_format!r} file: {problem}") from error
 
 
 def _read_entries(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     try:
         entries = json.loads(Path(path).read_bytes())
     except ValueError as error:
-        raise ValueError(f"{path} is truncated or no JSON: {error}") from error
+        raise ValueError(f"{path} is truncated or not JSON: {error}") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError(f"{path} should hold a list of JSON objects")
+        raise ValueError(f"{path} must contain a list of JSON objects")
     return entries
 
 
-def _coco_results(entries: Iterable[Mapping[str, Any]]) -> dict[str, Detections]:
-    """Gather the detections of each `sample_id`, or else `image_id`.
+def _coco_results(entries: Iterable[Mapping[str, Any]]) -> dict[str, ScoredDetections]:
+    """Group the detections by `sample_id`, or by `image_id` if they have no `sample_id`.
 
-    Where an "image" is one expression, as in MDETR's and mmdet's files, `image_id` is its number.
+    If each "image" is one expression, as in MDETR's and mmdet's files, `image_id` is its number.
     """
-    found: defaultdict[str, Detections] = defaultdict(Detections)
+    found: defaultdict[str, ScoredDetections] = defaultdict(ScoredDetections)
     for entry in entries:
         key = str(entry["sample_id"] if "sample_id" in entry else entry["image_id"])
         detections = found[key]
@@ -160,10 +169,10 @@ def _coco_results(entries: Iterable[Mapping[str, Any]]) -> dict[str, Detections]
 
 def _ranked_boxes(
     entries: Iterable[Mapping[str, Any]], *, by_annotation: bool
-) -> Iterator[tuple[str, Detections]]:
-    """Read boxes [x, y, w, h] that stand in order, the best first, without scores.
+) -> Iterator[tuple[str, ScoredDetections]]:
+    """Read boxes [x, y, w, h] that are ordered, the best first, without scores.
 
-    The score of rank r is 1 / r: above any usual threshold stands the first box alone.
+    The score of rank r is 1 / r, so that only the first box is above any usual threshold.
     """
     ranks: defaultdict[str, int] = defaultdict(int)
     for entry in sorted(entries, key=lambda entry: entry["refexp_id"]):
@@ -173,7 +182,7 @@ def _ranked_boxes(
         boxes = [[float(v) for v in box] for box in entry["predicted_bounding_boxes"]]
         yield (
             key,
-            Detections(
+            ScoredDetections(
                 boxes_xyxy=[[x, y, x + width, y + height] for x, y, width, height in boxes],
                 scores=[1 / rank for rank in range(1, len(boxes) + 1)],
             ),

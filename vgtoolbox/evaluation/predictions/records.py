@@ -1,4 +1,4 @@
-"""`predictions.jsonl`: one line for each (image, expression), everything in the original frame."""
+"""`predictions.jsonl`: one line per (image, expression), everything in the original frame."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class PredictionRecord(TypedDict):
     boxes_xyxy: list[list[float]]
     scores: list[float]
     masks: list[RLE]
-    """One a box; none where the system predicts no instance masks."""
+    """One mask per box, or empty if the system predicts no instance masks."""
     merged_mask: RLE | None
-    """None where the system predicts boxes only."""
+    """`None` if the system predicts boxes only."""
     no_target: bool
     existence: float
-    """Probability that the expression names something, 0..1."""
+    """Probability that the expression names something, in [0, 1]."""
     text: str | None
-    """What a language model answered."""
+    """Answer of a language model, `None` for other systems."""
 
 
 def prediction_record(sample: BaseDataElement | Fields) -> PredictionRecord:
-    """Turn the predictions of a sample into plain values in the original frame.
+    """Convert the predictions of a sample to plain values in the original frame.
 
-    A system without an existence decision says that there is a target; where it has the decision
-    but no probability, `existence` is 0 or 1.
+    A system without an existence decision always claims a target. `existence` is 0 or 1 for systems
+    that decide without a probability.
     """
     fields = _in_original_frame(sample_fields(sample))
     instances = fields.get("pred_instances", {})
@@ -67,7 +67,7 @@ def prediction_record(sample: BaseDataElement | Fields) -> PredictionRecord:
 class PredictionWriter(GroundingMetric[PredictionRecord]):
     """Write `predictions.jsonl`: each sample once, in the order of the dataset.
 
-    It stands among a split's metrics and adds no value to the report.
+    It is used as one of the metrics of a split and adds no value to the report.
 
     Args:
         out_file: Path of the file.
@@ -75,7 +75,7 @@ class PredictionWriter(GroundingMetric[PredictionRecord]):
 
     default_prefix = "predictions"
 
-    def __init__(self, out_file: str | os.PathLike[str]) -> None:
+    def __init__(self, *, out_file: str | os.PathLike[str]) -> None:
         super().__init__()
         self.out_file = Path(out_file)
 
@@ -84,7 +84,7 @@ class PredictionWriter(GroundingMetric[PredictionRecord]):
         return prediction_record(sample)
 
     def compute_metrics(self, results: Sequence[PredictionRecord]) -> dict[str, float]:
-        """Write the lines."""
+        """Write the lines, all or none."""
         with atomic_file(self.out_file) as file:
             for record in results:
                 line = json.dumps(record, ensure_ascii=False, allow_nan=False)
@@ -98,10 +98,10 @@ def read_predictions(path: str | os.PathLike[str]) -> list[PredictionRecord]:
 
 
 def iter_predictions(path: str | os.PathLike[str]) -> Iterator[PredictionRecord]:
-    """Read `predictions.jsonl` line by line: masks of a large split fill gigabytes.
+    """Read `predictions.jsonl` line by line, since masks of a large split take gigabytes.
 
     Raises:
-        ValueError: A line is no JSON object or lacks a key; the message names file and line.
+        ValueError: A line is not a JSON object or lacks a key; the message names file and line.
     """
     with Path(path).open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
@@ -110,7 +110,9 @@ def iter_predictions(path: str | os.PathLike[str]) -> Iterator[PredictionRecord]
             except json.JSONDecodeError as error:
                 raise ValueError(f"{path}, line {number} is not JSON: {error}") from error
             if not isinstance(record, dict):
-                raise ValueError(f"{path}, line {number} is no JSON object: {line[:60].strip()}")
+                raise ValueError(
+                    f"{path}, line {number} must be a JSON object, got {line[:60].strip()}"
+                )
             missing = PredictionRecord.__required_keys__ - set(record)
             if missing:
                 raise ValueError(f"{path}, line {number} lacks {sorted(missing)}")
@@ -118,13 +120,13 @@ def iter_predictions(path: str | os.PathLike[str]) -> Iterator[PredictionRecord]
 
 
 def _in_original_frame(fields: Fields) -> Fields:
-    """Return the fields with predictions of the input frame moved to the original one."""
+    """Return the fields with predictions mapped from the input frame to the original one."""
     if fields.get("pred_frame", "original") == "original":
         return fields
     if fields.get("flip", False):
         raise ValueError(
-            f"sample {fields.get('sample_id')!r} was mirrored, so its predictions do not stand in "
-            "the original frame; leave random flips out of a test pipeline"
+            f"sample {fields.get('sample_id')!r} was flipped, so its predictions cannot be mapped "
+            "to the original frame; remove random flips from the test pipeline"
         )
     size = tuple(required(fields, "ori_shape"))
     moved: dict[str, Any] = {**fields, "pred_frame": "original"}

@@ -1,24 +1,29 @@
-"""Score predictions that lie in a file against a dataset: no model, and no image is read."""
+"""Score a prediction file against a dataset, without a model and without reading images."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 
 from vgtoolbox.evaluation.metrics.base import GroundingMetric
 from vgtoolbox.evaluation.metrics.sample_reader import Fields
-from vgtoolbox.evaluation.predictions.readers import Answer, DetectionRule, Detections
+from vgtoolbox.evaluation.predictions.readers import (
+    DetectionOptions,
+    FilePrediction,
+    ScoredDetections,
+)
 from vgtoolbox.evaluation.predictions.records import PredictionRecord
+from vgtoolbox.utils.choices import check_choice
 
-Match = Literal["sample_id", "sent_id", "image_id", "ann_id", "position"]
-Missing = Literal["error", "nothing"]
+MatchKey = Literal["sample_id", "sent_id", "image_id", "ann_id", "position"]
+MissingPolicy = Literal["error", "nothing"]
 
 
-class TargetDataset(Protocol):
-    """What predictions are scored against: a sample for each expression."""
+class SupportsTargets(Protocol):
+    """Dataset that predictions can be scored against, with one sample per expression."""
 
     def __len__(self) -> int:
         """Return the number of expressions."""
@@ -33,49 +38,61 @@ class TargetDataset(Protocol):
         ...
 
 
-def joined_samples(
-    dataset: TargetDataset,
-    answers: Iterable[tuple[str, Answer]],
+def join_predictions(
+    dataset: SupportsTargets,
+    predictions: Iterable[tuple[str, FilePrediction]],
     *,
-    match: Match = "sample_id",
-    missing: Missing = "error",
-    rule: DetectionRule | None = None,
+    match_by: MatchKey = "sample_id",
+    missing: MissingPolicy = "error",
+    options: DetectionOptions | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the samples of a dataset with the predictions of a file, in the order of the file.
 
-    A sample holds what metrics read, and the line of `predictions.jsonl` as `prediction`.
+    A sample has the fields that metrics read, and the line of `predictions.jsonl` as `prediction`.
 
     Args:
-        dataset: Annotations, an expression a sample.
-        answers: (key, prediction), each key once.
-        match: What of a sample the keys name: its `sample_id`; the "sent_id" after the last `_` of
-            that; its "image_id", where each image has one sample; "ann_id", "<annotation>:<rank
-            among the expressions of that object>"; or its "position" in the dataset.
-        missing: A sample without a prediction is an "error", or counts as if "nothing" had been
-            found: no box, an empty mask, "no target".
-        rule: How bare detections become answers.
+        dataset: Annotations, one sample per expression.
+        predictions: Pairs (key, prediction), each key once.
+        match_by: Property of a sample that the keys identify: its `sample_id`; the "sent_id" after
+            the last `_` of that; its "image_id", if each image has one sample; "ann_id",
+            "<annotation>:<rank among the expressions of that object>"; or its "position" in the
+            dataset.
+        missing: Treatment of a sample without a prediction: an "error", or "nothing" to count it as
+            if nothing had been found: no box, an empty mask, "no target".
+        options: Conversion of plain detections. If `None`, the defaults of `DetectionOptions`.
 
     Raises:
-        ValueError: Predictions are missing, there twice, or of samples that the dataset does not
-            have; the message names one and says how many.
+        ValueError: Predictions are missing or duplicated, or their keys are not in the dataset; the
+            message gives one of them and their number.
     """
-    positions = _positions(dataset, match)
-    rule = rule or DetectionRule()
-    left = dict.fromkeys(positions.values())
-    strangers: list[str] = []
-    for key, answer in answers:
+    check_choice("missing", missing, get_args(MissingPolicy))
+    positions = _positions_by_key(dataset, match_by)
+    options = options or DetectionOptions()
+    remaining = dict.fromkeys(positions.values())
+    unknown_keys: list[str] = []
+    for key, prediction in predictions:
         if key not in positions:
-            strangers.append(key)
+            unknown_keys.append(key)
             continue
         position = positions[key]
-        if position not in left:
-            raise ValueError(f"the file has two predictions for {match} {key!r}")
-        del left[position]
-        yield _join(dataset[position], answer, rule)
-    names = {position: key for key, position in positions.items()}
-    _check_complete(strangers, [names[p] for p in left], len(positions), match, missing)
-    for position in left:
-        yield _join(dataset[position], Detections(), rule)
+        if position not in remaining:
+            raise ValueError(f"the file has two predictions for {match_by} {key!r}")
+        del remaining[position]
+        yield _join(dataset[position], prediction, options)
+    if unknown_keys:
+        raise ValueError(
+            f"the dataset has no samples for {len(unknown_keys)} predictions, the first is for "
+            f"{match_by} {unknown_keys[0]!r}; check the split, or match by another key"
+        )
+    if remaining and missing == "error":
+        keys = {position: key for key, position in positions.items()}
+        raise ValueError(
+            f"{len(remaining)} of {len(positions)} samples have no prediction, the first is "
+            f"{match_by} {keys[next(iter(remaining))]!r}; complete the file, or count them as "
+            "found nothing with missing='nothing'"
+        )
+    for position in remaining:
+        yield _join(dataset[position], ScoredDetections(), options)
 
 
 def score_samples(
@@ -84,8 +101,8 @@ def score_samples(
     """Evaluate metrics as a test run does.
 
     Args:
-        samples: From `joined_samples`.
-        metrics: Of a split's evaluator.
+        samples: Samples from `join_predictions`.
+        metrics: Metrics of the split.
         size: Length of the dataset.
 
     Returns:
@@ -98,7 +115,7 @@ def score_samples(
 
 
 def prediction_fields(record: PredictionRecord) -> dict[str, Any]:
-    """Turn a line of `predictions.jsonl` back into what a model's sample holds."""
+    """Return the sample fields that a model would predict, from a line of `predictions.jsonl`."""
     fields: dict[str, Any] = {
         "pred_frame": "original",
         "pred_instances": {
@@ -115,13 +132,19 @@ def prediction_fields(record: PredictionRecord) -> dict[str, Any]:
     return fields
 
 
-def _join(sample: dict[str, Any], answer: Answer, rule: DetectionRule) -> dict[str, Any]:
-    record = answer.record(rule, sample) if isinstance(answer, Detections) else answer
+def _join(
+    sample: dict[str, Any], prediction: FilePrediction, options: DetectionOptions
+) -> dict[str, Any]:
+    record = (
+        prediction.to_record(options, sample)
+        if isinstance(prediction, ScoredDetections)
+        else prediction
+    )
     if list(record["size"]) != list(sample["ori_shape"]):
         raise ValueError(
-            f"the prediction for sample {sample['sample_id']!r} is for an image of height x width "
-            f"{record['size']}, its annotation for {list(sample['ori_shape'])}; are both of the "
-            "same data set?"
+            f"size of the prediction for sample {sample['sample_id']!r} must be that of its image, "
+            f"[height, width] {list(sample['ori_shape'])}, got {record['size']}; check that the "
+            "file belongs to this dataset"
         )
     sample["expression"] = record["expression"] or sample["expressions"][0]
     sample["gt_instances_ori"] = {
@@ -131,21 +154,20 @@ def _join(sample: dict[str, Any], answer: Answer, rule: DetectionRule) -> dict[s
     return {**sample, **prediction_fields(record), "prediction": record}
 
 
-def _positions(dataset: TargetDataset, match: Match) -> dict[str, int]:
-    """Return where the sample of each key stands."""
-    if match not in _KEYS:
-        raise ValueError(f"match must be one of {sorted(_KEYS)}, got {match!r}")
+def _positions_by_key(dataset: SupportsTargets, match_by: MatchKey) -> dict[str, int]:
+    """Return the position of the sample of each key."""
+    check_choice("match_by", match_by, _KEYS)
     positions: dict[str, int] = {}
     ranks: Counter[str] = Counter()
     for index in range(len(dataset)):
-        key = _KEYS[match](dataset.get_data_info(index), index)
-        if match == "ann_id":
+        key = _KEYS[match_by](dataset.get_data_info(index), index)
+        if match_by == "ann_id":
             ranks[key] += 1
             key = f"{key}:{ranks[key] - 1}"
         if positions.setdefault(key, index) != index:
             raise ValueError(
-                f"several samples have {match} {key!r}, so predictions can't be told apart by it; "
-                "match by another one"
+                f"several samples have {match_by} {key!r}, so it does not identify a sample; match "
+                "by another key"
             )
     return positions
 
@@ -154,26 +176,10 @@ def _annotation_id(info: Mapping[str, Any], _: int) -> str:
     return str(info["targets"][0]["ann_id"]) if info["targets"] else "none"
 
 
-_KEYS: dict[str, Callable[[Mapping[str, Any], int], str]] = {
+_KEYS: dict[MatchKey, Callable[[Mapping[str, Any], int], str]] = {
     "sample_id": lambda info, _: str(info["sample_id"]),
     "sent_id": lambda info, _: str(info["sample_id"]).rpartition("_")[2],
     "image_id": lambda info, _: str(info["image_id"]),
     "ann_id": _annotation_id,
     "position": lambda _, index: str(index),
 }
-
-
-def _check_complete(
-    strangers: Sequence[str], left: Sequence[str], size: int, match: Match, missing: Missing
-) -> None:
-    if strangers:
-        raise ValueError(
-            f"{len(strangers)} predictions are of samples that the dataset does not have, the "
-            f"first is {match} {strangers[0]!r}; are they of another split, or should they be "
-            "matched by something else?"
-        )
-    if left and missing == "error":
-        raise ValueError(
-            f"{len(left)} of {size} samples have no prediction, the first is {match} {left[0]!r}; "
-            "they can be counted as if nothing had been found"
-        )
