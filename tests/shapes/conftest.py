@@ -1,4 +1,4 @@
-"""A second reading of the sentences: an English parser that shares no code with the verbaliser."""
+"""Independent English parser of the generated sentences; it shares no code with the verbalizer."""
 
 from collections.abc import Callable
 
@@ -30,8 +30,8 @@ ADJECTIVES = {
     **dict.fromkeys(("dotted", "spotted"), ("texture", "dotted")),
     "striped": ("texture", "striped"),
     "solid": ("texture", "solid"),
-    **{w: ("colour", w) for w in ("red", "green", "blue", "yellow", "purple", "orange")},
-    **{w: ("colour", w) for w in ("white", "black", "cyan", "pink")},
+    **{w: ("color", w) for w in ("red", "green", "blue", "yellow", "purple", "orange")},
+    **{w: ("color", w) for w in ("white", "black", "cyan", "pink")},
 }
 NOUNS = {
     **dict.fromkeys(("circle", "circles", "disc", "discs"), "circle"),
@@ -66,7 +66,7 @@ SIDE_WORDS |= {"upper": "top", "lower": "bottom"}
 
 
 class EnglishParser:
-    """Read one sentence into a program; raise ValueError on a word out of place."""
+    """Parse a sentence into a program; raise ValueError on an unexpected word."""
 
     def __init__(self, sentence: str) -> None:
         self.words = sentence.split()
@@ -76,7 +76,7 @@ class EnglishParser:
         if self.take("and"):
             program = Union(program, self.noun_phrase())
         if self.words:
-            raise ValueError(f"left over: {self.words}")
+            raise ValueError(f"unexpected words: {self.words}")
         return program
 
     def take(self, phrase: str) -> bool:
@@ -190,14 +190,14 @@ def parse_english() -> Callable[[str], Program]:
 
 
 def make_object(
-    shape: str, colour: str, centre_xy: tuple[int, int], *, side: int = 20, size: str = "small"
+    shape: str, color: str, center_xy: tuple[int, int], *, side: int = 20, size: str = "small"
 ) -> SceneObject:
-    x, y = centre_xy
+    x, y = center_xy
     box = (x - side // 2, y - side // 2, side, side)
     area = side * side
     return SceneObject(
         shape=shape,
-        colour=colour,
+        color=color,
         size=size,
         texture="solid",
         box_xywh=box,

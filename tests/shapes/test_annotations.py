@@ -19,7 +19,7 @@ def box_mask(*boxes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("scale", list(SCALES))
-def test_annotations_reproduce_the_drawn_masks(draw_scene, scale: str) -> None:
+def test_segmentations_reproduce_the_rendered_masks(draw_scene, scale: str) -> None:
     for seed in range(8):
         for mask in draw_scene(scale, seed).masks:
             segmentation = encode_mask(mask)
@@ -28,20 +28,20 @@ def test_annotations_reproduce_the_drawn_masks(draw_scene, scale: str) -> None:
             assert iou == 1 if isinstance(segmentation, dict) else iou >= 0.97
 
 
-def test_a_rectangle_is_one_short_polygon() -> None:
+def test_a_rectangle_becomes_one_polygon_of_four_corners() -> None:
     mask = box_mask((10, 5, 30, 25))
     (polygon,) = encode_mask(mask)
     assert len(polygon) == 8
     assert np.array_equal(read_back([polygon], mask), mask)
 
 
-def test_parts_are_polygons_of_one_annotation() -> None:
+def test_disconnected_parts_become_polygons_of_one_annotation() -> None:
     mask = box_mask((2, 2, 22, 22), (30, 10, 55, 35))
     assert len(encode_mask(mask)) == 2
 
 
 @pytest.mark.parametrize("hole", [(15, 10, 20, 15), (11, 6, 29, 24)])
-def test_a_hole_asks_for_run_lengths(hole) -> None:
+def test_a_mask_with_a_hole_becomes_rle(hole) -> None:
     mask = box_mask((10, 5, 30, 25)) & ~box_mask(hole)
     assert trace_polygons(mask, tolerance=0.3) == []
     segmentation = encode_mask(mask)
@@ -50,12 +50,12 @@ def test_a_hole_asks_for_run_lengths(hole) -> None:
 
 
 @pytest.mark.parametrize("box", [(3, 4, 4, 5), (0, 0, 60, 1), (59, 0, 60, 40)])
-def test_thin_parts_survive(box) -> None:
+def test_thin_masks_are_exact(box) -> None:
     mask = box_mask(box)
     assert np.array_equal(read_back(encode_mask(mask), mask), mask)
 
 
-def test_polygon_iou_by_hand() -> None:
+def test_polygon_iou_of_half_a_rectangle() -> None:
     polygon = [[10.0, 5.0, 30.0, 5.0, 30.0, 15.0, 10.0, 15.0]]
     assert polygon_iou(polygon, box_mask((10, 5, 30, 25))) == 0.5
     assert torch.is_tensor(decode_masks([segmentation_to_rle(polygon, (40, 60))]))

@@ -19,7 +19,7 @@ from vgtoolbox.shapes.programs import (
 from vgtoolbox.shapes.scene import Scene
 
 CIRCLE, SQUARE = Filter(shape="circle"), Filter(shape="square")
-BLUE, RED = Filter(colour="blue"), Filter(colour="red")
+BLUE, RED = Filter(color="blue"), Filter(color="red")
 STAR = Filter(shape="star")
 
 
@@ -28,7 +28,7 @@ STAR = Filter(shape="star")
     [
         (Filter(), {0, 1, 2, 3}),
         (CIRCLE, {0, 2}),
-        (Filter(shape="square", colour="red"), {3}),
+        (Filter(shape="square", color="red"), {3}),
         (STAR, set()),
         (Region(Filter(), "left"), {0, 2}),
         (Region(RED, "bottom"), {2, 3}),
@@ -37,8 +37,8 @@ STAR = Filter(shape="star")
         (Relate(RED, "below", BLUE), {2, 3}),
         (Relate(CIRCLE, "right of", BLUE), set()),
         (Relate(CIRCLE, "above", STAR), set()),
-        (Compare(Filter(), "bigger", Filter(shape="square", colour="red")), None),
-        (Compare(SQUARE, "bigger", Filter(shape="square", colour="red")), {1}),
+        (Compare(Filter(), "bigger", Filter(shape="square", color="red")), None),
+        (Compare(SQUARE, "bigger", Filter(shape="square", color="red")), {1}),
         (Compare(RED, "smaller", BLUE), {0, 2, 3}),
         (Extreme(RED, "left"), {0}),
         (Extreme(RED, "bottom", 2), {2, 3}),
@@ -50,7 +50,7 @@ STAR = Filter(shape="star")
         (Extent(SQUARE, "smallest"), {3}),
         (Extent(STAR, "biggest"), set()),
         (Extent(CIRCLE, "biggest"), None),
-        (Nearest(CIRCLE, Filter(shape="square", colour="red")), {2}),
+        (Nearest(CIRCLE, Filter(shape="square", color="red")), {2}),
         (Nearest(STAR, BLUE), set()),
         (Count(CIRCLE, 2), {0, 2}),
         (Count(CIRCLE, 3), set()),
@@ -63,7 +63,7 @@ STAR = Filter(shape="star")
         (Relate(CIRCLE, "left of", SQUARE), None),
     ],
 )
-def test_names_the_objects_or_refuses(scene: Scene, program, targets) -> None:
+def test_programs_select_objects_or_are_ambiguous(scene: Scene, program, targets) -> None:
     if targets is None:
         with pytest.raises(AmbiguousExpressionError):
             evaluate(program, scene)
@@ -72,7 +72,7 @@ def test_names_the_objects_or_refuses(scene: Scene, program, targets) -> None:
 
 
 @pytest.mark.parametrize("shift", [0, 5, 11])
-def test_refuses_positions_within_the_margin(scene: Scene, shift: int) -> None:
+def test_positions_within_the_margin_are_ambiguous(scene: Scene, shift: int) -> None:
     """6 % of 200 px are 12 px."""
     first, second = scene.objects[0], scene.objects[2]
     x, y, w, h = first.box_xywh
@@ -84,13 +84,13 @@ def test_refuses_positions_within_the_margin(scene: Scene, shift: int) -> None:
     assert evaluate(Extreme(CIRCLE, "top"), close) == {0}
 
 
-def test_refuses_a_size_that_occlusion_turns_round(scene: Scene) -> None:
+def test_sizes_reversed_by_occlusion_are_ambiguous(scene: Scene) -> None:
     big, small = scene.objects[1], scene.objects[3]
     hidden = replace(scene, objects=(replace(big, visible_area=small.visible_area // 2), small))
     with pytest.raises(AmbiguousExpressionError, match="size"):
         evaluate(Extent(SQUARE, "biggest"), hidden)
 
 
-def test_an_anchor_is_not_compared_with_itself(scene: Scene) -> None:
-    """The blue square would stand on its own dividing line."""
+def test_anchor_is_not_compared_with_itself(scene: Scene) -> None:
+    """The blue square would be on its own dividing line."""
     assert evaluate(Relate(Filter(), "below", BLUE), scene) == {2, 3}

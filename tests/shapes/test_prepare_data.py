@@ -10,7 +10,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_makes_a_world_and_refuses_to_replace_it(tmp_path: Path) -> None:
+def test_command_generates_a_dataset_and_does_not_replace_another(tmp_path: Path) -> None:
     counts = ("--num-train", 8, "--num-val", 1, "--num-test", 1, "--workers", 1)
     arguments = ("shapes", "--out", tmp_path / "shapes", *counts)
     made, refused = run(*arguments), run(*arguments, "--seed", 5)

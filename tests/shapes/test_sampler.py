@@ -12,7 +12,7 @@ from vgtoolbox.shapes.programs import (
     Union,
     leaf_values,
 )
-from vgtoolbox.shapes.sampler import Number, ProgramSampler, is_sayable
+from vgtoolbox.shapes.sampler import GrammaticalNumber, ProgramSampler, is_consistent
 from vgtoolbox.shapes.scales import SCALES
 
 
@@ -30,7 +30,9 @@ def drafts(draw_scene, scale: str, kind: str, scenes: int = 25):
 @pytest.mark.parametrize(
     ("kind", "fits"), [("single", {1}), ("multi", {2, 3, 4, 5}), ("none", {0})]
 )
-def test_kind_is_what_the_evaluator_finds(draw_scene, scale: str, kind: str, fits: set) -> None:
+def test_evaluated_targets_match_the_requested_kind(
+    draw_scene, scale: str, kind: str, fits: set
+) -> None:
     found = list(drafts(draw_scene, scale, kind))
     assert len(found) > 75
     for scene, draft in found:
@@ -38,15 +40,15 @@ def test_kind_is_what_the_evaluator_finds(draw_scene, scale: str, kind: str, fit
         assert (min(len(draft.targets), 2) if kind == "multi" else len(draft.targets)) in fits
 
 
-def test_a_singular_phrase_never_names_several(draw_scene) -> None:
+def test_singular_phrases_never_have_several_targets(draw_scene) -> None:
     for kind in ("single", "multi"):
         for _, draft in drafts(draw_scene, "small", kind):
-            if draft.number is Number.SINGULAR and not isinstance(draft.program, Union):
+            if draft.number is GrammaticalNumber.SINGULAR and not isinstance(draft.program, Union):
                 assert len(draft.targets) == 1
 
 
-def test_a_near_miss_keeps_the_form_of_a_true_expression(draw_scene) -> None:
-    """Which attributes are said, how often, and in which number: no tell-tale difference."""
+def test_no_target_expressions_have_the_form_of_true_ones(draw_scene) -> None:
+    """The families and the attributes that they mention are distributed alike."""
 
     def shares(kinds) -> Counter:
         found = [draft for kind in kinds for _, draft in drafts(draw_scene, "tiny", kind, 60)]
@@ -62,14 +64,14 @@ def test_a_near_miss_keeps_the_form_of_a_true_expression(draw_scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "sayable"),
+    ("program", "consistent"),
     [
         (Relate(Filter("circle", "red"), "above", Filter("circle")), False),
         (Relate(Filter("circle"), "above", Filter("circle", "red")), True),
-        (Except(Filter("circle", "red"), Filter(colour="red")), False),
+        (Except(Filter("circle", "red"), Filter(color="red")), False),
         (Union(Filter("circle"), Filter("circle", "red")), False),
         (Region(Relate(Filter("star"), "above", Filter("star")), "left"), False),
     ],
 )
-def test_contradictions_are_not_sayable(program, sayable: bool) -> None:
-    assert is_sayable(program) is sayable
+def test_phrases_that_include_each_other_are_inconsistent(program, consistent: bool) -> None:
+    assert is_consistent(program) is consistent

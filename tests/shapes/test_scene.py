@@ -8,7 +8,7 @@ from vgtoolbox.shapes.scene import ScenePlacementError, sample_layout
 
 
 @pytest.mark.parametrize("name", list(SCALES))
-def test_layouts_keep_the_limits_of_their_scale(name: str) -> None:
+def test_layouts_respect_the_limits_of_their_scale(name: str) -> None:
     scale = SCALES[name]
     counts = set()
     for seed in range(40):
@@ -19,16 +19,16 @@ def test_layouts_keep_the_limits_of_their_scale(name: str) -> None:
             low, high = scale.diameters[item.size]
             assert low <= item.diameter / (layout.height * layout.width) ** 0.5 <= high
             assert item.shape in scale.shapes
-            assert item.colour in scale.colours
+            assert item.color in scale.colors
             reach = item.diameter / 2
-            assert reach <= item.centre_xy[0] <= layout.width - reach
-            assert reach <= item.centre_xy[1] <= layout.height - reach
+            assert reach <= item.center_xy[0] <= layout.width - reach
+            assert reach <= item.center_xy[1] <= layout.height - reach
     assert scale.num_objects[0] <= min(counts) < max(counts) <= scale.num_objects[1]
 
 
-def test_objects_that_do_not_fit_are_an_error() -> None:
+def test_objects_that_do_not_fit_raise() -> None:
     crowded = replace(
         SCALES["tiny"], num_objects=(9, 9), diameters={"huge": (0.6, 0.7)}, max_box_overlap=0.0
     )
-    with pytest.raises(ScenePlacementError, match="no room"):
+    with pytest.raises(ScenePlacementError, match="do not fit"):
         sample_layout(np.random.default_rng(0), crowded)

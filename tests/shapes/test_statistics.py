@@ -18,7 +18,7 @@ def gref(split: str, ann_ids: list[int], *sentences: tuple[int, str]) -> dict:
     }
 
 
-def test_shares_are_of_sentences_by_split() -> None:
+def test_statistics_count_sentences_by_split() -> None:
     grefs = [
         gref("train", [4], (0, "red dot"), (1, "the red dot")),
         gref("train", [4, 5], (2, "red dots")),

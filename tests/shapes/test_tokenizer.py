@@ -9,7 +9,7 @@ from vgtoolbox.shapes.tokenizer import VOCABULARY_SIZE, train_tokenizer
 SENTENCES = ["the red circle", "every blue square left of the red star", "two green circles"] * 4
 
 
-def test_ids_words_and_repeatability(tmp_path: Path) -> None:
+def test_special_ids_words_and_deterministic_training(tmp_path: Path) -> None:
     for name in ("a.spm", "b.spm"):
         train_tokenizer(SENTENCES, tmp_path / name)
     assert (tmp_path / "a.spm").read_bytes() == (tmp_path / "b.spm").read_bytes()
@@ -21,7 +21,7 @@ def test_ids_words_and_repeatability(tmp_path: Path) -> None:
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(min_size=1, max_size=20))
-def test_no_text_is_unknown(tmp_path_factory, text: str) -> None:
+def test_byte_fallback_covers_every_text(tmp_path_factory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "unicode.spm"
     if not path.exists():
         train_tokenizer(SENTENCES, path)

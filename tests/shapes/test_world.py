@@ -8,7 +8,7 @@ import pytest
 from vgtoolbox.shapes import WorldSpec, prepare_world
 from vgtoolbox.shapes.evaluator import evaluate
 from vgtoolbox.shapes.programs import parse_program
-from vgtoolbox.shapes.scene import Scene, SceneObject
+from vgtoolbox.shapes.scene import parse_scene
 from vgtoolbox.structures import segmentation_to_rle
 from vgtoolbox.utils.restricted_pickle import load_restricted_pickle
 
@@ -50,13 +50,13 @@ def test_bytes_do_not_depend_on_the_number_of_processes(world: Path, tmp_path: P
     assert [name for name in first if first[name] != second[name]] == []
 
 
-def test_another_seed_gives_another_world(world: Path, tmp_path: Path) -> None:
+def test_another_seed_gives_other_images(world: Path, tmp_path: Path) -> None:
     prepare_world(tmp_path / "other", replace(SPEC, seed=4), workers=1)
     name = "images/COCO_train2014_000000000001.jpg"
     assert (tmp_path / "other" / name).read_bytes() != (world / name).read_bytes()
 
 
-def test_a_complete_world_is_reused_and_another_is_not_overwritten(tmp_path: Path) -> None:
+def test_complete_dataset_is_reused_and_another_is_not_overwritten(tmp_path: Path) -> None:
     out = tmp_path / "shapes"
     spec = WorldSpec(scale="tiny", seed=0, num_scenes=(8, 1, 1))
     made, _ = prepare_world(out, spec, workers=1)
@@ -73,14 +73,14 @@ def test_a_complete_world_is_reused_and_another_is_not_overwritten(tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["shapes"]
 
 
-def test_a_folder_of_other_content_is_never_touched(tmp_path: Path) -> None:
+def test_folder_with_other_files_is_never_modified(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(FileExistsError, match="another folder"):
         prepare_world(tmp_path, SPEC, workers=1, overwrite=True)
     assert (tmp_path / "thesis.tex").exists()
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch) -> None:
+def test_failure_leaves_no_files_behind(tmp_path: Path, monkeypatch) -> None:
     def full_disk(*_args: object) -> bool:
         return False
 
@@ -93,23 +93,21 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"scale": "giant"}, "tiny"),
-        ({"seed": -1}, "seed"),
-        ({"num_scenes": (5, 0, 1)}, "val has 0"),
+        ({"scale": "giant"}, "scale must be 'tiny', .* got 'giant'"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"num_scenes": (5, 0, 1)}, "val scenes must be at least 1, got 0"),
     ],
 )
-def test_arguments_out_of_range(change: dict, message: str) -> None:
+def test_invalid_arguments_raise(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(SPEC, **change)
 
 
-def test_every_label_is_what_its_program_names(world: Path, grefs, instances) -> None:
+def test_labels_are_the_targets_of_the_programs(world: Path, grefs, instances) -> None:
     scenes = {}
     for row in map(json.loads, (world / "scenes.jsonl").read_text().splitlines()):
-        objects = tuple(
-            SceneObject(**{**item, "box_xywh": tuple(item["box_xywh"])}) for item in row["objects"]
-        )
-        scenes[row["image_id"]] = Scene(height=row["height"], width=row["width"], objects=objects)
+        assert all("colour" in item for item in row["objects"])
+        scenes[row["image_id"]] = parse_scene(row)
     facts = map(json.loads, (world / "programs.jsonl").read_text().splitlines())
     programs = {fact["sent_id"]: parse_program(fact["program"]) for fact in facts}
     by_image: dict[int, list[int]] = {}
@@ -147,7 +145,7 @@ def test_grefs_have_the_official_fields(grefs, instances) -> None:
     assert any(ref["no_target"] for ref in grefs)
 
 
-def test_refs_are_the_single_target_ones_under_coco_names(refs, grefs, instances) -> None:
+def test_refs_are_the_single_target_grefs_with_coco_file_names(refs, grefs, instances) -> None:
     image_names = {row["file_name"] for row in instances["images"]}
     for ref in refs:
         assert ref["file_name"] == f"COCO_train2014_{ref['image_id']:012d}_{ref['ann_id']}.jpg"
@@ -157,7 +155,7 @@ def test_refs_are_the_single_target_ones_under_coco_names(refs, grefs, instances
     assert [ref["sent_ids"] for ref in refs] == single
 
 
-def test_instances_are_coco(world: Path, instances) -> None:
+def test_instances_are_valid_coco(world: Path, instances) -> None:
     sizes = {row["id"]: (row["height"], row["width"]) for row in instances["images"]}
     for row in instances["images"]:
         image = cv2.imread(str(world / "images" / row["file_name"]))

@@ -36,12 +36,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def measure(
-    predictor: baselines.Predictor, questions: Sequence[baselines.Question]
+    predictor: baselines.Predictor, samples: Sequence[baselines.ExpressionSample]
 ) -> dict[str, float]:
     """Return the metrics of `predictor`, the single-target ones on single-target sentences."""
-    pairs = [_rows(question, predictor(question)) for question in questions]
+    pairs = [_rows(sample, predictor(sample)) for sample in samples]
     masks, boxes = [mask for mask, _ in pairs], [box for _, box in pairs]
-    alone = [len(question.target_ids) == 1 for question in questions]
+    alone = [len(sample.target_ids) == 1 for sample in samples]
     single_masks = [row for row, keep in zip(masks, alone, strict=True) if keep]
     single_boxes = [row for row, keep in zip(boxes, alone, strict=True) if keep]
     gres, grec = gres_metrics(masks), grec_metrics(boxes)
@@ -55,14 +55,16 @@ def measure(
     }
 
 
-def _rows(question: baselines.Question, answer: baselines.Answer) -> tuple[MaskRow, BoxRow]:
-    truth = baselines.answer_with(question.targets, question.size)
+def _rows(
+    sample: baselines.ExpressionSample, prediction: baselines.Prediction
+) -> tuple[MaskRow, BoxRow]:
+    truth = baselines.predict_instances(sample.targets, sample.size)
     mask_row = compare_masks(
-        answer.mask, truth.mask, no_target=truth.no_target, pred_no_target=answer.no_target
+        prediction.mask, truth.mask, no_target=truth.no_target, pred_no_target=prediction.no_target
     )
     box_row = BoxRow(
-        boxes_xyxy=answer.boxes_xyxy,
-        scores=torch.ones(len(answer.boxes_xyxy)),
+        boxes_xyxy=prediction.boxes_xyxy,
+        scores=torch.ones(len(prediction.boxes_xyxy)),
         target_boxes_xyxy=truth.boxes_xyxy,
     )
     return mask_row, box_row
@@ -70,21 +72,21 @@ def _rows(question: baselines.Question, answer: baselines.Answer) -> tuple[MaskR
 
 def report(data: Path, split: str) -> Table:
     """Return the table of all predictors."""
-    train, questions = (baselines.read_questions(data, name) for name in ("train", split))
+    train, samples = (baselines.read_samples(data, name) for name in ("train", split))
     predictors: dict[str, baselines.Predictor] = {
-        "no target, always": baselines.nothing,
-        "whole image, always": baselines.whole_image,
-        "mean box and mask": baselines.WordsOnly(baselines.without_words(train)),
-        "every object": baselines.every_object,
-        "largest object": baselines.largest_object,
-        "words alone": baselines.WordsOnly(train),
-        "keywords and sight": baselines.keywords,
+        "no target, always": baselines.predict_nothing,
+        "whole image, always": baselines.predict_whole_image,
+        "mean box and mask": baselines.TextOnlyPredictor(baselines.drop_text(train)),
+        "every object": baselines.predict_all_objects,
+        "largest object": baselines.predict_largest_object,
+        "words alone": baselines.TextOnlyPredictor(train),
+        "keywords and sight": baselines.predict_by_keywords,
     }
     rows = {
-        name: measure(predictor, questions)
+        name: measure(predictor, samples)
         for name, predictor in track(predictors.items(), description="baselines")
     }
-    table = Table(title=f"{data}, {split}, {len(questions):,} sentences")
+    table = Table(title=f"{data}, {split}, {len(samples):,} sentences")
     table.add_column("predictor")
     for metric in next(iter(rows.values())):
         table.add_column(metric, justify="right")

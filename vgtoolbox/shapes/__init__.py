@@ -1,4 +1,4 @@
-"""The generated world "shapes": scenes, expressions about them, and the files that hold both."""
+"""Generated dataset "shapes": scenes, expressions about them, and their annotation files."""
 
 from vgtoolbox.shapes.scales import SCALES, SPLITS, ShapesScale
 from vgtoolbox.shapes.world import WorldSpec, prepare_world

@@ -1,4 +1,4 @@
-"""Masks as the official annotation files hold them: polygons where they suffice, else RLE."""
+"""Convert masks to COCO segmentations: polygons if they are accurate enough, else RLE."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pycocotools import mask as mask_utils
 from vgtoolbox.structures import RLE, encode_masks
 
 MIN_POLYGON_IOU = 0.98
-"""A polygon that reproduces its mask less well is replaced by a finer one, then by the RLE."""
+"""Lowest IoU of polygons with their mask; below it, finer polygons and then the RLE are used."""
 _TOLERANCES = (0.7, 0.3)
 _UPSAMPLING = 4
 
@@ -22,7 +22,8 @@ Segmentation: TypeAlias = list[list[float]] | RLE
 def encode_mask(mask: np.ndarray) -> Segmentation:
     """Return the COCO segmentation of a non-empty bool mask (H, W).
 
-    Polygons cannot say holes, and lose thin parts to rounding: there the compressed RLE stands.
+    Polygons cannot represent holes and lose thin parts to rounding; such masks become compressed
+    RLE.
     """
     x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
     crop = mask[y : y + h, x : x + w]
@@ -34,13 +35,13 @@ def encode_mask(mask: np.ndarray) -> Segmentation:
 
 
 def trace_polygons(mask: np.ndarray, *, tolerance: float) -> list[list[float]]:
-    """Return one polygon [x1, y1, x2, y2, ...] a part of `mask` (H, W), none if one has a hole.
+    """Return one polygon [x1, y1, x2, y2, ...] per part of a mask; none if a part has a hole.
 
     Args:
-        mask: what to trace.
-        tolerance: how far, in pixels, a polygon may leave the pixels' borders.
+        mask: Mask to trace, bool (H, W).
+        tolerance: Largest distance in pixels between a polygon and the borders of the pixels.
     """
-    # Contours run through pixel centres; on a finer grid they run along the pixels' borders.
+    # Contours run through pixel centers. On a finer grid they follow the borders of the pixels.
     fine = cv2.resize(
         mask.astype(np.uint8), None, fx=_UPSAMPLING, fy=_UPSAMPLING, interpolation=cv2.INTER_NEAREST
     )

@@ -1,11 +1,11 @@
-"""The words and colours of the generated world, and the lists that programs may draw from."""
+"""Attribute words and colors of the generated dataset."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import Final
 
-COLOURS: Final = MappingProxyType(
+COLORS: Final = MappingProxyType(
     {
         "red": (222, 36, 36),
         "green": (36, 168, 60),
@@ -19,7 +19,7 @@ COLOURS: Final = MappingProxyType(
         "pink": (250, 140, 190),
     }
 )
-"""RGB of each colour word."""
+"""RGB of each color word."""
 
 SHAPES: Final = (
     "circle",
@@ -37,9 +37,12 @@ SIZES: Final = ("small", "medium", "big")
 TEXTURES: Final = ("solid", "striped", "dotted")
 SIDES: Final = ("left", "right", "top", "bottom")
 RELATIONS: Final = ("left of", "right of", "above", "below")
-"""Relation words in the order of `SIDES`: an object `left of` another lies nearer the left side."""
+"""Relation words in the order of `SIDES`: `left of` means nearer to the left side."""
 
 COMPARISONS: Final = ("bigger", "smaller")
 EXTENTS: Final = ("biggest", "smallest")
-ATTRIBUTE_NAMES: Final = ("size", "texture", "colour", "shape")
-"""Attributes of an object, in the order in which English names them."""
+ATTRIBUTE_NAMES: Final = ("size", "texture", "color", "shape")
+"""Attributes of an object, in the order of adjectives and noun in English."""
+
+FILE_KEYS: Final = MappingProxyType({"color": "colour"})
+"""Attribute -> its key in `scenes.jsonl` and `programs.jsonl`, if that is spelled differently."""

@@ -1,6 +1,6 @@
-"""What a program names in a scene, and refusal where a person could doubt it.
+"""Evaluate programs in a scene, and reject those that a person could find ambiguous.
 
-The evaluator knows nothing of how programs are drawn: it is the judge of the labels.
+The evaluator decides the labels. It is independent of how programs are sampled.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from vgtoolbox.shapes.programs import (
 from vgtoolbox.shapes.scene import Scene, SceneObject
 
 POSITION_MARGIN = 0.06
-"""Two positions closer than this share of the image's side are not ordered."""
+"""Positions that differ by less than this share of the image side are ambiguous."""
 DISTANCE_MARGIN = 0.07
-"""Two distances that differ by less than this share of the diagonal are not ordered."""
+"""Distances that differ by less than this share of the image diagonal are ambiguous."""
 AREA_RATIO = 1.3
-"""Two areas whose ratio is lower are not ordered."""
+"""Areas with a lower ratio are ambiguous."""
 
 
 class AmbiguousExpressionError(ValueError):
-    """The program has no undoubted answer in the scene."""
+    """The program has no unambiguous answer in the scene."""
 
 
 @singledispatch
@@ -43,9 +43,11 @@ def evaluate(program: Program, scene: Scene) -> frozenset[int]:
     """Return the indices of the objects that `program` names in `scene`.
 
     Raises:
-        AmbiguousExpressionError: a position, a size or the object meant is too close to call.
+        AmbiguousExpressionError: A position, distance or size is within its margin, or a phrase
+            for one object fits several.
+        TypeError: `program` is not a program.
     """
-    raise TypeError(f"{type(program).__name__} is not a program")
+    raise TypeError(f"program must be a node of vgtoolbox.shapes.programs, got {program!r}")
 
 
 @evaluate.register
@@ -127,7 +129,7 @@ def _(program: Nearest, scene: Scene) -> frozenset[int]:
     order = sorted(distances, key=lambda i: distances[i])
     margin = DISTANCE_MARGIN * hypot(scene.width, scene.height)
     if len(order) > 1 and distances[order[1]] - distances[order[0]] < margin:
-        raise AmbiguousExpressionError("two objects are about equally near")
+        raise AmbiguousExpressionError("two objects are at about the same distance")
     return frozenset(order[:1])
 
 
@@ -153,7 +155,7 @@ def _(program: Union, scene: Scene) -> frozenset[int]:
 
 
 def _only(members: frozenset[int]) -> int | None:
-    """Return the one member, None where there is none."""
+    """Return the only member; `None` if there is none."""
     if len(members) > 1:
         raise AmbiguousExpressionError(f"a definite phrase names {len(members)} objects")
     return next(iter(members), None)
@@ -164,20 +166,20 @@ def _side_length(side: str, scene: Scene) -> int:
 
 
 def _depth(side: str, scene: Scene) -> Callable[[SceneObject], float]:
-    """Return the distance in pixels of an object's centre from `side` of the image."""
+    """Return a function from an object to the distance in pixels of its center from `side`."""
     axis = 0 if side in ("left", "right") else 1
     if side in ("left", "top"):
-        return lambda item: item.centre_xy[axis]
-    return lambda item: _side_length(side, scene) - item.centre_xy[axis]
+        return lambda item: item.center_xy[axis]
+    return lambda item: _side_length(side, scene) - item.center_xy[axis]
 
 
 def _split(
     members: frozenset[int], signed_distance: Callable[[int], float], margin: float
 ) -> frozenset[int]:
-    """Return the members on the positive side of a line that none stands too near to."""
+    """Return the members on the positive side of a line; none may be within `margin` of it."""
     distances = {i: signed_distance(i) for i in members}
     if any(abs(distance) < margin for distance in distances.values()):
-        raise AmbiguousExpressionError("an object stands on the dividing line")
+        raise AmbiguousExpressionError("an object is on the dividing line")
     return frozenset(i for i, distance in distances.items() if distance > 0)
 
 
@@ -187,15 +189,15 @@ def _order_from(side: str, members: frozenset[int], scene: Scene) -> list[int]:
 
 
 def _require_gaps(order: list[int], side: str, scene: Scene, *, around: Iterable[int]) -> None:
-    """Refuse an order in which place k and the next one are too close, for each k of `around`."""
+    """Raise if the objects at positions k and k + 1 are too close, for any k in `around`."""
     depths = [_depth(side, scene)(scene.objects[i]) for i in order]
     margin = POSITION_MARGIN * _side_length(side, scene)
     if any(k + 1 < len(depths) and depths[k + 1] - depths[k] < margin for k in around):
-        raise AmbiguousExpressionError(f"two objects are about equally far from the {side}")
+        raise AmbiguousExpressionError(f"two objects are about equally far from the {side} side")
 
 
 def _is_bigger(scene: Scene, first: int, second: int) -> bool:
-    """Return whether `first` is bigger; whole and visible areas have to agree on it."""
+    """Return whether `first` is bigger; the full and the visible areas must agree."""
     a, b = scene.objects[first], scene.objects[second]
     ratio = a.full_area / b.full_area
     clear = ratio >= AREA_RATIO or ratio <= 1 / AREA_RATIO
@@ -205,5 +207,5 @@ def _is_bigger(scene: Scene, first: int, second: int) -> bool:
 
 
 def _distance(scene: Scene, first: int, second: int) -> float:
-    (ax, ay), (bx, by) = scene.objects[first].centre_xy, scene.objects[second].centre_xy
+    (ax, ay), (bx, by) = scene.objects[first].center_xy, scene.objects[second].center_xy
     return hypot(ax - bx, ay - by)

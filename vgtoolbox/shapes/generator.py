@@ -1,4 +1,4 @@
-"""One scene of the generated world, from a seed: pixels, masks and checked sentences."""
+"""Generate one scene from a seed: image, segmentations and evaluated sentences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vgtoolbox.shapes.annotations import Segmentation, encode_mask
-from vgtoolbox.shapes.programs import serialise_program
+from vgtoolbox.shapes.programs import serialize_program
 from vgtoolbox.shapes.render import RenderedScene, render_scene
 from vgtoolbox.shapes.sampler import KIND_SHARES, ProgramSampler
 from vgtoolbox.shapes.scales import SPLITS, ShapesScale
@@ -21,7 +21,7 @@ _RENDER_TRIES = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Sentence:
-    """An expression as spoken (`raw`) and cleaned (`text`), with the program that it says."""
+    """Expression as typed (`raw`) and cleaned (`text`), with the program that it expresses."""
 
     raw: str
     text: str
@@ -30,8 +30,8 @@ class Sentence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
-    """Sentences that name the same objects (indices into the scene); no-target has none."""
+class Ref:
+    """Sentences with the same targets (indices of objects; empty for no target), as in RefCOCO."""
 
     targets: tuple[int, ...]
     sentences: tuple[Sentence, ...]
@@ -39,28 +39,28 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedScene:
-    """All that one image contributes; `image` (H, W, 3) uint8 RGB."""
+    """Image (H, W, 3) uint8 RGB of a scene with its annotations."""
 
     image: np.ndarray
     scene: Scene
     segmentations: tuple[Segmentation, ...]
-    references: tuple[Reference, ...]
+    refs: tuple[Ref, ...]
 
 
 def generate_scene(*, seed: int, split: str, index: int, scale: ShapesScale) -> GeneratedScene:
-    """Generate scene `index` of `split`; the arguments alone decide the result."""
+    """Generate scene `index` of `split`. The result depends only on the arguments."""
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     rendered = _render_visible(rng, scale)
     return GeneratedScene(
         image=rendered.image,
         scene=rendered.scene,
         segmentations=tuple(encode_mask(mask) for mask in rendered.masks),
-        references=tuple(draw_references(rng, rendered.scene, scale)),
+        refs=tuple(draw_refs(rng, rendered.scene, scale)),
     )
 
 
-def draw_references(rng: np.random.Generator, scene: Scene, scale: ShapesScale) -> list[Reference]:
-    """Draw distinct sentences and group those that name the same objects."""
+def draw_refs(rng: np.random.Generator, scene: Scene, scale: ShapesScale) -> list[Ref]:
+    """Sample distinct sentences and group those that name the same objects."""
     sampler = ProgramSampler(scene, scale, rng)
     verbalizer = Verbalizer(rng, synonyms=scale.synonyms)
     kinds = rng.choice(
@@ -72,30 +72,34 @@ def draw_references(rng: np.random.Generator, scene: Scene, scale: ShapesScale) 
         draft = sampler.draw(str(kind))
         if draft is None:
             continue
-        text = verbalizer.say(draft.program, draft.number)
+        text = verbalizer.verbalize(draft.program, draft.number)
         if text in said:
             continue
         said.add(text)
         sentence = Sentence(
-            raw=_as_spoken(rng, text),
+            raw=_as_typed(rng, text),
             text=text,
             family=draft.family,
-            program=serialise_program(draft.program),
+            program=serialize_program(draft.program),
         )
         refs = groups.setdefault(tuple(sorted(draft.targets)), [])
-        # Two no-target sentences ask for different things: each is a ref of its own.
+        # No-target sentences have nothing in common, so each is a ref of its own.
         if not refs or not draft.targets or len(refs[-1]) == MAX_SENTENCES_PER_REF:
             refs.append([])
         refs[-1].append(sentence)
     return [
-        Reference(targets=targets, sentences=tuple(sentences))
+        Ref(targets=targets, sentences=tuple(sentences))
         for targets, refs in groups.items()
         for sentences in refs
     ]
 
 
 def _render_visible(rng: np.random.Generator, scale: ShapesScale) -> RenderedScene:
-    """Draw scenes until each object shows enough of itself."""
+    """Render layouts until enough of each object is visible.
+
+    Raises:
+        ScenePlacementError: No such layout was found.
+    """
     for _ in range(_RENDER_TRIES):
         rendered = render_scene(rng, sample_layout(rng, scale), scale)
         if all(
@@ -104,12 +108,12 @@ def _render_visible(rng: np.random.Generator, scale: ShapesScale) -> RenderedSce
         ):
             return rendered
     raise ScenePlacementError(
-        f"{_RENDER_TRIES} scenes in a row hide more than {1 - scale.min_visible:.0%} of an object; "
+        f"each of {_RENDER_TRIES} scenes hides more than {1 - scale.min_visible:.0%} of an object; "
         "lower `max_box_overlap`, `num_objects` or `min_visible`"
     )
 
 
-def _as_spoken(rng: np.random.Generator, text: str) -> str:
-    """Return `text` as people type it: at times with a capital, at times with a full stop."""
+def _as_typed(rng: np.random.Generator, text: str) -> str:
+    """Return `text` as typed by people: sometimes with a capital, sometimes with a period."""
     capital, stop = rng.random(2) < 0.3
     return (text[0].upper() + text[1:] if capital else text) + ("." if stop else "")

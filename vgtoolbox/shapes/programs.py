@@ -1,4 +1,4 @@
-"""Expressions as programs: a small tree that names a set of objects, and its plain-value form.
+"""Programs: trees of operations that select objects of a scene, and their serialized form.
 
 A noun phrase restricts (`Filter`, `Region`, `Relate`, `Compare`), then may select (`Extreme`,
 `Ordinal`, `Extent`, `Nearest`, `Count`), exclude (`Except`) or join (`Union`).
@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
+from vgtoolbox.shapes.attributes import FILE_KEYS
+from vgtoolbox.utils.choices import check_choice
+
 
 @dataclass(frozen=True)
 class Filter:
-    """Objects that have every attribute that is not None."""
+    """Objects with the given attributes; `None` allows any value."""
 
     shape: str | None = None
-    colour: str | None = None
+    color: str | None = None
     size: str | None = None
     texture: str | None = None
 
@@ -31,7 +34,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Relate:
-    """Members of `operand` that stand `relation` ("left of", ...) the one `anchor`."""
+    """Members of `operand` that are `relation` ("left of", ...) the only member of `anchor`."""
 
     operand: Program
     relation: str
@@ -40,7 +43,7 @@ class Relate:
 
 @dataclass(frozen=True)
 class Compare:
-    """Members of `operand` that are `comparison` ("bigger", "smaller") than the one `anchor`."""
+    """Members of `operand` that are "bigger" or "smaller" than the only member of `anchor`."""
 
     operand: Program
     comparison: str
@@ -49,7 +52,7 @@ class Compare:
 
 @dataclass(frozen=True)
 class Extreme:
-    """The `number` members of `operand` furthest to `side`; none where there are fewer."""
+    """The `number` members of `operand` furthest to `side`; none if there are fewer."""
 
     operand: Program
     side: str
@@ -58,7 +61,7 @@ class Extreme:
 
 @dataclass(frozen=True)
 class Ordinal:
-    """The member of `operand` that is number `rank` counted from `side`."""
+    """The `rank`-th member of `operand`, counted from `side`."""
 
     operand: Program
     side: str
@@ -75,7 +78,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Nearest:
-    """The member of `operand` whose centre is nearest to that of the one `anchor`."""
+    """The member of `operand` whose center is nearest to that of the only member of `anchor`."""
 
     operand: Program
     anchor: Program
@@ -99,7 +102,7 @@ class Except:
 
 @dataclass(frozen=True)
 class Union:
-    """Members of either phrase."""
+    """Members of `first` or `second`."""
 
     first: Program
     second: Program
@@ -134,11 +137,13 @@ _NODE_TYPES = (
 )
 
 
-def serialise_program(program: Program) -> dict[str, Any]:
-    """Return `program` as nested plain values, fit for JSON."""
+def serialize_program(program: Program) -> dict[str, Any]:
+    """Return `program` as nested plain values for JSON."""
     values = {field.name: getattr(program, field.name) for field in fields(program)}
     nested = {
-        name: serialise_program(value) if isinstance(value, _NODE_TYPES) else value
+        FILE_KEYS.get(name, name): (
+            serialize_program(value) if isinstance(value, _NODE_TYPES) else value
+        )
         for name, value in values.items()
         if value is not None
     }
@@ -146,28 +151,31 @@ def serialise_program(program: Program) -> dict[str, Any]:
 
 
 def parse_program(record: dict[str, Any]) -> Program:
-    """Return the program that `serialise_program` wrote.
+    """Return the program of a record that `serialize_program` wrote.
 
     Raises:
-        ValueError: an operation or a field is unknown.
+        ValueError: An operation or a field is unknown, or a field is missing.
     """
+    names = {key: name for name, key in FILE_KEYS.items()}
     node_types = {node.__name__.lower(): node for node in _NODE_TYPES}
     arguments: dict[str, Any] = {
-        name: parse_program(value) if isinstance(value, dict) else value
-        for name, value in record.items()
-        if name != "op"
+        names.get(key, key): parse_program(value) if isinstance(value, dict) else value
+        for key, value in record.items()
+        if key != "op"
     }
-    node_type = node_types.get(record.get("op", ""))
-    if node_type is None:
-        raise ValueError(f"op {record.get('op')!r} is none of {sorted(node_types)}")
+    check_choice("op", record.get("op"), node_types)
+    node_type = node_types[record["op"]]
     try:
         return node_type(**arguments)
     except TypeError as error:
-        raise ValueError(f"cannot build {node_type.__name__} from {sorted(arguments)}") from error
+        expected = [field.name for field in fields(node_type)]
+        raise ValueError(
+            f"fields of op {record['op']!r} must be {expected}, got {sorted(arguments)}"
+        ) from error
 
 
 def leaf_values(program: Program, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple, Any]]:
-    """Yield (path, value) of every word or number in `program`; a path is a row of field names."""
+    """Yield (path, value) of each word or number in `program`; a path is a tuple of field names."""
     for field in fields(program):
         value = getattr(program, field.name)
         if isinstance(value, _NODE_TYPES):

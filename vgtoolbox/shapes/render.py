@@ -1,4 +1,4 @@
-"""Drawing: a layout becomes an RGB image and one exact visible mask an object."""
+"""Render a layout as an RGB image with the exact visible mask of each object."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from vgtoolbox.shapes.attributes import COLOURS
+from vgtoolbox.shapes.attributes import COLORS
 from vgtoolbox.shapes.scales import ShapesScale
 from vgtoolbox.shapes.scene import ObjectLayout, Scene, SceneLayout, SceneObject
 
@@ -20,12 +20,12 @@ _WIDE_CELLS, _FINE_CELLS = 4, 24
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedScene:
-    """A drawn scene.
+    """Rendered scene.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
-        masks: (N, H, W) bool, what is visible of each object.
-        scene: the facts, measured on `masks`.
+        image: RGB image (H, W, 3), uint8.
+        masks: Visible masks of the objects (N, H, W), bool.
+        scene: Objects with geometry measured on `masks`.
     """
 
     image: np.ndarray
@@ -36,7 +36,7 @@ class RenderedScene:
 def render_scene(
     rng: np.random.Generator, layout: SceneLayout, scale: ShapesScale
 ) -> RenderedScene:
-    """Draw `layout`; masks are disjoint because each pixel belongs to the topmost object."""
+    """Render `layout`. Masks are disjoint: each pixel belongs to the topmost object."""
     height, width = layout.height, layout.width
     canvas = draw_background(rng, height=height, width=width, contrast=scale.background_contrast)
     owner = np.full((height, width), -1, np.int16)
@@ -60,12 +60,12 @@ def render_scene(
 def draw_background(
     rng: np.random.Generator, *, height: int, width: int, contrast: float
 ) -> np.ndarray:
-    """Return an (H, W, 3) float32 backdrop: a greyish tone, soft blotches and fine grain."""
+    """Return an (H, W, 3) float32 background: a grayish tone, soft blotches and fine grain."""
     tone = rng.uniform(70, 175) + rng.uniform(-12, 12, size=3)
     tint = contrast * (1 + 0.2 * rng.standard_normal(3))
     wide, fine = (rng.standard_normal((n, n)) for n in (_WIDE_CELLS, _FINE_CELLS))
     blotches = 40 * cv2.resize(wide, fine.shape, interpolation=cv2.INTER_CUBIC) + 22 * fine
-    # Away from black and white, so that objects of these colours stand out.
+    # Away from black and white, so that objects of these colors remain visible.
     cells = np.clip(tone + tint * blotches[..., None], 50, 195).astype(np.float32)
     canvas: np.ndarray = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)
     grain = rng.integers(0, 256, (height, width), dtype=np.uint8).astype(np.float32) - 127.5
@@ -74,7 +74,7 @@ def draw_background(
 
 
 def _lighting(rng: np.random.Generator, *, height: int, width: int, strength: float) -> np.ndarray:
-    """Return an (H, W) float32 gain that falls linearly in a random direction, 1 at its centre."""
+    """Return an (H, W) float32 gain that falls linearly in a random direction; 1 at the center."""
     angle = rng.uniform(0, 2 * np.pi)
     fall = 0.5 * strength * rng.uniform(0, 1)
     across = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(np.cos(angle))
@@ -85,19 +85,19 @@ def _lighting(rng: np.random.Generator, *, height: int, width: int, strength: fl
 def _object_alpha(
     item: ObjectLayout, *, height: int, width: int
 ) -> tuple[tuple[slice, slice], np.ndarray]:
-    """Return the window that the object touches and its (h, w) float32 coverage there."""
+    """Return the window around the object and the coverage of its pixels, (h, w) float32."""
     reach = 0.75 * item.diameter + 2
-    x0, y0 = (max(int(c - reach), 0) for c in item.centre_xy)
-    x1 = min(int(item.centre_xy[0] + reach) + 1, width)
-    y1 = min(int(item.centre_xy[1] + reach) + 1, height)
+    x0, y0 = (max(int(c - reach), 0) for c in item.center_xy)
+    x1 = min(int(item.center_xy[0] + reach) + 1, width)
+    y1 = min(int(item.center_xy[1] + reach) + 1, height)
     fine = np.zeros(((y1 - y0) * _SUPERSAMPLING, (x1 - x0) * _SUPERSAMPLING), np.uint8)
     turn = np.deg2rad(item.angle)
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    corner = np.array([item.centre_xy[0] - x0, item.centre_xy[1] - y0])
+    corner = np.array([item.center_xy[0] - x0, item.center_xy[1] - y0])
     outlines = []
     for outline in unit_outlines(item.shape):
         points = outline @ rotation * (item.diameter / 2) + corner
-        # Pixel i of the fine grid covers [i, i + 1): its centre is at i + 0.5.
+        # Pixel i of the fine grid covers [i, i + 1), so its center is at i + 0.5.
         points = (points * _SUPERSAMPLING - 0.5) * 2**_SUBPIXEL_BITS
         outlines.append(np.round(points).astype(np.int32))
     cv2.fillPoly(fine, outlines, 255, shift=_SUBPIXEL_BITS)  # even-odd: inner outlines are holes
@@ -108,9 +108,9 @@ def _object_alpha(
 def _object_paint(
     rng: np.random.Generator, item: ObjectLayout, window: tuple[slice, slice]
 ) -> np.ndarray:
-    """Return (h, w, 3) float32: the colour, with dark or light stripes or dots if textured."""
+    """Return the paint (h, w, 3) float32: the color, with stripes or dots if textured."""
     jitter = rng.uniform(-12, 12, 3)
-    base = np.clip(np.array(COLOURS[item.colour]) + jitter, 0, 255).astype(np.float32)
+    base = np.clip(np.array(COLORS[item.color]) + jitter, 0, 255).astype(np.float32)
     rows = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None]
     columns = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None]
     if item.texture == "solid":
@@ -128,7 +128,7 @@ def _object_paint(
 
 
 def _rim_shade(alpha: np.ndarray, diameter: float) -> np.ndarray:
-    """Return (h, w) factors that darken the rim, so that like objects that overlap stay apart."""
+    """Return (h, w) factors that darken the rim, to separate similar objects that overlap."""
     thickness = round(diameter * _RIM)
     kernel = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
     return 0.55 + 0.45 * cv2.erode(alpha, kernel)
@@ -136,9 +136,9 @@ def _rim_shade(alpha: np.ndarray, diameter: float) -> np.ndarray:
 
 @cache
 def unit_outlines(shape: str) -> tuple[np.ndarray, ...]:
-    """Return the outlines of `shape`, each (K, 2), y down, bounded by the square [-1, 1]^2.
+    """Return the outlines of `shape`, each (K, 2) with y down, in about the square [-1, 1]^2.
 
-    Every shape is mirror-symmetric, so that a flipped image still shows the same shape.
+    Each shape is mirror-symmetric, so a flipped image shows the same shape.
     """
     circle = _arc(0, 2 * np.pi, steps=48)
     if shape == "circle":
@@ -182,7 +182,7 @@ def _measure(layout: SceneLayout, masks: np.ndarray, full_areas: list[int]) -> S
         objects.append(
             SceneObject(
                 shape=item.shape,
-                colour=item.colour,
+                color=item.color,
                 size=item.size,
                 texture=item.texture,
                 box_xywh=_mask_box(mask),
@@ -194,7 +194,7 @@ def _measure(layout: SceneLayout, masks: np.ndarray, full_areas: list[int]) -> S
 
 
 def _mask_box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Return (x, y, w, h) of a mask (H, W); zeros when it is empty."""
+    """Return (x, y, w, h) of a mask (H, W); zeros if it is empty."""
     if not mask.any():
         return 0, 0, 0, 0
     x, y, w, h = cv2.boundingRect(mask.view(np.uint8))

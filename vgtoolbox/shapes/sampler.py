@@ -1,8 +1,8 @@
-"""Drawing programs about a scene: what is asked for, and near misses that name nothing.
+"""Sample programs about a scene, with one, several or no targets.
 
-A no-target expression is a true expression with one or two words exchanged. It has therefore
-the template, the number and the length of a true one, and its words are spread alike: the text
-alone does not tell whether a target exists.
+A no-target expression is a true expression with one or two words swapped. It therefore has the
+template, the grammatical number and the length of a true one, with a similar distribution of words:
+the text alone does not reveal whether a target exists.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from vgtoolbox.shapes.programs import (
     leaf_values,
     parse_program,
     replace_leaf,
-    serialise_program,
+    serialize_program,
 )
 from vgtoolbox.shapes.scales import ShapesScale
 from vgtoolbox.shapes.scene import Scene, SceneObject
@@ -46,13 +46,13 @@ from vgtoolbox.shapes.scene import Scene, SceneObject
 KIND_SHARES = {"single": 0.475, "multi": 0.325, "none": 0.2}
 _FAMILY_TRIES = 4
 _DRAFT_TRIES = 40
-_EXCHANGE_TRIES = 40
-_MEMBER_SHARES = {"shape": 0.78, "colour": 0.62, "size": 0.3, "texture": 0.3}
+_SWAP_TRIES = 40
+_MEMBER_SHARES = {"shape": 0.78, "color": 0.62, "size": 0.3, "texture": 0.3}
 _VACUOUS_SHARE = 0.25
 
 
-class Number(str, Enum):
-    """Grammatical number: "the dot" (at most one), "the dots", "every dot" (any number)."""
+class GrammaticalNumber(str, Enum):
+    """Grammatical number of a phrase: "the dot" (at most one), "the dots", "every dot" (any)."""
 
     SINGULAR = "singular"
     PLURAL = "plural"
@@ -61,21 +61,28 @@ class Number(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A program with its undoubted targets (object indices), before it has words."""
+    """Program with its targets, before verbalization.
+
+    Args:
+        program: Program to verbalize.
+        targets: Indices of the objects that it names.
+        family: Expression family, a key of `ShapesScale.families`.
+        number: Grammatical number of the phrase.
+    """
 
     program: Program
     targets: frozenset[int]
     family: str
-    number: Number
+    number: GrammaticalNumber
 
 
 class ProgramSampler:
-    """Draw drafts about one scene.
+    """Sampler of drafts about one scene.
 
     Args:
-        scene: what the drafts are about.
-        scale: vocabulary, family weights and nesting.
-        rng: the only source of chance.
+        scene: Scene that the drafts describe.
+        scale: Vocabulary, family weights and nesting.
+        rng: Random generator; the only source of randomness.
     """
 
     def __init__(self, scene: Scene, scale: ShapesScale, rng: np.random.Generator) -> None:
@@ -97,29 +104,38 @@ class ProgramSampler:
         }
 
     def draw(self, kind: str) -> Draft | None:
-        """Draw a draft with one ("single"), several ("multi") or no ("none") targets."""
+        """Sample a draft with one ("single"), several ("multi") or no ("none") targets.
+
+        Args:
+            kind: A key of `KIND_SHARES`.
+
+        Returns:
+            The draft, or `None` if no attempt succeeds.
+        """
         shares = KIND_SHARES["single"], KIND_SHARES["multi"]
-        alone = self._chance(shares[0] / sum(shares)) if kind == "none" else kind == "single"
-        names = [name for name in self.scale.families if name not in _never_names(alone=alone)]
+        single = self._chance(shares[0] / sum(shares)) if kind == "none" else kind == "single"
+        names = [
+            name for name in self.scale.families if name not in _excluded_families(single=single)
+        ]
         weights = np.array([self.scale.families[name] for name in names])
         for _ in range(_FAMILY_TRIES):
             family = names[self.rng.choice(len(names), p=weights / weights.sum())]
             for _ in range(_DRAFT_TRIES):
-                draft = self._try_family(family, alone=alone)
+                draft = self._try_family(family, single=single)
                 if draft is not None and kind == "none":
-                    draft = self._exchange_words(draft)
+                    draft = self._swap_words(draft)
                 if draft is not None:
                     return draft
         return None
 
-    def _try_family(self, family: str, *, alone: bool) -> Draft | None:
+    def _try_family(self, family: str, *, single: bool) -> Draft | None:
         try:
             program = self._builders[family]()
-            targets = evaluate_serialised(program, self.scene)
+            targets = evaluate_serialized(program, self.scene)
             vacuous = self._is_vacuous(program, targets)
-        except (AmbiguousExpressionError, _NothingToSayError):
+        except (AmbiguousExpressionError, _NoPhraseError):
             return None
-        if not targets or (len(targets) == 1) != alone or not is_sayable(program):
+        if not targets or (len(targets) == 1) != single or not is_consistent(program):
             return None
         if vacuous and not self._chance(_VACUOUS_SHARE):
             return None
@@ -127,27 +143,31 @@ class ProgramSampler:
         return Draft(program=program, targets=targets, family=family, number=number)
 
     def _is_vacuous(self, program: Program, targets: frozenset[int]) -> bool:
-        """Return whether the outermost modifier could be left unsaid."""
+        """Return whether the outermost modifier could be omitted."""
         if isinstance(program, Filter | Union | Count):
             return False
         return evaluate(program.operand, self.scene) == targets
 
-    def _grammatical_number(self, program: Program, targets: frozenset[int]) -> Number:
+    def _grammatical_number(self, program: Program, targets: frozenset[int]) -> GrammaticalNumber:
         if isinstance(program, Union):
             sizes = [len(evaluate(half, self.scene)) for half in (program.first, program.second)]
             if max(sizes) == 1:
-                return Number.SINGULAR
-            return Number.PLURAL if min(sizes) > 1 else Number.UNIVERSAL
+                return GrammaticalNumber.SINGULAR
+            return GrammaticalNumber.PLURAL if min(sizes) > 1 else GrammaticalNumber.UNIVERSAL
         selects = isinstance(program, Extreme | Ordinal | Extent | Nearest | Count)
         if len(targets) == 1:
             universal = not selects and self._chance(0.15)
-            return Number.UNIVERSAL if universal else Number.SINGULAR
-        return Number.UNIVERSAL if not selects and self._chance(0.4) else Number.PLURAL
+            return GrammaticalNumber.UNIVERSAL if universal else GrammaticalNumber.SINGULAR
+        return (
+            GrammaticalNumber.UNIVERSAL
+            if not selects and self._chance(0.4)
+            else GrammaticalNumber.PLURAL
+        )
 
-    def _exchange_words(self, draft: Draft) -> Draft | None:
-        """Return `draft` with one or two words exchanged so that it names nothing."""
+    def _swap_words(self, draft: Draft) -> Draft | None:
+        """Return `draft` with one or two words swapped so that it has no target."""
         leaves = list(leaf_values(draft.program))
-        for _ in range(_EXCHANGE_TRIES):
+        for _ in range(_SWAP_TRIES):
             program = draft.program
             most = 2 if isinstance(program, Union) or self._chance(0.25) else 1
             for index in self.rng.choice(len(leaves), size=min(most, len(leaves)), replace=False):
@@ -155,7 +175,7 @@ class ProgramSampler:
                 choices = [v for v in self._alternatives(path[-1], value) if v != value]
                 if choices:
                     program = replace_leaf(program, path, self._pick(choices))
-            if program != draft.program and is_sayable(program) and self._names_nothing(program):
+            if program != draft.program and is_consistent(program) and self._names_nothing(program):
                 return Draft(
                     program=program, targets=frozenset(), family=draft.family, number=draft.number
                 )
@@ -163,7 +183,7 @@ class ProgramSampler:
 
     def _names_nothing(self, program: Program) -> bool:
         try:
-            return not evaluate_serialised(program, self.scene)
+            return not evaluate_serialized(program, self.scene)
         except AmbiguousExpressionError:
             return False
 
@@ -171,7 +191,7 @@ class ProgramSampler:
         if leaf in ATTRIBUTE_NAMES:
             return self.scale.values(leaf)
         if leaf == "number" and value == 1:
-            return (1,)  # "the only" and "the furthest" stay singular
+            return (1,)  # "the only" and "the furthest" remain singular
         return {
             "side": SIDES,
             "relation": RELATIONS,
@@ -190,7 +210,7 @@ class ProgramSampler:
         return Extreme(self._restricted(), self._pick(SIDES), number)
 
     def _extent(self) -> Program:
-        # "The biggest small dot" is true and nobody's words.
+        # "The biggest small dot" can be true, but nobody says so.
         operand = replace(self._describe_any(), size=None)
         return Extent(self._narrowed(operand), self._pick(EXTENTS))
 
@@ -225,7 +245,7 @@ class ProgramSampler:
         free = [name for name in self._attributes_in_use() if getattr(operand, name) is None]
         members = sorted(evaluate(operand, self.scene))
         if not free or not members:
-            raise _NothingToSayError
+            raise _NoPhraseError
         name = self._pick(free)
         item = self.scene.objects[self._pick(members)]
         return Except(operand, Filter(**{name: getattr(item, name)}))
@@ -234,7 +254,7 @@ class ProgramSampler:
         return Union(self._describe_any(), self._describe_any())
 
     def _restricted(self) -> Program:
-        """Return a described group, at times narrowed by its place in the image."""
+        """Return a described group, sometimes narrowed by its position in the image."""
         return self._narrowed(self._describe_any())
 
     def _narrowed(self, operand: Program) -> Program:
@@ -253,14 +273,14 @@ class ProgramSampler:
                 phrase = Extent(replace(described, size=None), self._pick(EXTENTS))
             if len(evaluate(phrase, self.scene)) == 1:
                 return phrase
-        raise _NothingToSayError
+        raise _NoPhraseError
 
     def _describe_any(self) -> Filter:
-        """Return a filter that fits at least one object, by a random subset of its attributes."""
+        """Return a filter by a random subset of the attributes of a random object."""
         item: SceneObject = self._pick(self.scene.objects)
         names = [n for n in self._attributes_in_use() if self._chance(_MEMBER_SHARES[n])]
-        if not {"shape", "colour"} & set(names):
-            names.append(self._pick(("shape", "colour")))
+        if not {"shape", "color"} & set(names):
+            names.append(self._pick(("shape", "color")))
         return Filter(**{name: getattr(item, name) for name in names})
 
     def _attributes_in_use(self) -> list[str]:
@@ -273,20 +293,20 @@ class ProgramSampler:
         return options[int(self.rng.integers(len(options)))]
 
 
-class _NothingToSayError(Exception):
-    """A builder found no phrase of its family in the scene."""
+class _NoPhraseError(Exception):
+    """The scene allows no phrase of the family."""
 
 
-def evaluate_serialised(program: Program, scene: Scene) -> frozenset[int]:
-    """Evaluate what is left of `program` after it was written and read back."""
-    return evaluate(parse_program(serialise_program(program)), scene)
+def evaluate_serialized(program: Program, scene: Scene) -> frozenset[int]:
+    """Evaluate `program` after a round trip through its serialized form."""
+    return evaluate(parse_program(serialize_program(program)), scene)
 
 
-def is_sayable(program: Program) -> bool:
-    """Return whether no phrase is measured against, or joined with, a phrase that contains it.
+def is_consistent(program: Program) -> bool:
+    """Return whether no phrase is compared or joined with a phrase that includes it.
 
-    "The red dot left of the dot" can never be true: such a sentence would tell by its words alone
-    that it names nothing.
+    "The red dot left of the dot" can never be true, so such a sentence would reveal by its words
+    alone that it has no target.
     """
     pairs = []
     if isinstance(program, Relate | Compare | Nearest):
@@ -298,7 +318,7 @@ def is_sayable(program: Program) -> bool:
     if any(_contains(wide, _core(narrow)) for wide, narrow in pairs):
         return False
     children: list[Any] = [getattr(program, field.name) for field in fields(program)]
-    return all(is_sayable(child) for child in children if isinstance(child, Program))
+    return all(is_consistent(child) for child in children if isinstance(child, Program))
 
 
 def _core(program: Program) -> Filter:
@@ -314,6 +334,6 @@ def _contains(wide: Program, narrow: Filter) -> bool:
     return all(getattr(narrow, name) == value for name, value in said.items())
 
 
-def _never_names(*, alone: bool) -> tuple[str, ...]:
-    """Return the families that never name one object (`alone`), or never several."""
-    return ("union",) if alone else ("ordinal", "extent", "nearest")
+def _excluded_families(*, single: bool) -> tuple[str, ...]:
+    """Return the families that never name a single object (`single`), or never several."""
+    return ("union",) if single else ("ordinal", "extent", "nearest")

@@ -1,4 +1,4 @@
-"""How hard the generated world is: one frozen record a scale."""
+"""Difficulty levels of the generated dataset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from vgtoolbox.shapes.attributes import COLOURS, SHAPES, TEXTURES
+from vgtoolbox.shapes.attributes import COLORS, SHAPES, TEXTURES
 
 SPLITS: Final = ("train", "val", "test")
 
@@ -17,28 +17,30 @@ class ShapesScale:
     """Difficulty of scenes and expressions.
 
     Args:
-        image_sizes: (H, W) choices in pixels.
-        num_objects: fewest and most objects of a scene.
-        shapes: shape words in use; likewise `colours` and `textures`.
-        diameters: size word -> range of the bounding side as a share of sqrt(H * W).
-        attribute_variety: most distinct values of an attribute in one scene; a low number makes
-            objects share attributes, which is what makes distractors.
-        max_box_overlap: highest intersection of two full boxes over the smaller one.
-        min_visible: lowest visible share of an object's full mask.
-        background_contrast: 0 is a plain background, 1 the strongest texture.
-        lighting: strength of the lighting gradient over the whole image, 0..1.
-        max_rotation: objects are turned by at most so many degrees either way.
-        families: expression family -> weight.
-        synonyms: most words for one meaning; None for all there are.
-        nesting: chance that a phrase gets one more modifier.
-        expressions_per_scene: sentences of the generalised (gRefCOCO) annotation.
-        num_scenes: scenes of train, val and test.
+        image_sizes: Sizes (H, W) in pixels to choose from.
+        num_objects: Smallest and largest number of objects in a scene.
+        shapes: Shape words in use.
+        colors: Color words in use.
+        textures: Texture words in use.
+        diameters: Size word -> range of the side of the bounding box, relative to sqrt(H * W).
+        attribute_variety: Largest number of distinct values of an attribute in one scene. A low
+            number makes objects share attributes, which creates distractors.
+        max_box_overlap: Largest intersection of two full boxes, relative to the smaller box.
+        min_visible: Lowest visible share of the full mask of an object.
+        background_contrast: Contrast of the background: 0 is plain, 1 the strongest texture.
+        lighting: Strength of the lighting gradient over the whole image, 0..1.
+        max_rotation: Largest rotation of an object in degrees, in either direction.
+        families: Expression family -> weight.
+        nesting: Probability that a phrase gets one more modifier.
+        synonyms: Largest number of words for one meaning. If `None`, all of them are used.
+        expressions_per_scene: Number of sentences sampled for the gRefCOCO annotation.
+        num_scenes: Number of scenes in train, val and test.
     """
 
     image_sizes: tuple[tuple[int, int], ...]
     num_objects: tuple[int, int]
     shapes: tuple[str, ...]
-    colours: tuple[str, ...]
+    colors: tuple[str, ...]
     textures: tuple[str, ...]
     diameters: Mapping[str, tuple[float, float]]
     attribute_variety: int
@@ -54,10 +56,10 @@ class ShapesScale:
     num_scenes: tuple[int, int, int]
 
     def values(self, attribute: str) -> tuple[str, ...]:
-        """Return the words that `attribute` may take at this scale."""
+        """Return the words of `attribute` at this scale."""
         return {
             "shape": self.shapes,
-            "colour": self.colours,
+            "color": self.colors,
             "texture": self.textures,
             "size": tuple(self.diameters),
         }[attribute]
@@ -69,7 +71,7 @@ SCALES: Final[Mapping[str, ShapesScale]] = MappingProxyType(
             image_sizes=((96, 104), (104, 96), (100, 100)),
             num_objects=(2, 3),
             shapes=("circle", "triangle", "cross"),
-            colours=tuple(COLOURS)[:6],
+            colors=tuple(COLORS)[:6],
             textures=TEXTURES[:1],
             diameters={"small": (0.26, 0.29), "big": (0.40, 0.44)},
             attribute_variety=2,
@@ -100,7 +102,7 @@ SCALES: Final[Mapping[str, ShapesScale]] = MappingProxyType(
             image_sizes=((192, 256), (256, 192), (224, 224), (200, 240), (240, 200)),
             num_objects=(3, 8),
             shapes=SHAPES[:7],
-            colours=tuple(COLOURS)[:7],
+            colors=tuple(COLORS)[:7],
             textures=TEXTURES[:2],
             diameters={"small": (0.13, 0.155), "big": (0.22, 0.27)},
             attribute_variety=3,
@@ -131,7 +133,7 @@ SCALES: Final[Mapping[str, ShapesScale]] = MappingProxyType(
             image_sizes=((480, 640), (640, 480), (512, 512), (427, 640), (640, 427), (480, 560)),
             num_objects=(5, 12),
             shapes=SHAPES,
-            colours=tuple(COLOURS),
+            colors=tuple(COLORS),
             textures=TEXTURES,
             diameters={"small": (0.08, 0.095), "medium": (0.13, 0.155), "big": (0.21, 0.26)},
             attribute_variety=4,

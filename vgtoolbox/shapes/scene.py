@@ -1,39 +1,52 @@
-"""Scenes: what stands where, before any pixel is drawn."""
+"""Scenes: objects with their attributes and positions, before rendering and after."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+from vgtoolbox.shapes.attributes import FILE_KEYS
 from vgtoolbox.shapes.scales import ShapesScale
 
 _PLACEMENT_TRIES = 30
 
 
 class ScenePlacementError(RuntimeError):
-    """No layout that obeys the scale's limits was found."""
+    """No layout within the limits of the scale was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectLayout:
-    """One object as it will be drawn; `centre_xy` and `diameter` in pixels, `angle` in degrees."""
+    """Object to render; `center_xy` and `diameter` in pixels, `angle` in degrees."""
 
     shape: str
-    colour: str
+    color: str
     size: str
     texture: str
-    centre_xy: tuple[float, float]
+    center_xy: tuple[float, float]
     diameter: float
     angle: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class SceneObject:
-    """One object as it is seen: words and the geometry of its visible mask, in pixels."""
+    """Rendered object: its attributes, and the geometry of its mask in pixels.
+
+    Args:
+        shape: Shape word.
+        color: Color word.
+        size: Size word.
+        texture: Texture word.
+        box_xywh: Bounding box of the visible mask.
+        visible_area: Area of the visible mask.
+        full_area: Area of the mask without occlusion.
+    """
 
     shape: str
-    colour: str
+    color: str
     size: str
     texture: str
     box_xywh: tuple[int, int, int, int]
@@ -41,15 +54,15 @@ class SceneObject:
     full_area: int
 
     @property
-    def centre_xy(self) -> tuple[float, float]:
-        """Return the centre of the visible box."""
+    def center_xy(self) -> tuple[float, float]:
+        """Return the center of the visible box."""
         x, y, w, h = self.box_xywh
         return x + w / 2, y + h / 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """The facts that expressions are evaluated against."""
+    """Rendered scene that expressions are evaluated in."""
 
     height: int
     width: int
@@ -58,15 +71,39 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class SceneLayout:
-    """An image to draw; later objects cover earlier ones."""
+    """Scene to render; later objects cover earlier ones."""
 
     height: int
     width: int
     objects: tuple[ObjectLayout, ...]
 
 
+def serialize_scene(scene: Scene) -> dict[str, Any]:
+    """Return `scene` as nested plain values for JSON."""
+    record = asdict(scene)
+    objects = [
+        {FILE_KEYS.get(name, name): value for name, value in item.items()}
+        for item in record["objects"]
+    ]
+    return {**record, "objects": objects}
+
+
+def parse_scene(record: Mapping[str, Any]) -> Scene:
+    """Return the scene of a record that `serialize_scene` wrote; other keys are ignored."""
+    names = {key: name for name, key in FILE_KEYS.items()}
+    objects = []
+    for item in record["objects"]:
+        values = {names.get(key, key): value for key, value in item.items()}
+        objects.append(SceneObject(**{**values, "box_xywh": tuple(values["box_xywh"])}))
+    return Scene(height=record["height"], width=record["width"], objects=tuple(objects))
+
+
 def sample_layout(rng: np.random.Generator, scale: ShapesScale) -> SceneLayout:
-    """Draw a layout whose objects share attributes and keep within the allowed overlap."""
+    """Sample a layout whose objects share attributes and do not overlap more than allowed.
+
+    Raises:
+        ScenePlacementError: The objects do not fit into the image.
+    """
     height, width = scale.image_sizes[rng.integers(len(scale.image_sizes))]
     for _ in range(_PLACEMENT_TRIES):
         count = int(rng.integers(scale.num_objects[0], scale.num_objects[1] + 1))
@@ -74,7 +111,7 @@ def sample_layout(rng: np.random.Generator, scale: ShapesScale) -> SceneLayout:
         if objects is not None:
             return SceneLayout(height=height, width=width, objects=objects)
     raise ScenePlacementError(
-        f"no room for {scale.num_objects} objects of {dict(scale.diameters)} in a "
+        f"{scale.num_objects} objects of {dict(scale.diameters)} do not fit into a "
         f"{height}x{width} image; lower `num_objects` or `diameters`"
     )
 
@@ -82,7 +119,7 @@ def sample_layout(rng: np.random.Generator, scale: ShapesScale) -> SceneLayout:
 def _place_objects(
     rng: np.random.Generator, scale: ShapesScale, *, count: int, height: int, width: int
 ) -> tuple[ObjectLayout, ...] | None:
-    palette = {name: _sub_palette(rng, scale, name) for name in ("shape", "colour", "texture")}
+    palette = {name: _sub_palette(rng, scale, name) for name in ("shape", "color", "texture")}
     sizes = scale.values("size")
     unit = float(np.sqrt(height * width))
     placed: list[ObjectLayout] = []
@@ -92,13 +129,13 @@ def _place_objects(
         diameter = float(rng.uniform(*scale.diameters[size])) * unit
         angle = float(rng.uniform(-scale.max_rotation, scale.max_rotation))
         for _ in range(_PLACEMENT_TRIES):
-            centre = _random_centre(rng, diameter, height=height, width=width)
-            if all(_overlap(centre, diameter, other) <= scale.max_box_overlap for other in placed):
+            center = _random_center(rng, diameter, height=height, width=width)
+            if all(_overlap(center, diameter, other) <= scale.max_box_overlap for other in placed):
                 break
         else:
             return None
         placed.append(
-            ObjectLayout(**words, size=size, centre_xy=centre, diameter=diameter, angle=angle)
+            ObjectLayout(**words, size=size, center_xy=center, diameter=diameter, angle=angle)
         )
     return tuple(placed)
 
@@ -110,20 +147,20 @@ def _sub_palette(rng: np.random.Generator, scale: ShapesScale, attribute: str) -
     return [str(value) for value in chosen]
 
 
-def _random_centre(
+def _random_center(
     rng: np.random.Generator, diameter: float, *, height: int, width: int
 ) -> tuple[float, float]:
-    # A turned square reaches further than its side / 2; 0.6 keeps every shape inside the image.
+    # A rotated square extends beyond half its side; 0.6 keeps every shape inside the image.
     reach = 0.6 * diameter + 1
     return float(rng.uniform(reach, width - reach)), float(rng.uniform(reach, height - reach))
 
 
-def _overlap(centre: tuple[float, float], diameter: float, other: ObjectLayout) -> float:
-    """Return the intersection of two full boxes over the smaller box."""
+def _overlap(center: tuple[float, float], diameter: float, other: ObjectLayout) -> float:
+    """Return the intersection of two full boxes, divided by the area of the smaller box."""
     reach = (diameter + other.diameter) / 2
     smaller = min(diameter, other.diameter)
     sides = [
         min(max(reach - abs(a - b), 0.0), smaller)
-        for a, b in zip(centre, other.centre_xy, strict=True)
+        for a, b in zip(center, other.center_xy, strict=True)
     ]
     return sides[0] * sides[1] / smaller**2

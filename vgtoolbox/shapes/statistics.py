@@ -1,4 +1,4 @@
-"""Counting what a generated world says: the printed table and `statistics.json`."""
+"""Statistics of a generated dataset: `statistics.json` and the printed table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rich.table import Table
 def describe_grefs(
     grefs: Iterable[Mapping[str, Any]], families: Mapping[int, str]
 ) -> dict[str, dict[str, Any]]:
-    """Return the statistics of gRefCOCO-type refs by split.
+    """Return the statistics of gRefCOCO refs by split.
 
     Args:
-        grefs: records of `grefs(unc).json`.
-        families: sentence id -> expression family.
+        grefs: Records of `grefs(unc).json`.
+        families: Sentence id -> expression family.
     """
     by_split: dict[str, list[Mapping[str, Any]]] = {}
     for ref in grefs:
@@ -54,7 +54,7 @@ def _describe(refs: list[Mapping[str, Any]], families: Mapping[int, str]) -> dic
 
 
 def statistics_table(statistics: Mapping[str, Any]) -> Table:
-    """Return the statistics as a table, one column a split."""
+    """Return the statistics as a table with one column per split."""
     splits = statistics["splits"]
     world = statistics["world"]
     table = Table(title=f"shapes {world['scale']}, seed {world['seed']}")

@@ -1,4 +1,4 @@
-"""The small sentencepiece model that comes with a generated world."""
+"""Train the small sentencepiece model of a generated dataset."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _MAX_SENTENCES = 200_000
 
 
 def train_tokenizer(sentences: Iterable[str], path: Path) -> None:
-    """Train on `sentences` and write `path` (a `.spm` file).
+    """Train a tokenizer on `sentences` and write it to `path` (a `.spm` file).
 
-    Ids 0, 1, 2 are unknown, start and end as in `beit3.spm`. Every byte is a piece, so that no
-    text is ever unknown. One thread and no shuffling: the same sentences give the same file.
+    Ids 0, 1 and 2 are the unknown, start and end tokens, as in `beit3.spm`. Every byte is a piece,
+    so no text is unknown. It uses one thread and does not shuffle, so the same sentences give the
+    same file.
     """
     with path.open("wb") as file:
         sentencepiece.SentencePieceTrainer.train(

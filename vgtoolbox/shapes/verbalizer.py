@@ -1,8 +1,8 @@
-"""From a program to English: templates with synonyms, none of which changes what is named.
+"""Verbalize programs in English, by templates with synonyms that do not change the targets.
 
-A phrase is a determiner, pre-modifiers, the noun with its attributes, and post-modifiers. Words
-for sides are only ever the free-standing words "left" and "right", so that exchanging the two is
-all that a mirrored image asks of its sentence.
+A phrase consists of a determiner, pre-modifiers, the noun with its attributes, and post-modifiers.
+Sides are always separate words, "left" and "right", so the sentence of a mirrored image is obtained
+by swapping the two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from vgtoolbox.shapes.attributes import COLOURS, SHAPES, SIZES, TEXTURES
+from vgtoolbox.shapes.attributes import COLORS, SHAPES, SIZES, TEXTURES
 from vgtoolbox.shapes.programs import (
     Compare,
     Count,
@@ -28,7 +28,7 @@ from vgtoolbox.shapes.programs import (
     Relate,
     Union,
 )
-from vgtoolbox.shapes.sampler import Number
+from vgtoolbox.shapes.sampler import GrammaticalNumber
 
 NOUNS: Final[dict[str | None, tuple[tuple[str, str], ...]]] = {
     "circle": (("circle", "circles"), ("disc", "discs")),
@@ -87,49 +87,54 @@ class _Phrase:
 
 
 class Verbalizer:
-    """Say programs in English, with words chosen by `rng`.
+    """Verbalize programs in English, with randomly chosen words.
 
     Args:
-        rng: the only source of chance.
-        synonyms: most words for one meaning; None for all there are.
+        rng: Random generator; the only source of randomness.
+        synonyms: Largest number of words for one meaning. If `None`, all of them are used.
     """
 
     def __init__(self, rng: np.random.Generator, *, synonyms: int | None = None) -> None:
         self.rng = rng
         self.synonyms = synonyms
 
-    def say(self, program: Program, number: Number) -> str:
-        """Return a lower-case sentence without punctuation.
+    def verbalize(self, program: Program, number: GrammaticalNumber) -> str:
+        """Return a lowercase sentence without punctuation.
 
         Args:
-            program: what to say.
-            number: grammatical number; PLURAL needs a program that may name several objects.
+            program: Program to verbalize.
+            number: Grammatical number. PLURAL requires a program that can name several objects.
+
+        Raises:
+            ValueError: A union is nested in another phrase.
         """
         if isinstance(program, Union):
             first = self._noun_phrase(program.first, number)
-            # Without an article "red dots and rings" would be read as speaking of red rings.
+            # Without an article, "red dots and rings" would be understood as red rings.
             return f"{first} and {self._noun_phrase(program.second, number, bare=False)}"
         return self._noun_phrase(program, number)
 
-    def _noun_phrase(self, program: Program, number: Number, *, bare: bool = True) -> str:
+    def _noun_phrase(
+        self, program: Program, number: GrammaticalNumber, *, bare: bool = True
+    ) -> str:
         phrase = _Phrase(noun=Filter())
         determiner = self._modify(phrase, program)
         if determiner is not None:
-            return self._phrase(phrase, determiner, plural=number is Number.PLURAL)
+            return self._phrase(phrase, determiner, plural=number is GrammaticalNumber.PLURAL)
         articles = ("the", "the", "") if bare else ("the",)
-        if number is Number.SINGULAR:
+        if number is GrammaticalNumber.SINGULAR:
             return self._phrase(phrase, self._pick(articles), plural=False)
-        if number is Number.PLURAL:
+        if number is GrammaticalNumber.PLURAL:
             determiner = self._pick((*articles, "all", "all the"))
             return self._phrase(phrase, determiner, plural=True, several=True)
         return self._universal(phrase)
 
     def _universal(self, phrase: _Phrase) -> str:
-        only_colour = phrase.noun == Filter(colour=phrase.noun.colour)
-        if only_colour and not phrase.heads and self._chance(0.6):
+        only_color = phrase.noun == Filter(color=phrase.noun.color)
+        if only_color and not phrase.heads and self._chance(0.6):
             tails = self._tails(phrase, plural=False, several=True)
             head = self._pick(("everything", "anything"))
-            return _join(head, phrase.noun.colour or "", *tails)
+            return _join(head, phrase.noun.color or "", *tails)
         if self._chance(0.35):
             determiner = self._pick(("all", "all the"))
             return self._phrase(phrase, determiner, plural=True, several=True)
@@ -144,9 +149,9 @@ class Verbalizer:
         return _join(determiner, *phrase.heads, noun, *tails)
 
     def _modify(self, phrase: _Phrase, program: Program) -> str | None:
-        """Write the modifiers of `program` into `phrase`; return a determiner if it sets one."""
+        """Write the modifiers of `program` into `phrase`; return the determiner if it sets one."""
         if isinstance(program, Union):
-            raise ValueError("a union cannot stand within another phrase")
+            raise ValueError(f"a union must be the outermost operation, got a nested {program}")
         if isinstance(program, Filter):
             phrase.noun = program
             return None
@@ -155,17 +160,17 @@ class Verbalizer:
             return self._count_determiner(program.number)
         self._modify(phrase, program.operand)
         if isinstance(program, Region):
-            place = self._word(REGION_TAILS[program.side])
+            place = self._synonym(REGION_TAILS[program.side])
             whole = self._pick(("", "", "of the image", "of the picture"))
             phrase.tails.append(_join(place, whole))
         elif isinstance(program, Relate):
-            words = self._word(RELATION_TAILS[program.relation])
+            words = self._synonym(RELATION_TAILS[program.relation])
             phrase.relative.append(_join(words, self._anchor(program.anchor)))
         elif isinstance(program, Compare):
-            words = self._word(COMPARISON_TAILS[program.comparison])
+            words = self._synonym(COMPARISON_TAILS[program.comparison])
             phrase.relative.append(_join(words, self._anchor(program.anchor)))
         elif isinstance(program, Nearest):
-            words = self._word(("nearest to", "closest to"))
+            words = self._synonym(("nearest to", "closest to"))
             phrase.relative.append(_join(words, self._anchor(program.anchor)))
         elif isinstance(program, Except):
             phrase.excluded = program.excluded
@@ -175,7 +180,7 @@ class Verbalizer:
 
     def _select(self, phrase: _Phrase, program: Extreme | Ordinal | Extent) -> str:
         if isinstance(program, Extent):
-            phrase.heads.append(self._word(EXTENT_HEADS[program.extent]))
+            phrase.heads.append(self._synonym(EXTENT_HEADS[program.extent]))
             return "the"
         if isinstance(program, Ordinal):
             phrase.heads.append(ORDINALS[program.rank - 1])
@@ -183,18 +188,18 @@ class Verbalizer:
             return "the"
         if program.number > 1:
             phrase.heads.insert(0, NUMERALS[program.number - 1])
-        # Behind "above the star" a tail would be read as speaking of the star.
+        # After "above the star", a tail would be understood as describing the star.
         if phrase.relative or phrase.tails or self._chance(0.5):
-            phrase.heads.append(self._word(EXTREME_HEADS[program.side]))
+            phrase.heads.append(self._synonym(EXTREME_HEADS[program.side]))
         else:
-            phrase.tails.append(self._word(EXTREME_TAILS[program.side]))
+            phrase.tails.append(self._synonym(EXTREME_TAILS[program.side]))
         return "the"
 
     def _exclusion(self, excluded: Filter, *, plural: bool, several: bool) -> str:
-        """Say "that is not red" or, of possibly several, "except the red ones"."""
+        """Return "that is not red" or, if there may be several, "except the red ones"."""
         adjective = self._adjectives(excluded)
         if several and self._chance(0.5):
-            words = self._word(("except", "other than", "but not"))
+            words = self._synonym(("except", "other than", "but not"))
             rest = self._noun(excluded, plural=True) if excluded.shape else f"{adjective} ones"
             return f"{words} the {rest}"
         words = f"{self._pick(('that', 'which'))} {'are' if plural else 'is'} not"
@@ -226,12 +231,12 @@ class Verbalizer:
     def _noun(self, noun: Filter, *, plural: bool) -> str:
         regular = ((f"{noun.shape}", f"{noun.shape}s"),)
         return _join(
-            self._adjectives(noun), self._word(NOUNS.get(noun.shape, regular))[int(plural)]
+            self._adjectives(noun), self._synonym(NOUNS.get(noun.shape, regular))[int(plural)]
         )
 
     def _adjectives(self, noun: Filter) -> str:
-        words = (noun.size, noun.texture, noun.colour)
-        return _join(*(self._word(ADJECTIVES.get(word, (word,))) for word in words if word))
+        words = (noun.size, noun.texture, noun.color)
+        return _join(*(self._synonym(ADJECTIVES.get(word, (word,))) for word in words if word))
 
     def _chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
@@ -239,8 +244,8 @@ class Verbalizer:
     def _pick(self, options: Sequence[_T]) -> _T:
         return options[int(self.rng.integers(len(options)))]
 
-    def _word(self, options: Sequence[_T]) -> _T:
-        """Choose among words of one meaning."""
+    def _synonym(self, options: Sequence[_T]) -> _T:
+        """Choose among synonyms."""
         return self._pick(options[: self.synonyms])
 
 
@@ -249,7 +254,7 @@ def _join(*words: str) -> str:
 
 
 def attribute_words(token: str) -> tuple[str, str] | None:
-    """Return the (attribute, value) that a word of a sentence speaks of, None for other words."""
+    """Return the (attribute, value) of a word in a sentence; `None` for other words."""
     for shape, synonyms in NOUNS.items():
         if shape is not None and any(token in forms for forms in synonyms):
             return "shape", shape
@@ -257,7 +262,7 @@ def attribute_words(token: str) -> tuple[str, str] | None:
     if singular in SHAPES:
         return "shape", singular
     value = next((word for word, said in ADJECTIVES.items() if token in said), token)
-    for attribute, values in (("colour", COLOURS), ("texture", TEXTURES), ("size", SIZES)):
+    for attribute, values in (("color", COLORS), ("texture", TEXTURES), ("size", SIZES)):
         if value in values:
             return attribute, value
     return None

@@ -1,4 +1,4 @@
-"""Making a whole generated world: all scenes in parallel, then one rename to its place."""
+"""Generate a whole dataset: all scenes in parallel, moved into place in one rename."""
 
 from __future__ import annotations
 
@@ -20,29 +20,31 @@ from vgtoolbox.shapes.statistics import describe_grefs
 from vgtoolbox.shapes.tokenizer import train_tokenizer
 from vgtoolbox.shapes.writer import (
     IMAGE_NAME,
-    AnnotationTables,
+    AnnotationWriter,
     SceneRecord,
     write_scenes,
 )
 from vgtoolbox.utils.atomic_file import atomic_folder
+from vgtoolbox.utils.choices import check_choice
 
 FORMAT_VERSION = 5
-"""Goes up when the same arguments give another world."""
+"""Number that is increased if the same arguments give different files."""
 STATISTICS_FILE = "statistics.json"
 _JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorldSpec:
-    """What decides every byte of a generated world.
+    """Arguments that determine every byte of a generated dataset.
 
     Args:
-        scale: a name of `SCALES`.
-        seed: non-negative.
-        num_scenes: images of train, val and test, at least one each.
+        scale: Name of the difficulty level, a key of `SCALES`.
+        seed: Random seed, at least 0.
+        num_scenes: Number of images in train, val and test, at least 1 each.
+        version: Version of the generator.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is not allowed.
     """
 
     scale: str
@@ -51,16 +53,15 @@ class WorldSpec:
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise ValueError(f"scale {self.scale!r} is none of {list(SCALES)}")
+        check_choice("scale", self.scale, SCALES)
         if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; it has to be 0 or more")
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
         for split, count in zip(SPLITS, self.num_scenes, strict=True):
             if count < 1:
-                raise ValueError(f"{split} has {count} scenes; each split needs at least 1")
+                raise ValueError(f"number of {split} scenes must be at least 1, got {count}")
 
     def jobs(self) -> list[tuple[int, str, int]]:
-        """Return (image id, split, index in the split) of all scenes; ids count from 1."""
+        """Return (image id, split, index in the split) of all scenes; ids begin with 1."""
         rows = [
             (split, index)
             for split, count in zip(SPLITS, self.num_scenes, strict=True)
@@ -72,20 +73,27 @@ class WorldSpec:
 def prepare_world(
     out: Path, spec: WorldSpec, *, workers: int, overwrite: bool = False
 ) -> tuple[dict[str, Any], bool]:
-    """Make the world `spec` at `out`, or find it there.
+    """Generate the dataset `spec` at `out`, or reuse a complete one.
+
+    Args:
+        out: Folder of the dataset.
+        spec: Arguments of the dataset.
+        workers: Number of processes.
+        overwrite: Whether to replace a generated dataset at `out` that differs or is incomplete.
 
     Returns:
-        Its statistics, and whether it stood there already.
+        The statistics, and whether an existing dataset was reused.
 
     Raises:
-        FileExistsError: `out` holds something else; another world yields to `overwrite`.
+        FileExistsError: `out` contains other files, or another dataset and `overwrite` is False.
+        OSError: An image cannot be written.
     """
     found = _read_statistics(out)
     if found is not None and found["world"] == _plain(spec) and _is_complete(out, spec):
         return found, True
     is_free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
     if not is_free and (found is None or not overwrite):
-        raise FileExistsError(f"{out} holds {_describe(found, spec)}")
+        raise FileExistsError(f"{out} contains {_describe_conflict(found, spec)}")
     with atomic_folder(out) as folder:
         statistics = _write_world(folder, spec, workers=workers)
     return statistics, False
@@ -93,28 +101,28 @@ def prepare_world(
 
 def _write_world(folder: Path, spec: WorldSpec, *, workers: int) -> dict[str, Any]:
     (folder / "images").mkdir()
-    tables = AnnotationTables(shapes=SCALES[spec.scale].shapes)
+    writer = AnnotationWriter(shapes=SCALES[spec.scale].shapes)
     records = _generate(folder / "images", spec, workers=workers)
     bar = track(records, description=f"shapes {spec.scale}", total=len(spec.jobs()))
     for record in write_scenes(folder / "scenes.jsonl", bar):
-        tables.add(record)
-    tables.write(folder)
-    train = [ref for ref in tables.grefs if ref["split"] == "train"]
+        writer.add(record)
+    writer.write(folder)
+    train = [ref for ref in writer.grefs if ref["split"] == "train"]
     sentences = (sentence["sent"] for ref in train for sentence in ref["sentences"])
     train_tokenizer(sentences, folder / "tokenizer.spm")
-    families = {fact["sent_id"]: fact["family"] for fact in tables.facts}
-    statistics = {"world": _plain(spec), "splits": describe_grefs(tables.grefs, families)}
+    families = {row["sent_id"]: row["family"] for row in writer.programs}
+    statistics = {"world": _plain(spec), "splits": describe_grefs(writer.grefs, families)}
     (folder / STATISTICS_FILE).write_text(json.dumps(statistics, indent=1), encoding="utf-8")
     return statistics
 
 
 def _generate(folder: Path, spec: WorldSpec, *, workers: int) -> Iterator[SceneRecord]:
-    """Yield the records in the order of their ids, whatever the number of processes."""
+    """Yield the records in the order of their ids, for any number of processes."""
     work = partial(_make_record, folder=folder, scale=spec.scale, seed=spec.seed)
     if workers <= 1:
         yield from map(work, spec.jobs())
         return
-    # A forked process may wait for ever on a lock that a thread of this one held.
+    # A forked process can deadlock on a lock that a thread of this process held.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_limit_threads) as pool:
         yield from pool.map(work, spec.jobs(), chunksize=16)
@@ -136,12 +144,12 @@ def _make_record(job: tuple[int, str, int], *, folder: Path, scale: str, seed: i
         split=split,
         scene=made.scene,
         segmentations=made.segmentations,
-        references=made.references,
+        refs=made.refs,
     )
 
 
 def _read_statistics(out: Path) -> dict[str, Any] | None:
-    """Return the statistics of the generated world at `out`, None if there is none."""
+    """Return the statistics of the generated dataset at `out`; `None` if there is none."""
     try:
         statistics = json.loads((out / STATISTICS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -160,9 +168,9 @@ def _plain(spec: WorldSpec) -> dict[str, Any]:
     return {**asdict(spec), "num_scenes": list(spec.num_scenes)}
 
 
-def _describe(found: dict[str, Any] | None, spec: WorldSpec) -> str:
+def _describe_conflict(found: dict[str, Any] | None, spec: WorldSpec) -> str:
     if found is None:
-        return "no generated world; choose another folder, or empty it"
+        return "files but not a generated dataset; choose another folder, or empty it"
     if found["world"] == _plain(spec):
-        return "an incomplete copy of the world asked for; pass --overwrite to make it anew"
-    return f"the world {found['world']}, asked for {_plain(spec)}; pass --overwrite to replace it"
+        return "an incomplete copy of this dataset; pass --overwrite to generate it again"
+    return f"the dataset {found['world']}, not {_plain(spec)}; pass --overwrite to replace it"

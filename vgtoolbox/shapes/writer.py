@@ -1,17 +1,17 @@
-"""The generated world on disk, in the official formats of RefCOCO and gRefCOCO."""
+"""Write a generated dataset in the official formats of RefCOCO and gRefCOCO."""
 
 from __future__ import annotations
 
 import json
 import pickle
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vgtoolbox.shapes.annotations import Segmentation
-from vgtoolbox.shapes.generator import Reference, Sentence
-from vgtoolbox.shapes.scene import Scene
+from vgtoolbox.shapes.generator import Ref, Sentence
+from vgtoolbox.shapes.scene import Scene, serialize_scene
 
 IMAGE_NAME = "COCO_train2014_{image_id:012d}.jpg"
 REF_FILE_NAME = "COCO_train2014_{image_id:012d}_{ann_id}.jpg"
@@ -20,21 +20,26 @@ NO_TARGET_ID = -1
 
 @dataclass(frozen=True, kw_only=True)
 class SceneRecord:
-    """A generated scene whose image is on disk already."""
+    """Generated scene whose image has been written."""
 
     image_id: int
     split: str
     scene: Scene
     segmentations: tuple[Segmentation, ...]
-    references: tuple[Reference, ...]
+    refs: tuple[Ref, ...]
 
 
 @dataclass
-class AnnotationTables:
-    """The tables of the two annotation sets, filled scene by scene, and the facts behind them.
+class AnnotationWriter:
+    """Annotations of RefCOCO and gRefCOCO, collected scene by scene.
 
     Args:
-        shapes: category names; category ids count from 1 in this order.
+        shapes: Category names; category ids begin with 1 in this order.
+        images: Images of `instances.json`.
+        annotations: Annotations of `instances.json`.
+        refs: Refs of RefCOCO, with a single target.
+        grefs: Refs of gRefCOCO.
+        programs: Programs and families of all sentences.
     """
 
     shapes: tuple[str, ...]
@@ -42,10 +47,10 @@ class AnnotationTables:
     annotations: list[dict[str, Any]] = field(default_factory=list)
     refs: list[dict[str, Any]] = field(default_factory=list)
     grefs: list[dict[str, Any]] = field(default_factory=list)
-    facts: list[dict[str, Any]] = field(default_factory=list)
+    programs: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, record: SceneRecord) -> None:
-        """Append one scene; ids go up in the order of the calls."""
+        """Append a scene; ids increase in the order of the calls."""
         image_id, scene = record.image_id, record.scene
         self.images.append(
             {
@@ -71,22 +76,22 @@ class AnnotationTables:
         ]
         self.annotations += annotations
         first_sent_id = self.grefs[-1]["sent_ids"][-1] + 1 if self.grefs else 0
-        for reference in record.references:
-            first_sent_id = self._add_reference(record, reference, annotations, first_sent_id)
+        for ref in record.refs:
+            first_sent_id = self._add_ref(record, ref, annotations, first_sent_id)
 
-    def _add_reference(
+    def _add_ref(
         self,
         record: SceneRecord,
-        reference: Reference,
+        ref: Ref,
         annotations: list[dict[str, Any]],
         first_sent_id: int,
     ) -> int:
-        """Append one ref to the sets that it belongs to; return the next free sentence id."""
+        """Append a ref to gRefCOCO, and to RefCOCO if it fits; return the next free sentence id."""
         sentences = [
             _sentence_record(sentence, first_sent_id + offset)
-            for offset, sentence in enumerate(reference.sentences)
+            for offset, sentence in enumerate(ref.sentences)
         ]
-        targets = [annotations[index] for index in reference.targets]
+        targets = [annotations[index] for index in ref.targets]
         common = {
             "sent_ids": [sentence["sent_id"] for sentence in sentences],
             "image_id": record.image_id,
@@ -114,8 +119,8 @@ class AnnotationTables:
                     "category_id": targets[0]["category_id"],
                 }
             )
-        for sentence, spoken in zip(sentences, reference.sentences, strict=True):
-            self.facts.append(
+        for sentence, spoken in zip(sentences, ref.sentences, strict=True):
+            self.programs.append(
                 {
                     "sent_id": sentence["sent_id"],
                     "image_id": record.image_id,
@@ -126,7 +131,7 @@ class AnnotationTables:
         return first_sent_id + len(sentences)
 
     def write(self, folder: Path) -> None:
-        """Write `refcoco/` and `grefcoco/` under `folder`, and the programs of all sentences."""
+        """Write `refcoco/`, `grefcoco/` and `programs.jsonl` to `folder`."""
         instances = {
             "info": {"description": "vgtoolbox shapes"},
             "images": self.images,
@@ -141,19 +146,21 @@ class AnnotationTables:
             write_json(folder / name / "instances.json", instances)
         write_pickle(folder / "refcoco" / "refs(unc).p", self.refs)
         write_json(folder / "grefcoco" / "grefs(unc).json", self.grefs)
-        write_lines(folder / "programs.jsonl", self.facts)
+        write_lines(folder / "programs.jsonl", self.programs)
 
 
 def write_scenes(path: Path, records: Iterable[SceneRecord]) -> Iterator[SceneRecord]:
-    """Pass `records` through and write what stands in each scene, one JSON line an image."""
+    """Yield `records` unchanged and write each scene as a line of JSON."""
     with path.open("w", encoding="utf-8") as file:
         for record in records:
-            file.write(json.dumps({"image_id": record.image_id, **asdict(record.scene)}) + "\n")
+            file.write(
+                json.dumps({"image_id": record.image_id, **serialize_scene(record.scene)}) + "\n"
+            )
             yield record
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object a line."""
+    """Write one JSON object per line."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
@@ -173,8 +180,8 @@ def write_json(path: Path, value: object) -> None:
 
 
 def write_pickle(path: Path, value: object) -> None:
-    """Write lists, dicts, strings and numbers as a pickle whose bytes depend on them alone."""
-    # A pickle shares equal strings only where they are one object, which depends on the number of
-    # processes; a trip through JSON does away with that.
-    # Protocol 2, as in the official files: every reader takes it.
+    """Write lists, dicts, strings and numbers as a pickle whose bytes depend only on the values."""
+    # A pickle shares equal strings only if they are the same object, which depends on the number of
+    # processes; a round trip through JSON removes this dependence.
+    # Protocol 2, as in the official files.
     path.write_bytes(pickle.dumps(json.loads(json.dumps(value)), protocol=2))
