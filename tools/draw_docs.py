@@ -52,7 +52,7 @@ def draw_sheet(ground: GroundingInferencer, file: Path) -> None:
     entries = []
     for sample in (dataset[int(index)] for index in chosen):
         (result,) = ground(sample["img_path"], sample["expression"])
-        entries.append(SheetEntry.of_sample(sample, result.to_dict()))
+        entries.append(SheetEntry.from_sample(sample, result.to_dict()))
     sheet = draw_contact_sheet(entries, columns=COLUMNS, side=192, score_thr=ground.score_thr)
     _save(sheet, file)
 

@@ -71,7 +71,7 @@ def sheet_entries(
             f"sample {min(missing)!r} of the predictions is not in the {dataset.split!r} split of "
             f"{dataset.ann_dir}; name the split that they are of by --split"
         )
-    return [SheetEntry.of_sample(dataset[positions[record["id"]]], record) for record in records]
+    return [SheetEntry.from_sample(dataset[positions[record["id"]]], record) for record in records]
 
 
 def main(words: list[str] | None = None) -> None:

@@ -15,7 +15,7 @@ def image():
 
 @pytest.fixture
 def rectangles():
-    """Run lengths of two rectangles on the image."""
+    """Return the run lengths of two rectangles on the image."""
     masks = torch.zeros((2, *SIZE), dtype=torch.bool)
     masks[0, 100:200, 50:150] = True
     masks[1, 250:350, 300:450] = True
@@ -24,7 +24,7 @@ def rectangles():
 
 @pytest.fixture
 def make_record(rectangles):
-    """Make a line of `predictions.jsonl` that finds both rectangles."""
+    """Return a function that makes a record of `predictions.jsonl` with both rectangles."""
 
     def make(**changes):
         both = torch.zeros((1, *SIZE), dtype=torch.bool)

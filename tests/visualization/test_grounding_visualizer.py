@@ -16,7 +16,7 @@ def visualizer():
     return VISUALIZERS.build({"type": "GroundingVisualizer", "name": "drawing"})
 
 
-def test_ground_truth_stands_left_of_the_prediction(visualizer, image, sample):
+def test_ground_truth_is_left_of_the_prediction(visualizer, image, sample):
     both = visualizer.draw(image, sample)
     truth = visualizer.draw(image, sample, draw_pred=False)
     prediction = visualizer.draw(image, sample, draw_gt=False)
@@ -35,7 +35,7 @@ def test_writes_to_the_backends(image, sample, tmp_path):
     assert np.array_equal(written, visualizer.draw(image, sample))
 
 
-def test_a_picture_without_sample(visualizer, image):
+def test_image_without_a_sample(visualizer, image):
     visualizer.add_datasample("bare", image)
     assert visualizer.get_image().shape == image.shape
 
@@ -59,5 +59,5 @@ def test_predictions_in_the_input_frame(visualizer):
 
 
 def test_nothing_to_draw(visualizer, image):
-    with pytest.raises(ValueError, match="holds nothing to draw"):
+    with pytest.raises(ValueError, match="must have ground truth or predictions"):
         visualizer.draw(image, GroundingDataSample(metainfo={"expression": "it"}))

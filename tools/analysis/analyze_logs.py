@@ -19,8 +19,8 @@ from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.visualization.run_curves import (
     choose_names,
     draw_curves,
+    lower_is_better,
     read_curves,
-    smaller_is_better,
 )
 
 
@@ -46,7 +46,7 @@ def main(words: list[str] | None = None) -> None:
         for name in names:
             if name in curves:
                 curve = curves[name]
-                step, value = curve.best(smallest=smaller_is_better(name))
+                step, value = curve.best(smallest=lower_is_better(name))
                 table.add_row(run, name, f"{curve.values[-1]:.4g}", f"{value:.4g}", str(step))
     Console().print(table)
     if arguments.out:

@@ -23,8 +23,8 @@ from vgtoolbox.datasets.transforms.tracing import Snapshot, trace_pipeline
 from vgtoolbox.engine import ConfigError, load_config, parse_options
 from vgtoolbox.engine.runner import choose_splits
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.visualization.image_strip import StripEntry, draw_image_strip
 from vgtoolbox.visualization.overlay import Overlay
-from vgtoolbox.visualization.strip import Stage, draw_strip
 
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem; color: #222 }
 img { max-width: 100%; border: 1px solid #ddd } code { color: #555 }"""
@@ -56,7 +56,7 @@ def dataset_config(cfg: Any, split: str) -> Mapping[str, Any]:
     return choose_splits(cfg, [split])[split]["dataset"]
 
 
-def stages_of(snapshots: Sequence[Snapshot]) -> list[Stage]:
+def strip_entries(snapshots: Sequence[Snapshot]) -> list[StripEntry]:
     """Draw each snapshot that looks different; name the others' steps with the one before."""
     groups: list[list[Snapshot]] = []
     for snapshot in snapshots:
@@ -64,21 +64,21 @@ def stages_of(snapshots: Sequence[Snapshot]) -> list[Stage]:
             groups[-1].append(snapshot)
         else:
             groups.append([snapshot])
-    return [_stage(group) for group in groups]
+    return [_strip_entry(group) for group in groups]
 
 
-def _stage(group: Sequence[Snapshot]) -> Stage:
+def _strip_entry(group: Sequence[Snapshot]) -> StripEntry:
     last = group[-1]
     size = (last.image.shape[1], last.image.shape[2])
     overlay = Overlay.empty(size)
     if last.targets is not None:
-        overlay = Overlay.of_targets(last.targets, size)
+        overlay = Overlay.from_targets(last.targets, size)
     words = [f"{size[1]} x {size[0]}"]
     words += [f"{name} {value}" for name, value in last.notes.items()]
     words += ["then " + ", ".join(s.step for s in group[1:])] if group[1:] else []
     words += [f"“{last.expression}”"] if last.expression else []
     image = last.image.permute(1, 2, 0).contiguous().numpy()
-    return Stage(title=group[0].step, image=image, overlay=overlay, words="\n".join(words))
+    return StripEntry(title=group[0].step, image=image, overlay=overlay, text="\n".join(words))
 
 
 def write_page(folder: Path, title: str, entries: Sequence[Mapping[str, str]]) -> Path:
@@ -106,7 +106,9 @@ def main(words: list[str] | None = None) -> None:
     entries = []
     for index in sorted(chosen.tolist()):
         record = dataset.get_data_info(index)
-        sheet = draw_strip(stages_of(trace_pipeline(dataset, index)), columns=arguments.columns)
+        sheet = draw_image_strip(
+            strip_entries(trace_pipeline(dataset, index)), columns=arguments.columns
+        )
         file = f"{index:06d}.png"
         Image.fromarray(sheet).save(arguments.out / file)
         entry = {"name": record["sample_id"], "words": " · ".join(record["expressions"])}

@@ -1,4 +1,4 @@
-"""Drawing: what was found over the picture, the words around it, and sheets of many."""
+"""Drawing of targets and predictions on images, and of contact sheets and training curves."""
 
 from vgtoolbox.visualization.contact_sheet import SheetEntry, draw_contact_sheet
 from vgtoolbox.visualization.grounding_visualizer import GroundingVisualizer

@@ -1,4 +1,4 @@
-"""A sheet of predictions: for each expression, the ground truth beside the prediction."""
+"""Draw a contact sheet of predictions, each next to its ground truth."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ from mmengine.structures import InstanceData
 from vgtoolbox.structures import PUBLISHED_SCORE_THR, box_iou, intersection_and_union, merge_rles
 from vgtoolbox.visualization.drawing import RGBImage, Style, caption_bar, side_by_side, stack
 from vgtoolbox.visualization.overlay import Overlay, draw_overlay
-from vgtoolbox.visualization.palette import CORRECT, GREY, INCORRECT, INK, PAPER, WHITE
-from vgtoolbox.visualization.panel import count_targets, quoted
+from vgtoolbox.visualization.palette import (
+    BACKGROUND_COLOR,
+    CORRECT_COLOR,
+    GRAY,
+    INCORRECT_COLOR,
+    TEXT_COLOR,
+    WHITE,
+)
+from vgtoolbox.visualization.panel import describe_targets, quoted
 
 _CAPTION_LINES = 2
 _GAP = 4
-# Light: a reader has to see the colour that an expression speaks of.
+# Low, so that the colors that expressions mention remain visible.
 _ALPHA = 0.2
 
 
 @dataclass(frozen=True)
 class SheetEntry:
-    """One expression of a sheet.
+    """One expression of a contact sheet.
 
     Attributes:
-        image: uint8 RGB (H, W, 3), the original image.
-        targets: `gt_instances_ori`.
-        record: The line of `predictions.jsonl`.
+        image: Original image, uint8 RGB (H, W, 3).
+        targets: Ground truth in the original frame, `gt_instances_ori`.
+        record: Record of `predictions.jsonl`.
     """
 
     image: RGBImage
@@ -37,12 +44,12 @@ class SheetEntry:
     record: Mapping[str, Any]
 
     @classmethod
-    def of_sample(cls, sample: Mapping[str, Any], record: Mapping[str, Any]) -> SheetEntry:
-        """Build from a sample as `LoadImage` and `LoadTargets` leave it.
+    def from_sample(cls, sample: Mapping[str, Any], record: Mapping[str, Any]) -> SheetEntry:
+        """Build an entry from the output of `LoadImage` and `LoadTargets`.
 
         Args:
-            sample: Has `image` (3, H, W) uint8, `boxes_ori` and `rles_ori`.
-            record: The line of `predictions.jsonl`.
+            sample: Sample with `image` (3, H, W) uint8, `boxes_ori` and `rles_ori`.
+            record: Record of `predictions.jsonl`.
         """
         image = sample["image"].as_subclass(torch.Tensor).permute(1, 2, 0).contiguous().numpy()
         targets = InstanceData(boxes_xyxy=sample["boxes_ori"], masks=sample["rles_ori"])
@@ -50,12 +57,15 @@ class SheetEntry:
 
     @property
     def no_target(self) -> bool:
-        """Whether the expression names nothing in the image."""
+        """Whether the expression has no target in the image."""
         return len(self.targets) == 0
 
     @property
     def iou(self) -> float:
-        """IoU of the merged mask with all targets; of the best box where no mask is predicted."""
+        """IoU of the merged mask with all targets, or of the top-scoring box without a mask.
+
+        If the prediction or the ground truth has no target, it is 1 if both have none, else 0.
+        """
         if self.record["no_target"] or self.no_target:
             return float(self.record["no_target"] and self.no_target)
         if self.record["merged_mask"] is None:
@@ -66,7 +76,7 @@ class SheetEntry:
         return intersection / union if union else 0.0
 
     def is_correct(self, iou_thr: float = 0.5) -> bool:
-        """Whether the IoU reaches the threshold, or both say that there is no target."""
+        """Return whether the IoU is at least `iou_thr`."""
         return self.iou >= iou_thr
 
     def _box_iou(self) -> float:
@@ -85,24 +95,27 @@ def draw_contact_sheet(
     score_thr: float = PUBLISHED_SCORE_THR,
     font_file: str | None = None,
 ) -> RGBImage:
-    """Draw a sheet of (ground truth | prediction) pairs, each marked correct or not.
+    """Draw pairs of (ground truth | prediction), each marked as correct or incorrect.
 
     Args:
-        entries: One or more.
-        columns: Pairs in a row.
-        side: Longer side of each picture, in pixels.
-        score_thr: Instances above it are drawn.
-        font_file: See `text.load_font`.
+        entries: Entries of the sheet, at least one.
+        columns: Number of pairs per row.
+        side: Longer side of each image in pixels.
+        score_thr: Score threshold in [0, 1]; instances above it are drawn.
+        font_file: Path of a font file. If `None`, DejaVu Sans is used (see `text.load_font`).
+
+    Raises:
+        ValueError: `entries` is empty.
     """
     if not entries:
-        raise ValueError("a sheet needs one prediction at least")
+        raise ValueError("entries must contain at least one prediction, got none")
     style = Style(line=max(2, side // 160), font=max(11, side // 20), margin=5, font_file=font_file)
     cells = [_draw_cell(entry, side, style, score_thr) for entry in entries]
     columns = min(columns, len(cells))
     rows = [
         side_by_side(cells[i : i + columns], gap=4 * _GAP) for i in range(0, len(cells), columns)
     ]
-    # The last row may be shorter: it stands at the left, as the others do.
+    # The last row may be shorter; it is aligned to the left.
     width = max(row.shape[1] for row in rows)
     rows = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=255) for r in rows]
     sheet = stack([_header(entries, width, style), *rows], gap=4 * _GAP)
@@ -114,20 +127,20 @@ def _header(entries: Sequence[SheetEntry], width: int, style: Style) -> RGBImage
     correct = sum(entry.is_correct() for entry in entries)
     text = (
         "left: ground truth · right: prediction · "
-        f"{correct} of {len(entries)} with IoU ≥ 0.5, or rightly without target"
+        f"{correct} of {len(entries)} correct (IoU ≥ 0.5, or no target in both)"
     )
-    return caption_bar(width, text, style, color=GREY)
+    return caption_bar(width, text, style, color=GRAY)
 
 
 def _draw_cell(entry: SheetEntry, side: int, style: Style, score_thr: float) -> RGBImage:
-    """Draw one expression: its words, both pictures, and the verdict."""
+    """Draw one entry: the expression, both images, and the verdict."""
     factor = side / max(entry.image.shape[:2])
     size = (
         max(1, round(entry.image.shape[0] * factor)),
         max(1, round(entry.image.shape[1] * factor)),
     )
-    truth = Overlay.of_targets(entry.targets, (entry.image.shape[0], entry.image.shape[1]))
-    found = Overlay.of_prediction(entry.record, score_thr=score_thr)
+    truth = Overlay.from_targets(entry.targets, (entry.image.shape[0], entry.image.shape[1]))
+    found = Overlay.from_prediction(entry.record, score_thr=score_thr)
     halves = [
         _half(entry, truth, size, side, style, no_target=entry.no_target),
         _half(entry, found, size, side, style, no_target=entry.record["no_target"]),
@@ -146,33 +159,33 @@ def _half(
     *,
     no_target: bool,
 ) -> RGBImage:
-    """Draw one of the two pictures in a square, with the number of targets below it."""
+    """Draw one of the two images in a square, with the number of targets below it."""
     drawn = draw_overlay(entry.image, overlay, size=size, alpha=_ALPHA, font_file=style.font_file)
     square = np.full((side, side, 3), 241, np.uint8)
     top, left = (side - size[0]) // 2, (side - size[1]) // 2
     square[top : top + size[0], left : left + size[1]] = drawn
-    note = caption_bar(side, count_targets(overlay, no_target), style, color=GREY, max_lines=1)
+    note = caption_bar(side, describe_targets(overlay, no_target), style, color=GRAY, max_lines=1)
     return stack([square, note])
 
 
 def _fixed_height_caption(text: str, width: int, style: Style) -> RGBImage:
-    """Set a caption at the foot of room for two lines, so that the pictures of a row align."""
-    caption = caption_bar(width, text, style, color=INK, max_lines=_CAPTION_LINES)
+    """Draw a caption at the bottom of a bar for two lines, so that the images of a row align."""
+    caption = caption_bar(width, text, style, color=TEXT_COLOR, max_lines=_CAPTION_LINES)
     full = caption_bar(width, "\n".join("M" * width), style, max_lines=_CAPTION_LINES)
-    room = np.full((full.shape[0], width, 3), PAPER, np.uint8)
+    room = np.full((full.shape[0], width, 3), BACKGROUND_COLOR, np.uint8)
     room[-caption.shape[0] :] = caption
     return room
 
 
 def _verdict(entry: SheetEntry, width: int, style: Style) -> RGBImage:
-    """Say whether the prediction is right, by sign and words as well as by colour."""
+    """Draw whether the prediction is correct, as a sign and text in addition to the color."""
     correct = entry.is_correct()
     if entry.no_target and not correct:
-        words = "found what is not there"
+        verdict = "false positive: no target exists"
     elif entry.record["no_target"] and not correct:
-        words = "missed: said no target"
+        verdict = "missed: predicted no target"
     else:
-        words = "rightly no target" if entry.no_target else f"IoU {entry.iou:.2f}"
-    background = CORRECT if correct else INCORRECT
-    text = f"{'✓' if correct else '✗'} {words}"
+        verdict = "correct: no target" if entry.no_target else f"IoU {entry.iou:.2f}"
+    background = CORRECT_COLOR if correct else INCORRECT_COLOR
+    text = f"{'✓' if correct else '✗'} {verdict}"
     return caption_bar(width, text, style, color=WHITE, background=background, max_lines=1)

@@ -1,6 +1,6 @@
-"""Drawing on pictures: pure functions from uint8 RGB arrays (H, W, 3) to new ones.
+"""Drawing primitives: pure functions that return a new uint8 RGB array (H, W, 3).
 
-Boxes are corner pixels (x1, y1, x2, y2) and masks are dense, in the frame of the picture.
+Boxes are corner pixels (x1, y1, x2, y2) and masks are dense, in the frame of the image.
 """
 
 from __future__ import annotations
@@ -13,25 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from vgtoolbox.visualization.palette import INK, PAPER, WHITE, Color, text_color_on
+from vgtoolbox.visualization.palette import (
+    BACKGROUND_COLOR,
+    TEXT_COLOR,
+    WHITE,
+    Color,
+    text_color_on,
+)
 from vgtoolbox.visualization.text import line_height, load_font, wrap_text
 
 RGBImage = NDArray[np.uint8]
 DenseMask = NDArray[np.bool_]
 
-# How much worse it is to cover another label than to cover an object, per pixel.
+# Cost per pixel of covering another label, relative to covering an object.
 _LABEL_WEIGHT = 16
 
 
 @dataclass(frozen=True)
 class Style:
-    """Sizes in pixels, in proportion to the picture that they are for.
+    """Sizes of lines and text in pixels.
 
     Attributes:
-        line: Width of boxes and outlines.
-        font: Height of labels.
-        margin: Distance between text and the edge of what it stands on.
-        font_file: See `text.load_font`.
+        line: Line width of boxes and outlines.
+        font: Font size of text.
+        margin: Distance between text and the edge of its background.
+        font_file: Path of a font file. If `None`, DejaVu Sans is used (see `text.load_font`).
     """
 
     line: int
@@ -41,31 +47,36 @@ class Style:
 
     @classmethod
     def for_size(cls, size: tuple[int, int], font_file: str | None = None) -> Style:
-        """Return the style that suits a picture of `size` (H, W)."""
+        """Return a style in proportion to an image of `size` (H, W)."""
         side = min(size)
         font = max(11, round(side / 32))
         return cls(max(2, round(side / 240)), font, max(2, font // 4), font_file)
 
 
 def check_rgb_image(image: RGBImage) -> None:
-    """Raise ValueError where `image` is no uint8 RGB array (H, W, 3) with a pixel at least."""
+    """Check that an image is a nonempty uint8 RGB array (H, W, 3).
+
+    Raises:
+        ValueError: The data type or the shape differs, or the image has no pixels.
+    """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(
-            f"a picture is a uint8 RGB array (H, W, 3), got {image.dtype} of shape {image.shape}"
+            "an image must be a uint8 RGB array (H, W, 3), "
+            f"got {image.dtype} of shape {image.shape}"
         )
 
 
 def resize_rgb_image(image: RGBImage, size: tuple[int, int]) -> RGBImage:
-    """Resize a picture to `size` (H, W), smoothly in either direction."""
+    """Resize an image to `size` (H, W): cubic interpolation to enlarge, area average to shrink."""
     if image.shape[:2] == size:
         return image.copy()
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return cv2.resize(image, size[::-1], interpolation=how).astype(np.uint8)
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cv2.resize(image, size[::-1], interpolation=interpolation).astype(np.uint8)
 
 
 def resize_mask(mask: DenseMask, size: tuple[int, int]) -> DenseMask:
-    """Resize a mask (H, W) to `size` for display: its edge is smooth, and no object vanishes."""
+    """Resize a mask (H, W) to `size` for display, with smooth edges and no object lost."""
     if mask.shape == size:
         return mask
     soft = cv2.resize(mask.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
@@ -81,9 +92,15 @@ def resize_mask(mask: DenseMask, size: tuple[int, int]) -> DenseMask:
 def fill_masks(
     image: RGBImage, masks: Sequence[DenseMask], colors: Sequence[Color], *, alpha: float = 0.4
 ) -> RGBImage:
-    """Tint the pixels of masks (H, W); where several overlap, with the mean of their colours.
+    """Tint the pixels of masks (H, W); overlaps get the mean of their colors.
 
-    The picture shines through the same everywhere, however many masks cover a pixel.
+    The opacity is the same everywhere, regardless of the number of masks that cover a pixel.
+
+    Args:
+        image: Image, uint8 RGB (H, W, 3).
+        masks: Masks (H, W), bool.
+        colors: One color per mask.
+        alpha: Opacity of the tint in [0, 1].
     """
     tint = np.zeros(image.shape, np.float32)
     depth = np.zeros((*image.shape[:2], 1), np.float32)
@@ -98,7 +115,7 @@ def fill_masks(
 
 
 def outline_mask(image: RGBImage, mask: DenseMask, color: Color, *, width: int) -> RGBImage:
-    """Draw the contours of a mask (H, W), those of its holes too."""
+    """Draw the contours of a mask (H, W), including those of its holes."""
     drawn = image.copy()
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(drawn, contours, -1, color, width, cv2.LINE_AA)
@@ -108,13 +125,13 @@ def outline_mask(image: RGBImage, mask: DenseMask, color: Color, *, width: int) 
 def draw_box(
     image: RGBImage, box_xyxy: NDArray[np.floating], color: Color, *, width: int
 ) -> RGBImage:
-    """Draw a box whose whole line stands inside the picture, with a white seam."""
-    height, picture_width = image.shape[:2]
-    limit = np.array([picture_width - 1, height - 1] * 2)
+    """Draw a box with a white border, its whole line inside the image."""
+    height, image_width = image.shape[:2]
+    limit = np.array([image_width - 1, height - 1] * 2)
     x1, y1, x2, y2 = np.clip(np.rint(box_xyxy), 0, limit).astype(int).tolist()
     canvas = Image.fromarray(image)
     pen = ImageDraw.Draw(canvas)
-    # A line that is wider than half the box would be drawn beyond it.
+    # A line wider than half of the box would extend beyond it.
     room = (min(x2 - x1, y2 - y1) + 1) // 2
     if room < width + 2:
         pen.rectangle((x1, y1, x2, y2), outline=color, width=max(1, min(width, room)))
@@ -127,7 +144,7 @@ def draw_box(
 def draw_point(
     image: RGBImage, point_xy: NDArray[np.floating], color: Color, *, radius: int
 ) -> RGBImage:
-    """Draw a point as a disc with a white seam; one outside the picture stands at its edge."""
+    """Draw a point as a disc with a white border; one outside the image moves to its edge."""
     limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
     x, y = np.clip(np.rint(point_xy), 0, limit).astype(int).tolist()
     drawn = image.copy()
@@ -145,15 +162,15 @@ def label_size(text: str, style: Style) -> tuple[int, int]:
 def place_label(
     box_xyxy: NDArray[np.floating], size: tuple[int, int], occupied: NDArray[np.floating]
 ) -> tuple[int, int]:
-    """Find where a label covers least: outside the box, above it by preference.
+    """Return the position at which a label covers least, preferably above its box.
 
     Args:
-        box_xyxy: What the label belongs to, (4,).
+        box_xyxy: Box (4,) of the labeled object.
         size: Width and height of the label.
-        occupied: (H, W), the cost of covering each pixel.
+        occupied: Cost (H, W) of covering each pixel.
 
     Returns:
-        Left and top, such that the label lies inside the picture if it is no larger than that.
+        Left and top of the label. The label is inside the image unless it is larger than it.
     """
     height, width = occupied.shape
     label_width, label_height = size
@@ -178,7 +195,7 @@ def place_label(
 def occupy(
     occupied: NDArray[np.floating], left_top: tuple[int, int], size: tuple[int, int]
 ) -> None:
-    """Note in `occupied` (H, W) that a label of `size` (width, height) stands at `left_top`."""
+    """Add the cost of a label of `size` (width, height) at `left_top` to `occupied` (H, W)."""
     (x, y), (width, height) = left_top, size
     occupied[y : y + height, x : x + width] += _LABEL_WEIGHT
 
@@ -186,7 +203,7 @@ def occupy(
 def draw_label(
     image: RGBImage, text: str, left_top: tuple[int, int], background: Color, style: Style
 ) -> RGBImage:
-    """Write a short text on a coloured ground at `left_top` (x, y)."""
+    """Draw a short text on a colored background at `left_top` (x, y)."""
     x, y = left_top
     width, height = label_size(text, style)
     canvas = Image.fromarray(image)
@@ -207,11 +224,11 @@ def caption_bar(
     text: str,
     style: Style,
     *,
-    color: Color = INK,
-    background: Color = PAPER,
+    color: Color = TEXT_COLOR,
+    background: Color = BACKGROUND_COLOR,
     max_lines: int | None = None,
 ) -> RGBImage:
-    """Set text, wrapped and centred, in a bar of `width` pixels; its height is what it needs."""
+    """Draw wrapped, centered text in a bar of `width` pixels and of the height that it needs."""
     font = load_font(style.font, style.font_file)
     room = max(width - 4 * style.margin, 1)
     lines = wrap_text(text, font, room, max_lines=max_lines) or [""]
@@ -224,31 +241,32 @@ def caption_bar(
     return np.array(bar)
 
 
-def stack(pictures: list[RGBImage], *, background: Color = PAPER, gap: int = 0) -> RGBImage:
-    """Put pictures one below the other, centred, on a common ground."""
-    width = max(picture.shape[1] for picture in pictures)
-    height = sum(picture.shape[0] for picture in pictures) + gap * (len(pictures) - 1)
+def stack(
+    images: list[RGBImage], *, background: Color = BACKGROUND_COLOR, gap: int = 0
+) -> RGBImage:
+    """Stack images vertically, centered, with `gap` pixels between them."""
+    width = max(image.shape[1] for image in images)
+    height = sum(image.shape[0] for image in images) + gap * (len(images) - 1)
     sheet = np.full((height, width, 3), background, np.uint8)
     top = 0
-    for picture in pictures:
-        left = (width - picture.shape[1]) // 2
-        sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-        top += picture.shape[0] + gap
+    for image in images:
+        left = (width - image.shape[1]) // 2
+        sheet[top : top + image.shape[0], left : left + image.shape[1]] = image
+        top += image.shape[0] + gap
     return sheet
 
 
-def side_by_side(pictures: list[RGBImage], *, background: Color = PAPER, gap: int = 0) -> RGBImage:
-    """Put pictures next to each other, aligned at the top, on a common ground."""
-    turned = [picture.transpose(1, 0, 2) for picture in pictures]
-    height = max(picture.shape[1] for picture in turned)
+def side_by_side(
+    images: list[RGBImage], *, background: Color = BACKGROUND_COLOR, gap: int = 0
+) -> RGBImage:
+    """Place images next to each other, aligned at the top, with `gap` pixels between them."""
+    transposed = [image.transpose(1, 0, 2) for image in images]
+    height = max(image.shape[1] for image in transposed)
     padded = [
         np.concatenate(
-            [
-                picture,
-                np.full((picture.shape[0], height - picture.shape[1], 3), background, np.uint8),
-            ],
+            [image, np.full((image.shape[0], height - image.shape[1], 3), background, np.uint8)],
             axis=1,
         )
-        for picture in turned
+        for image in transposed
     ]
     return stack(padded, background=background, gap=gap).transpose(1, 0, 2).copy()

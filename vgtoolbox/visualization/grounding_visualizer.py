@@ -1,4 +1,4 @@
-"""What a Runner draws with."""
+"""Visualizer of a Runner that draws grounding samples."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ _GAP = 8
 
 @VISUALIZERS.register_module()
 class GroundingVisualizer(Visualizer):
-    """Draw samples of grounding: ground truth beside prediction, the expression above both.
+    """Draws grounding samples: ground truth next to prediction, with the expression above both.
 
     Args:
-        name: Of the instance.
-        vis_backends: Where pictures and scalars go.
-        save_dir: Folder of the backends.
-        score_thr: Predicted instances above it are drawn.
-        alpha: How much masks cover the picture, 0 to 1.
-        font_file: For expressions in a script that DejaVu Sans lacks.
+        name: Name of the instance.
+        vis_backends: Configs of the backends that store images and scalars. If `None`, nothing is
+            stored.
+        save_dir: Folder of the backends. `None` is for backends that need no folder.
+        score_thr: Score threshold in [0, 1]; predicted instances above it are drawn.
+        alpha: Opacity of masks in [0, 1].
+        font_file: Path of a font file, for expressions in a script that DejaVu Sans lacks. If
+            `None`, DejaVu Sans is used.
     """
 
     def __init__(
@@ -58,15 +60,18 @@ class GroundingVisualizer(Visualizer):
         """Draw one sample.
 
         Args:
-            image: uint8 RGB (H, W, 3), in the frame of the predictions (`pred_frame`).
-            data_sample: With ground truth, predictions, or both.
-            draw_gt: Draw the ground truth where the sample has one.
-            draw_pred: Draw the predictions where the sample has some.
+            image: Image in the frame of the predictions (`pred_frame`), uint8 RGB (H, W, 3).
+            data_sample: Sample with ground truth, predictions, or both.
+            draw_gt: Whether to draw the ground truth if the sample has one.
+            draw_pred: Whether to draw the predictions if the sample has any.
+
+        Raises:
+            ValueError: There is nothing to draw.
         """
         panels = []
         targets = _targets(data_sample)
         if draw_gt and targets is not None:
-            overlay = Overlay.of_targets(targets, (image.shape[0], image.shape[1]))
+            overlay = Overlay.from_targets(targets, (image.shape[0], image.shape[1]))
             expression = data_sample.expression
             panels.append(
                 target_panel(image, overlay, expression=expression, font_file=self.font_file)
@@ -84,8 +89,8 @@ class GroundingVisualizer(Visualizer):
             )
         if not panels:
             raise ValueError(
-                f"sample {data_sample.get('sample_id')!r} holds nothing to draw: "
-                "expected ground truth or predictions"
+                f"sample {data_sample.get('sample_id')!r} must have ground truth or predictions "
+                "to draw, got neither"
             )
         return side_by_side(panels, gap=_GAP)
 
@@ -101,17 +106,17 @@ class GroundingVisualizer(Visualizer):
         wait_time: int = 0,
         step: int = 0,
     ) -> None:
-        """Draw one sample and hand the picture to all backends.
+        """Draw one sample and pass the image to all backends.
 
         Args:
-            name: Of the picture.
-            image: uint8 RGB (H, W, 3), in the frame of the predictions.
-            data_sample: What to draw; None shows the bare image.
-            draw_gt: Draw the ground truth where the sample has one.
-            draw_pred: Draw the predictions where the sample has some.
-            show: Open a window as well.
-            wait_time: Seconds that it stays; 0 is until a key is pressed.
-            step: Of the training.
+            name: Name of the image.
+            image: Image in the frame of the predictions, uint8 RGB (H, W, 3).
+            data_sample: Sample to draw. If `None`, the image is passed on unchanged.
+            draw_gt: Whether to draw the ground truth if the sample has one.
+            draw_pred: Whether to draw the predictions if the sample has any.
+            show: Whether to show the image in a window as well.
+            wait_time: Seconds before the window closes. With 0 it closes when a key is pressed.
+            step: Training step.
         """
         drawn = (
             image
@@ -125,13 +130,13 @@ class GroundingVisualizer(Visualizer):
 
 
 def _targets(sample: GroundingDataSample) -> Any:
-    """Return the ground truth in the frame of the predictions; None where there is none."""
+    """Return the ground truth in the frame of the predictions, or `None` if there is none."""
     frame = sample.get("pred_frame", "original")
     return sample.get("gt_instances" if frame == "input" else "gt_instances_ori")
 
 
 def _record(sample: GroundingDataSample, size: tuple[int, int]) -> dict[str, Any]:
-    """Return the predictions as `predictions.jsonl` has them, in the frame where they stand."""
+    """Return the predictions as a record of `predictions.jsonl`, in the frame of the sample."""
     instances = sample.get("pred_instances")
     return {
         "expression": sample.expression,

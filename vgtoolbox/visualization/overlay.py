@@ -1,4 +1,4 @@
-"""What is drawn over a picture: instances with boxes, masks and labels, and the merged mask."""
+"""Draw instances over an image: masks, boxes, points and labels."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from vgtoolbox.visualization.drawing import (
     resize_mask,
     resize_rgb_image,
 )
-from vgtoolbox.visualization.palette import REMAINDER, Color, instance_color
+from vgtoolbox.visualization.palette import REMAINDER_COLOR, Color, instance_color
 
 Layer = Literal["masks", "boxes", "points", "labels"]
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 
-# Below this many pixels a side, lines and labels would hide what they point at.
+# In smaller images, lines and labels would hide the objects that they mark.
 MIN_SIDE = 320
-# A picture is not enlarged beyond this, however narrow it is.
+# Upper limit of the longer side when a narrow image is enlarged to `MIN_SIDE`.
 MAX_SIDE = 4096
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """Instances to draw, in the frame of a picture of H x W pixels.
+    """Instances to draw, in the frame of an image of H x W pixels.
 
     Attributes:
-        boxes_xyxy: (N, 4).
-        masks: (N, H, W) bool, or (0, H, W) where instances have no masks.
-        labels: N short texts, or none.
-        merged_mask: (H, W) bool, the one mask of all targets; None where there is none. Its part
-            that no instance covers is drawn in a colour of its own.
-        points_xy: (N, 2), where instances grew from; None where that is not known.
+        boxes_xyxy: Boxes (N, 4).
+        masks: Masks (N, H, W), bool; (0, H, W) if the instances have no masks.
+        labels: One short text per instance, or empty for no labels.
+        merged_mask: Mask (H, W), bool, of all targets together. The part that no instance covers
+            is drawn in its own color. `None` if there is no such mask.
+        points_xy: Points (N, 2) from which the instances were predicted. `None` if unknown.
     """
 
     boxes_xyxy: NDArray[np.float64]
@@ -58,20 +58,25 @@ class Overlay:
     points_xy: NDArray[np.float64] | None = None
 
     @classmethod
-    def of_targets(cls, targets: InstanceData, size: tuple[int, int]) -> Overlay:
-        """Build from `gt_instances` or `gt_instances_ori` of a picture of `size` (H, W)."""
+    def from_targets(cls, targets: InstanceData, size: tuple[int, int]) -> Overlay:
+        """Build an overlay of ground truth.
+
+        Args:
+            targets: `gt_instances` or `gt_instances_ori` of a sample.
+            size: Size (H, W) of the image in the frame of the targets.
+        """
         masks = targets.get("masks", [])
         dense = decode_masks(masks, size) if isinstance(masks, list) else masks.cpu()
         return cls(boxes_xyxy=targets.boxes_xyxy.double().cpu().numpy(), masks=dense.numpy())
 
     @classmethod
-    def of_prediction(cls, record: Mapping[str, Any], *, score_thr: float) -> Overlay:
-        """Build from a record of `predictions.jsonl`; nothing is drawn where it says no target.
+    def from_prediction(cls, record: Mapping[str, Any], *, score_thr: float) -> Overlay:
+        """Build an overlay of a prediction; it is empty if `no_target` is true.
 
         Args:
-            record: Has `size`, `boxes_xyxy`, `scores`, `masks`, `merged_mask` and `no_target`, and
-                may have `points_xy`.
-            score_thr: Instances above it are drawn.
+            record: Record of `predictions.jsonl` with `size`, `boxes_xyxy`, `scores`, `masks`,
+                `merged_mask` and `no_target`, and optionally `points_xy`.
+            score_thr: Score threshold in [0, 1]; instances above it are drawn.
         """
         size = (int(record["size"][0]), int(record["size"][1]))
         if record["no_target"]:
@@ -91,11 +96,11 @@ class Overlay:
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> Overlay:
-        """Return the overlay that draws nothing on a picture of `size` (H, W)."""
+        """Return an overlay without instances for an image of `size` (H, W)."""
         return cls(boxes_xyxy=np.zeros((0, 4)), masks=np.zeros((0, *size), bool))
 
     def resized(self, source: tuple[int, int], target: tuple[int, int]) -> Overlay:
-        """Return the overlay for the same picture at another size; both are (H, W)."""
+        """Return the overlay for the image resized from `source` (H, W) to `target` (H, W)."""
         factor = np.array([target[1] / source[1], target[0] / source[0]] * 2)
         masks = [resize_mask(mask, target) for mask in self.masks]
         merged = None if self.merged_mask is None else resize_mask(self.merged_mask, target)
@@ -109,14 +114,14 @@ class Overlay:
 
     @property
     def remainder(self) -> DenseMask | None:
-        """The part of the merged mask that no instance covers, (H, W); None without one."""
+        """Part (H, W) of the merged mask that no instance covers, or `None` without one."""
         if self.merged_mask is None:
             return None
         return self.merged_mask & ~self.masks.any(0)
 
 
 def display_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the (H, W) at which a picture of `size` is drawn: small ones are enlarged."""
+    """Return the (H, W) at which an image of `size` is drawn; small images are enlarged."""
     factor = min(max(MIN_SIDE / min(size), 1.0), max(MAX_SIDE / max(size), 1.0))
     return round(size[0] * factor), round(size[1] * factor)
 
@@ -133,20 +138,24 @@ def draw_overlay(
     """Draw masks, then boxes, points and labels, so that nothing hides a label.
 
     Args:
-        image: uint8 RGB (H, W, 3).
-        overlay: In the frame of `image`.
-        size: The (H, W) of the result; None enlarges small pictures and keeps others.
-        alpha: How much the masks cover, 0 to 1.
-        font_file: See `text.load_font`.
-        layers: What of it is drawn.
+        image: Image, uint8 RGB (H, W, 3).
+        overlay: Instances in the frame of `image`.
+        size: Size (H, W) of the result. If `None`, small images are enlarged and others keep their
+            size (see `display_size`).
+        alpha: Opacity of masks in [0, 1].
+        font_file: Path of a font file. If `None`, DejaVu Sans is used (see `text.load_font`).
+        layers: Layers to draw.
+
+    Raises:
+        ValueError: The image is invalid, or the overlay is in the frame of another image.
     """
     check_rgb_image(image)
     source = (image.shape[0], image.shape[1])
     target = size or display_size(source)
     if overlay.masks.shape[1:] != source:
         raise ValueError(
-            f"the overlay is for a picture of height x width {overlay.masks.shape[1:]}, "
-            f"the picture is {source}; are both in the same frame?"
+            f"the overlay must be for an image of height x width {source}, "
+            f"got {overlay.masks.shape[1:]}; are both in the same frame?"
         )
     overlay = overlay.resized(source, target)
     style = Style.for_size(target, font_file)
@@ -166,11 +175,11 @@ def draw_overlay(
 def _draw_masks(
     drawn: RGBImage, overlay: Overlay, colors: list[Color], style: Style, alpha: float
 ) -> RGBImage:
-    # Instances without masks of their own have boxes only.
+    # Instances may have no masks (0, H, W); then only their boxes are drawn.
     masks, shades = list(overlay.masks), colors[: len(overlay.masks)]
     rest = overlay.remainder
     if rest is not None and rest.any():
-        masks, shades = [*masks, rest], [*shades, REMAINDER]
+        masks, shades = [*masks, rest], [*shades, REMAINDER_COLOR]
     drawn = fill_masks(drawn, masks, shades, alpha=alpha)
     for mask, color in zip(masks, shades, strict=True):
         drawn = outline_mask(drawn, mask, color, width=style.line)
@@ -178,7 +187,7 @@ def _draw_masks(
 
 
 def _draw_labels(drawn: RGBImage, overlay: Overlay, colors: list[Color], style: Style) -> RGBImage:
-    occupied = _objects(overlay, (drawn.shape[0], drawn.shape[1]))
+    occupied = _occupied_pixels(overlay, (drawn.shape[0], drawn.shape[1]))
     for text, box, color in zip(overlay.labels, overlay.boxes_xyxy, colors, strict=False):
         size = label_size(text, style)
         place = place_label(box, size, occupied)
@@ -187,8 +196,8 @@ def _draw_labels(drawn: RGBImage, overlay: Overlay, colors: list[Color], style: 
     return drawn
 
 
-def _objects(overlay: Overlay, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the cost (H, W) of covering each pixel: objects, and a little for their boxes."""
+def _occupied_pixels(overlay: Overlay, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the cost (H, W) of covering each pixel: high on objects, low elsewhere in boxes."""
     occupied = np.zeros(size, np.float32)
     for x1, y1, x2, y2 in np.rint(np.clip(overlay.boxes_xyxy, 0, None)).astype(int):
         occupied[y1:y2, x1:x2] += 0.25 if len(overlay.masks) else 1.0

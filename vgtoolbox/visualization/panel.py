@@ -1,4 +1,4 @@
-"""A picture with words: the expression above it, what was found below it."""
+"""Draw an image with the expression above it and a summary of the targets below it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from vgtoolbox.visualization.drawing import RGBImage, Style, caption_bar, stack
 from vgtoolbox.visualization.overlay import LAYERS, Layer, Overlay, draw_overlay
-from vgtoolbox.visualization.palette import GREY, INCORRECT, PAPER, WHITE
+from vgtoolbox.visualization.palette import BACKGROUND_COLOR, GRAY, INCORRECT_COLOR, WHITE
 
 
 def prediction_panel(
@@ -19,53 +19,60 @@ def prediction_panel(
     font_file: str | None = None,
     layers: Collection[Layer] = LAYERS,
 ) -> RGBImage:
-    """Draw one line of `predictions.jsonl` over its picture, and say in words what it says.
+    """Draw a prediction over its image, with the expression and a summary.
 
     Args:
-        image: uint8 RGB (H, W, 3), the original image.
-        record: As `predictions.jsonl` has them.
-        score_thr: Instances above it are drawn.
-        alpha: How much the masks cover, 0 to 1.
-        font_file: See `text.load_font`.
-        layers: What is drawn over the picture.
+        image: Original image, uint8 RGB (H, W, 3).
+        record: Record of `predictions.jsonl`.
+        score_thr: Score threshold in [0, 1]; instances above it are drawn.
+        alpha: Opacity of masks in [0, 1].
+        font_file: Path of a font file. If `None`, DejaVu Sans is used (see `text.load_font`).
+        layers: Layers to draw over the image.
     """
-    overlay = Overlay.of_prediction(record, score_thr=score_thr)
+    overlay = Overlay.from_prediction(record, score_thr=score_thr)
     drawn = draw_overlay(image, overlay, alpha=alpha, font_file=font_file, layers=layers)
     style = Style.for_size((drawn.shape[0], drawn.shape[1]), font_file)
     title = caption_bar(drawn.shape[1], quoted(record["expression"]), style)
-    text = f"{count_targets(overlay, record['no_target'])} · existence {record['existence']:.2f}"
+    text = f"{describe_targets(overlay, record['no_target'])} · existence {record['existence']:.2f}"
     return stack([title, drawn, note_bar(drawn.shape[1], text, style, record["no_target"])])
 
 
 def target_panel(
     image: RGBImage, overlay: Overlay, *, expression: str, font_file: str | None = None
 ) -> RGBImage:
-    """Draw the ground truth of an expression over its picture, and say how many targets it has."""
+    """Draw ground truth over its image, with the expression and the number of targets.
+
+    Args:
+        image: Image, uint8 RGB (H, W, 3).
+        overlay: Targets in the frame of `image`.
+        expression: Text of the expression.
+        font_file: Path of a font file. If `None`, DejaVu Sans is used (see `text.load_font`).
+    """
     drawn = draw_overlay(image, overlay, font_file=font_file)
     style = Style.for_size((drawn.shape[0], drawn.shape[1]), font_file)
     title = caption_bar(drawn.shape[1], quoted(expression), style)
     no_target = len(overlay.boxes_xyxy) == 0
-    text = f"ground truth: {count_targets(overlay, no_target)}"
+    text = f"ground truth: {describe_targets(overlay, no_target)}"
     return stack([title, drawn, note_bar(drawn.shape[1], text, style, no_target)])
 
 
 def note_bar(width: int, text: str, style: Style, no_target: bool) -> RGBImage:
-    """Say what was found; that it is nothing stands out."""
+    """Draw a summary of `width` pixels, with a colored background if there is no target."""
     if no_target:
-        return caption_bar(width, text, style, color=WHITE, background=INCORRECT)
-    return caption_bar(width, text, style, color=GREY, background=PAPER)
+        return caption_bar(width, text, style, color=WHITE, background=INCORRECT_COLOR)
+    return caption_bar(width, text, style, color=GRAY, background=BACKGROUND_COLOR)
 
 
-def count_targets(overlay: Overlay, no_target: bool) -> str:
-    """Say in words how many targets there are."""
+def describe_targets(overlay: Overlay, no_target: bool) -> str:
+    """Return the number of targets in words."""
     if no_target:
         return "no target"
     count = len(overlay.boxes_xyxy)
     if count == 0:
-        return "a mask, no instance"
+        return "a mask without instances"
     return "1 target" if count == 1 else f"{count} targets"
 
 
 def quoted(expression: str) -> str:
-    """Set an expression in quotation marks, so that the words of the picture are told from it."""
+    """Return an expression in quotation marks, which separate it from other text in an image."""
     return f"“{expression}”"

@@ -1,4 +1,4 @@
-"""The curves of training runs: read from what the Runner logged, summed up, drawn."""
+"""Read, summarize and plot the curves that the Runner logged."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ from vgtoolbox.visualization.palette import INSTANCE_COLORS
 
 _LOG = "vis_data/scalars.json"
 _POSITIONS = frozenset({"epoch", "iter", "step"})
-_SMALLER_IS_BETTER = ("loss", "time", "memory", "grad_norm", "lr")
+_LOWER_IS_BETTER = ("loss", "time", "memory", "grad_norm", "lr")
 
 
 @dataclass
 class Curve:
-    """A number over the steps of a run.
+    """Values of one logged quantity over the steps of a run.
 
     Attributes:
-        steps: Iterations in training, epochs in validation; ascending.
-        values: As many.
+        steps: Numbers of the steps, ascending: iterations in training, epochs in validation.
+        values: One value per step.
     """
 
     steps: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 
     def best(self, *, smallest: bool) -> tuple[int, float]:
-        """Return step and value of the smallest or the greatest; the first of several."""
+        """Return step and value of the best point; the first one if several are equal.
+
+        Args:
+            smallest: Whether the smallest value is the best, instead of the largest.
+        """
         choose = min if smallest else max
         return choose(
             zip(self.steps, self.values, strict=True),
@@ -37,30 +41,34 @@ class Curve:
 
 
 def read_curves(work_dir: Path) -> dict[str, Curve]:
-    """Read all numbers of a run; where it was resumed, the later part replaces the earlier one.
+    """Read all logged quantities of a run.
+
+    If the run was resumed, the steps of the resumed part replace the earlier ones.
 
     Args:
-        work_dir: Of the run, or the folder of one of its starts.
+        work_dir: Work dir of the run, or the subfolder of one of its starts.
 
     Raises:
-        FileNotFoundError: It holds no log.
-        ValueError: A line of a log is broken; only the last one of each may be, by a kill.
+        FileNotFoundError: There is no log.
+        ValueError: A line of a log is invalid. The last line of each may be incomplete, because
+            a run can be killed while it writes.
     """
     logs = sorted(work_dir.glob(f"*/{_LOG}")) or sorted(work_dir.glob(_LOG))
     if not logs:
         raise FileNotFoundError(
-            f"{work_dir} holds no <start>/{_LOG}; expected the work dir of a training run"
+            f"{work_dir} must be the work dir of a training run, got a folder without "
+            f"<start>/{_LOG}"
         )
     points: dict[str, dict[int, float]] = {}
     for log in logs:
-        began: dict[str, int] = {}
+        first_steps: dict[str, int] = {}
         for row in _rows(log):
             step = int(row["step"])
             for name, value in row.items():
                 if name in _POSITIONS or not isinstance(value, int | float):
                     continue
                 known = points.setdefault(name, {})
-                if began.setdefault(name, step) == step:
+                if first_steps.setdefault(name, step) == step:
                     points[name] = {s: v for s, v in known.items() if s < step}
                 points[name][step] = float(value)
     return {
@@ -69,32 +77,32 @@ def read_curves(work_dir: Path) -> dict[str, Curve]:
 
 
 def choose_names(curves: Mapping[str, Curve], patterns: Sequence[str]) -> list[str]:
-    """Return the names that patterns such as `loss*` match, in the order of the patterns.
+    """Return the names that match patterns such as `loss*`, in the order of the patterns.
 
     Raises:
-        ValueError: A pattern matches none.
+        ValueError: A pattern matches no name.
     """
     chosen: list[str] = []
     for pattern in patterns:
         found = [name for name in curves if fnmatch(name, pattern)]
         if not found:
-            raise ValueError(f"nothing was logged as {pattern!r}; there are {', '.join(curves)}")
+            raise ValueError(f"a pattern must match one of {', '.join(curves)}, got {pattern!r}")
         chosen += [name for name in found if name not in chosen]
     return chosen
 
 
-def smaller_is_better(name: str) -> bool:
-    """Tell a loss or a cost from a metric, by its name."""
-    return any(word in name for word in _SMALLER_IS_BETTER)
+def lower_is_better(name: str) -> bool:
+    """Return whether a quantity is a loss or a cost instead of a metric, judged by its name."""
+    return any(word in name for word in _LOWER_IS_BETTER)
 
 
 def draw_curves(runs: Mapping[str, Mapping[str, Curve]], names: Sequence[str], path: Path) -> None:
-    """Draw one plot a name, with a line for each run, into a PNG, SVG or PDF.
+    """Draw one plot per name, with a line for each run, and save it as PNG, SVG or PDF.
 
     Args:
-        runs: Curves by the name of the run.
-        names: Of curves; a run that lacks one has no line there.
-        path: Of the file.
+        runs: Curves by name, by the name of the run.
+        names: Names of the curves to plot. A run without a curve has no line in its plot.
+        path: Path of the file. Missing parent folders are created.
     """
     from matplotlib.figure import Figure
 
@@ -119,7 +127,7 @@ def draw_curves(runs: Mapping[str, Mapping[str, Curve]], names: Sequence[str], p
 
 
 def _rows(log: Path) -> list[dict[str, float]]:
-    """Parse the lines of a log, but for a torso at its end."""
+    """Parse the lines of a log, except an incomplete last line."""
     lines = log.read_text(encoding="utf-8").splitlines()
     rows = []
     for number, line in enumerate(lines, start=1):

@@ -1,4 +1,4 @@
-"""Fonts and line breaking for text in pictures."""
+"""Load fonts and wrap text for drawing on images."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ def load_font(size: int, file: str | None = None) -> ImageFont.FreeTypeFont:
     """Load a font at a height of `size` pixels.
 
     Args:
-        size: In pixels.
-        file: A TrueType or OpenType file; None takes DejaVu Sans, which comes with matplotlib and
-            covers Latin, Greek, Cyrillic and symbols. Other scripts need a font of their own.
+        size: Height in pixels.
+        file: Path of a TrueType or OpenType file. If `None`, DejaVu Sans is used, which comes with
+            matplotlib and covers Latin, Greek, Cyrillic and symbols, but not other scripts.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
     """
     if file is not None and not Path(file).is_file():
-        raise FileNotFoundError(f"no font file {file}; leave it out to use DejaVu Sans")
+        raise FileNotFoundError(f"the font file {file} does not exist; omit it to use DejaVu Sans")
     default = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(file or str(default), size)
 
 
 def line_height(font: ImageFont.FreeTypeFont) -> int:
-    """Return the pixels from one baseline to the next."""
+    """Return the distance between two baselines in pixels."""
     ascent, descent = font.getmetrics()
     return ascent + descent
 
@@ -37,14 +40,15 @@ def wrap_text(
 ) -> list[str]:
     """Break text into lines of at most `width` pixels.
 
-    Lines break at white space; a word that is wider than a line breaks between characters, as text
-    without spaces has to. A line holds one character at least, whatever its width.
+    Lines break at whitespace. A word wider than a line breaks between characters, and so does text
+    without spaces. A line has at least one character, even if that is wider than `width`.
 
     Args:
-        text: Any text; white space of any kind counts as one space.
-        font: What the text will be set in.
-        width: In pixels.
-        max_lines: What is beyond is left out, and an ellipsis says so.
+        text: Text to wrap. Whitespace of any kind and length counts as one space.
+        font: Font of the text.
+        width: Largest width of a line in pixels.
+        max_lines: Largest number of lines; longer text is cut and ends in an ellipsis. If `None`,
+            there is no limit.
     """
     lines: list[str] = []
     current = ""
@@ -67,7 +71,7 @@ def wrap_text(
 
 
 def _split_word(word: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """Cut a word into pieces of at most `width` pixels."""
+    """Split a word into pieces of at most `width` pixels."""
     pieces = [""]
     for character in word:
         if pieces[-1] and font.getlength(pieces[-1] + character) > width:
@@ -77,7 +81,7 @@ def _split_word(word: str, font: ImageFont.FreeTypeFont, width: int) -> list[str
 
 
 def _with_ellipsis(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """Shorten a line until an ellipsis fits behind it."""
+    """Shorten a line until an ellipsis fits after it."""
     while line and font.getlength(line + ELLIPSIS) > width:
         line = line[:-1]
     return line.rstrip() + ELLIPSIS

@@ -65,7 +65,7 @@ class SplitBrowser:
         sample = dataset[index]
         image = sample["image"].as_subclass(torch.Tensor).permute(1, 2, 0).contiguous().numpy()
         targets = InstanceData(boxes_xyxy=sample["boxes_ori"], masks=sample["rles_ori"])
-        truth = Overlay.of_targets(targets, (image.shape[0], image.shape[1]))
+        truth = Overlay.from_targets(targets, (image.shape[0], image.shape[1]))
         (result,) = self._inferencer(image, sample["expression"])
         record: dict[str, Any] = dict(result.to_dict())
         panels = [

@@ -19,7 +19,7 @@ from vgtoolbox.inference.inputs.images import downscale_to_limit, read_image
 from vgtoolbox.inference.results.result import GroundingResult
 from vgtoolbox.utils.choices import check_choice
 from vgtoolbox.visualization.drawing import RGBImage, stack
-from vgtoolbox.visualization.heat import draw_heat
+from vgtoolbox.visualization.heatmap import draw_heatmap
 from vgtoolbox.visualization.overlay import Layer
 
 # The page shows images at a few hundred pixels; downloads need not be larger than this.
@@ -135,7 +135,7 @@ class Responder:
                 maps = attention_maps(inferencer, prepared)
                 if maps is None:
                     raise PageError(f"{model} has no attention map")
-                backgrounds = [draw_heat(b, m) for b, m in zip(backgrounds, maps, strict=True)]
+                backgrounds = [draw_heatmap(b, m) for b, m in zip(backgrounds, maps, strict=True)]
         drawn = [
             result.plot(background, layers=layers)
             for background, result in zip(backgrounds, results, strict=True)

@@ -97,7 +97,7 @@ class GroundingVisualizationHook(Hook):
         # Read again: what the model saw has another size, and may have lost its margins.
         image = LoadImage()({"img_path": sample.img_path})["image"].as_subclass(torch.Tensor)
         picture = image.permute(1, 2, 0).contiguous().numpy()
-        truth = Overlay.of_targets(sample.gt_instances_ori, (picture.shape[0], picture.shape[1]))
+        truth = Overlay.from_targets(sample.gt_instances_ori, (picture.shape[0], picture.shape[1]))
         record = prediction_record(sample)
         panels = [
             target_panel(picture, truth, expression=record["expression"]),
