@@ -54,7 +54,7 @@ def test_formats_are_added_to_a_world_that_is_there(run, world):
     assert (world / "ref-zom" / "refs(final).p").is_file()
     assert set(json.loads((world / "counts.json").read_text())) >= {"refzom", "rrefcoco"}
     code, printed = make(run, world, "--formats", "refcoco3")
-    assert (code, "is no format" in printed) == (1, True)
+    assert (code, "format must be" in printed) == (1, True)
 
 
 def test_check_ends_with_1_where_there_is_a_fault(run, world, tmp_path):

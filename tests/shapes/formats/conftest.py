@@ -2,12 +2,12 @@ import pytest
 
 from vgtoolbox.shapes import WorldSpec, prepare_world
 from vgtoolbox.shapes.formats import FORMATS, write_formats
-from vgtoolbox.shapes.formats.tables import WorldTables
+from vgtoolbox.shapes.formats.world_annotations import WorldAnnotations
 
 
 @pytest.fixture(scope="session")
-def twins(tmp_path_factory):
-    """A generated world in all formats."""
+def world_root(tmp_path_factory):
+    """Folder of a generated dataset in all formats."""
     root = tmp_path_factory.mktemp("worlds") / "shapes"
     spec = WorldSpec(scale="small", seed=3, num_scenes=(14, 7, 8))
     prepare_world(root, spec, workers=1)
@@ -16,5 +16,5 @@ def twins(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tables(twins):
-    return WorldTables.read(twins)
+def world(world_root):
+    return WorldAnnotations.read(world_root)

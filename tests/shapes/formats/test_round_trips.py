@@ -1,4 +1,4 @@
-"""What the readers read of a twin is what the world says, in every format."""
+"""Readers return the annotations of the generated dataset from each format."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ from vgtoolbox.datasets import (
     SegLLMConversationDataset,
 )
 from vgtoolbox.shapes.formats import FORMATS, parse_formats, write_formats
-from vgtoolbox.shapes.formats.tables import WorldTables
+from vgtoolbox.shapes.formats.world_annotations import WorldAnnotations
 from vgtoolbox.structures import merge_rles, rle_areas, rle_iou, segmentation_to_rle
 
 TYPOGRAPHIC = str.maketrans({"\u201c": "", "\u201d": "", "\u2026": "", "\u00a0": " "})
@@ -43,12 +43,12 @@ def facts(dataset):
     }
 
 
-def world_facts(tables, refs):
-    """Return the same, as the world has it."""
+def world_facts(world, refs):
+    """Return the same from the annotations of the generated dataset."""
     return {
         (
-            tables.images[ref["image_id"]]["file_name"],
-            boxes(tables.targets(ref)),
+            world.images[ref["image_id"]]["file_name"],
+            boxes(world.targets(ref)),
             plain(sentence["raw"]),
         )
         for ref in refs
@@ -60,40 +60,44 @@ def boxes(targets):
     return frozenset(tuple(round(float(v), 2) for v in target["bbox"]) for target in targets)
 
 
-def of_split(tables, *splits, single=False):
-    refs = tables.single_refs() if single else tables.grefs
+def of_split(world, *splits, single=False):
+    refs = world.single_refs() if single else world.grefs
     return [ref for ref in refs if ref["split"] in splits]
 
 
 @pytest.fixture(scope="module")
-def read(twins):
-    """Build a reader of the twins."""
+def read(world_root):
+    """Build a reader of the generated dataset."""
 
     def build(kind, **options):
-        return kind(data_root=str(twins), **{"image_root": "images", **options})
+        return kind(data_root=str(world_root), **{"image_root": "images", **options})
 
     return build
 
 
-def test_the_world_decides_every_byte(twins, tmp_path):
-    files = {p.relative_to(twins): p.read_bytes() for p in twins.rglob("*") if p.is_file()}
-    write_formats(twins, FORMATS)
-    again = {p.relative_to(twins): p.read_bytes() for p in twins.rglob("*") if p.is_file()}
+def test_writing_again_gives_identical_files(world_root, tmp_path):
+    files = {
+        p.relative_to(world_root): p.read_bytes() for p in world_root.rglob("*") if p.is_file()
+    }
+    write_formats(world_root, FORMATS)
+    again = {
+        p.relative_to(world_root): p.read_bytes() for p in world_root.rglob("*") if p.is_file()
+    }
     assert again == files
 
 
-def test_an_unknown_format_is_refused_and_a_folder_without_a_world_too(tmp_path):
-    with pytest.raises(ValueError, match=r"refcoco3.* is no format; there are: all, refcoco"):
+def test_unknown_format_and_folder_without_a_dataset_raise(tmp_path):
+    with pytest.raises(ValueError, match=r"format must be 'all', 'refcoco\+', .* got 'refcoco3'"):
         parse_formats("refzom,refcoco3")
-    with pytest.raises(FileNotFoundError, match="no generated world"):
-        WorldTables.read(tmp_path)
+    with pytest.raises(FileNotFoundError, match="does not contain a generated dataset"):
+        WorldAnnotations.read(tmp_path)
 
 
-def test_refcoco_plus_speaks_of_no_place(read, tables):
+def test_refcoco_plus_has_no_location_words(read, world):
     splits = {"train": "train", "val": "val", "testA": "test", "testB": "test"}
     for split, source in splits.items():
         found = facts(read(RefCOCODataset, ann_root="refcoco+", split=split))
-        assert found <= world_facts(tables, of_split(tables, source, single=True))
+        assert found <= world_facts(world, of_split(world, source, single=True))
         assert not [text for *_, text in found if re.search(r"\b(left|right|top)\b", text)]
 
 
@@ -101,61 +105,61 @@ def test_refcoco_plus_speaks_of_no_place(read, tables):
 @pytest.mark.parametrize(
     ("folder", "split_by"), [("refcocog", "umd"), ("refclef", "berkeley"), ("refcoco", "unc")]
 )
-def test_single_targets(read, tables, folder, split_by, split):
+def test_refs_with_a_single_target(read, world, folder, split_by, split):
     dataset = read(RefCOCODataset, ann_root=folder, split_by=split_by, split=split)
-    assert facts(dataset) == world_facts(tables, of_split(tables, split, single=True))
+    assert facts(dataset) == world_facts(world, of_split(world, split, single=True))
 
 
-def test_refcocog_of_google_divides_objects_and_shares_images(read, tables):
+def test_refcocog_google_splits_by_objects_and_shares_images(read, world):
     train, val = (
         facts(read(RefCOCODataset, ann_root="refcocog", split_by="google", split=split))
         for split in ("train", "val")
     )
-    assert train | val == world_facts(tables, tables.single_refs())
+    assert train | val == world_facts(world, world.single_refs())
     assert not train & val
     assert {image for image, *_ in train} & {image for image, *_ in val}
 
 
-def test_refclef_has_refs_in_two_tests_and_masks_as_lists_of_rle(read, tables):
+def test_refclef_has_refs_in_two_test_splits_and_masks_as_lists_of_rle(read, world):
     tests = {
         split: facts(read(RefCOCODataset, ann_root="refclef", split=split))
         for split in ("testA", "testB", "testC")
     }
     assert tests["testC"] and tests["testC"] < tests["testB"]
     assert tests["testA"] | tests["testB"] == world_facts(
-        tables, of_split(tables, "test", single=True)
+        world, of_split(world, "test", single=True)
     )
     record = records(read(RefCOCODataset, ann_root="refclef", split="train"))[0]
     assert set(record["targets"][0]["segmentation"]) == {"size", "counts"}
 
 
-def test_every_form_of_mask_is_read_as_the_mask(read, tables):
+def test_all_forms_of_masks_are_read_as_the_same_mask(read, world):
     forms = set()
     for record in records(read(GRefCOCODataset, ann_root="grefcoco-odd", split="train")):
         size = (record["height"], record["width"])
         for target in record["targets"]:
-            said = tables.annotations[target["ann_id"]]["segmentation"]
+            said = world.annotations[target["ann_id"]]["segmentation"]
             pair = [segmentation_to_rle(s, size) for s in (target["segmentation"], said)]
             assert rle_iou(pair[:1], pair[1:])[0, 0] == 1.0
             forms.add(type(target["segmentation"]))
     assert forms == {list, dict}
 
 
-def test_grefcoco_as_a_pickle_with_unc_splits(read, tables):
+def test_grefcoco_pickle_with_unc_splits(read, world):
     found = [
         facts(read(GRefCOCODataset, ann_root="grefcoco-odd", split=split))
         for split in ("train", "val", "testA", "testB")
     ]
-    assert found[0] == world_facts(tables, of_split(tables, "train"))
-    assert found[1] == world_facts(tables, of_split(tables, "val"))
-    assert found[2] | found[3] == world_facts(tables, of_split(tables, "test"))
+    assert found[0] == world_facts(world, of_split(world, "train"))
+    assert found[1] == world_facts(world, of_split(world, "val"))
+    assert found[2] | found[3] == world_facts(world, of_split(world, "test"))
     assert any(not targets for _, targets, _ in found[0])
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_refzom_tells_zero_one_and_many(read, tables, split):
+def test_refzom_sources_are_zero_one_and_many(read, world, split):
     dataset = read(RefZOMDataset, ann_root="ref-zom", split=split)
-    assert facts(dataset) == world_facts(tables, of_split(tables, split))
+    assert facts(dataset) == world_facts(world, of_split(world, split))
     kinds = {record["source"]: len(record["targets"]) for record in records(dataset)}
     assert set(kinds) == {"zero", "one", "many"}
     assert (kinds["zero"], kinds["one"]) == (0, 1)
@@ -164,13 +168,13 @@ def test_refzom_tells_zero_one_and_many(read, tables, split):
 @pytest.mark.parametrize(
     ("folder", "split_by"), [("rrefcoco", "unc"), ("rrefcoco+", "unc"), ("rrefcocog", "umd")]
 )
-def test_rrefcoco_groups_true_and_untrue_sentences(read, tables, folder, split_by):
+def test_rrefcoco_groups_positive_and_negative_sentences(read, world, folder, split_by):
     dataset = read(RRefCOCODataset, ann_root=folder, split_by=split_by, split="val")
     found = facts(dataset)
     true = {fact for fact in found if fact[1]}
-    assert true == world_facts(tables, of_split(tables, "val", single=True))
-    untrue = world_facts(tables, [ref for ref in of_split(tables, "val") if ref["no_target"]])
-    assert found - true and found - true <= untrue
+    assert true == world_facts(world, of_split(world, "val", single=True))
+    negative = world_facts(world, [ref for ref in of_split(world, "val") if ref["no_target"]])
+    assert found - true and found - true <= negative
     of_group = [
         (record["sample_id"].rpartition("_")[0], bool(record["targets"]))
         for record in records(dataset)
@@ -181,10 +185,10 @@ def test_rrefcoco_groups_true_and_untrue_sentences(read, tables, folder, split_b
 
 
 @pytest.mark.parametrize("folder", ["fprefcoco", "fprefcoco+", "fprefcocog"])
-def test_fprefcoco_corrects_false_premises(read, tables, folder):
+def test_fprefcoco_corrects_false_premises(read, world, folder):
     dataset = read(FPRefCOCODataset, ann_root=folder, split="train")
     true = {
-        (fact[0], fact[2]) for fact in world_facts(tables, of_split(tables, "train", single=True))
+        (fact[0], fact[2]) for fact in world_facts(world, of_split(world, "train", single=True))
     }
     corrected = 0
     for record in records(dataset):
@@ -198,22 +202,22 @@ def test_fprefcoco_corrects_false_premises(read, tables, folder):
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_reasonseg_paints_targets_and_ignored_regions(read, tables, split):
+def test_reasonseg_has_target_and_ignored_regions(read, world, split):
     folder = "reason_seg/ReasonSeg"
     found = records(read(ReasonSegDataset, ann_root=folder, split=split, group_by="ref"))
     of_image = {}
-    for ref in of_split(tables, split):
-        of_image.setdefault(tables.images[ref["image_id"]]["file_name"], []).append(ref)
+    for ref in of_split(world, split):
+        of_image.setdefault(world.images[ref["image_id"]]["file_name"], []).append(ref)
     for record in found:
         size = (record["height"], record["width"])
         masks = [
             merge_rles(
-                [segmentation_to_rle(t["segmentation"], size) for t in tables.targets(ref)], size
+                [segmentation_to_rle(t["segmentation"], size) for t in world.targets(ref)], size
             )
             for ref in of_image[Path(record["img_path"]).name]
         ]
         painted = segmentation_to_rle(record["targets"][0]["segmentation"], size)
-        # Polygons are cut to whole pixels and outlined: a border of pixels is uncertain.
+        # Polygons are rounded to whole pixels and outlined, so a border of pixels is uncertain.
         assert rle_iou([painted], masks).max() > 0.8
     assert {kind for record in found for kind in record["query_kinds"]} == {"short", "long"}
     assert any("ignore_mask_ori" in record for record in found)
@@ -236,34 +240,34 @@ def test_reasonseg_has_false_premises_and_explanations(read):
         ("test_refcocog_umd", "test"),
     ],
 )
-def test_instancevg_mixed_seg(read, tables, split, source):
+def test_instancevg_mixed_seg(read, world, split, source):
     folder = "seqtr_type/annotations/mixed-seg"
     found = facts(read(InstanceVGJsonDataset, ann_root=folder, split=split))
-    assert found == world_facts(tables, of_split(tables, source, single=True))
+    assert found == world_facts(world, of_split(world, source, single=True))
 
 
 @pytest.mark.parametrize(
     ("folder", "split", "source"),
     [("grefs", "train", "train"), ("grefs", "val", "val"), ("ref-zom", "test", "test")],
 )
-def test_instancevg_with_any_number_of_targets(read, tables, folder, split, source):
+def test_instancevg_with_any_number_of_targets(read, world, folder, split, source):
     folder = f"seqtr_type/annotations/{folder}"
     found = facts(read(InstanceVGJsonDataset, ann_root=folder, split=split))
-    assert found == world_facts(tables, of_split(tables, source))
+    assert found == world_facts(world, of_split(world, source))
 
 
-def test_instancevg_rrefcoco_groups_what_belongs_to_a_ref(read, tables):
+def test_instancevg_rrefcoco_groups_the_items_of_a_ref(read, world):
     folder = "seqtr_type/annotations/rrefcoco"
     dataset = read(InstanceVGJsonDataset, ann_root=folder, split="val_rrefcoco")
     found = facts(dataset)
     assert {fact for fact in found if fact[1]} == world_facts(
-        tables, of_split(tables, "val", single=True)
+        world, of_split(world, "val", single=True)
     )
     groups = {}
     for record in records(dataset):
         group = record["sample_id"].rpartition("_")[0]
         groups.setdefault(group, set()).add(bool(record["targets"]))
-    assert len(groups) == len(of_split(tables, "val", single=True))
+    assert len(groups) == len(of_split(world, "val", single=True))
     assert {True, False} in groups.values()
     train = read(InstanceVGJsonDataset, ann_root=folder, split="train", group_by="ref")
     assert any([] in record.get("expression_targets", ()) for record in records(train))
@@ -282,12 +286,12 @@ LISTS = {
 @pytest.mark.parametrize(
     ("name", "split"), [(name, split) for name, splits in LISTS.items() for split in splits]
 )
-def test_phrase_lists_of_coco(read, tables, name, split):
+def test_eevg_lists_of_coco(read, world, name, split):
     dataset = read(EEVGListDataset, ann_root="mask_data", name=name, split=split)
-    assert facts(dataset) == world_facts(tables, of_split(tables, *LISTS[name][split], single=True))
+    assert facts(dataset) == world_facts(world, of_split(world, *LISTS[name][split], single=True))
 
 
-def test_phrase_lists_of_flickr_and_visual_genome_have_boxes_alone(read, tables):
+def test_eevg_lists_of_flickr_and_visual_genome_have_only_boxes(read, world):
     roots = {
         "coco": "images",
         "flickr": "image_data/flickr30k",
@@ -300,7 +304,7 @@ def test_phrase_lists_of_flickr_and_visual_genome_have_boxes_alone(read, tables)
         split="val",
         image_root=roots,
     )
-    expected = world_facts(tables, of_split(tables, "val", single=True))
+    expected = world_facts(world, of_split(world, "val", single=True))
     assert facts(mixed) == expected
     by_root = {
         root: [r for r in records(mixed) if root in r["img_path"]] for root in roots.values()
@@ -319,7 +323,7 @@ def test_phrase_lists_of_flickr_and_visual_genome_have_boxes_alone(read, tables)
 
 
 @pytest.fixture(scope="module")
-def dialogues(read):
+def conversations(read):
     """Read a file of conversations."""
 
     def build(name, part):
@@ -334,9 +338,9 @@ def dialogues(read):
 
 
 @pytest.mark.parametrize("part", ["train", "val"])
-def test_later_rounds_refer_to_earlier_ones(dialogues, tables, part):
+def test_later_rounds_refer_to_earlier_ones(conversations, world, part):
     relational = 0
-    for record in dialogues(f"mr_refcoco_{part}", part):
+    for record in conversations(f"mr_refcoco_{part}", part):
         rounds = zip(
             record["expressions"], record["relations"], record["reference_rounds"], strict=True
         )
@@ -353,30 +357,30 @@ def test_later_rounds_refer_to_earlier_ones(dialogues, tables, part):
     assert relational
 
 
-def test_a_relation_names_one_object(dialogues, tables):
-    """Seen from the reference, exactly one object of the category lies on that side."""
+def test_relation_identifies_one_object(conversations, world):
+    """Exactly one object of the category is on that side of the reference."""
     inside = {
         "to the right of": lambda dx, dy: dx > 2 * abs(dy),
         "to the left of": lambda dx, dy: -dx > 2 * abs(dy),
         "below": lambda dx, dy: dy > 2 * abs(dx),
         "above": lambda dx, dy: -dy > 2 * abs(dx),
     }
-    for record in dialogues("mr_refcoco_hard_train", "train"):
+    for record in conversations("mr_refcoco_hard_train", "train"):
         question, cue = record["expressions"][0], record["targets"][record["references"][0][0]]
         target = record["targets"][record["expression_targets"][0][0]]
         word, side = re.fullmatch(r"Segment the (\w+) (.+) this one\.", question).groups()
-        assert tables.category_name(tables.annotations[target["ann_id"]]) == word
-        assert inside[side](*(a - b for a, b in zip(*map(_centre, (target, cue)), strict=True)))
+        assert world.category_name(world.annotations[target["ann_id"]]) == word
+        assert inside[side](*(a - b for a, b in zip(*map(_center, (target, cue)), strict=True)))
         assert record["reference_rounds"] == [[None]]
 
 
-def _centre(target):
+def _center(target):
     x, y, w, h = target["bbox"]
     return x + w / 2, y + h / 2
 
 
-def test_parts_make_up_the_whole(dialogues):
-    for record in dialogues("mr_paco_val", "val"):
+def test_union_of_the_parts_is_the_whole(conversations):
+    for record in conversations("mr_paco_val", "val"):
         size = (record["height"], record["width"])
         rles = [segmentation_to_rle(t["segmentation"], size) for t in record["targets"]]
         asked = [rles[positions[0]] for positions in record["expression_targets"]]
@@ -387,10 +391,10 @@ def test_parts_make_up_the_whole(dialogues):
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_data_of_ones_own(read, tables, split):
-    expected = world_facts(tables, of_split(tables, split))
+def test_own_data(read, world, split):
+    expected = world_facts(world, of_split(world, split))
     coco = read(COCOExpressionsDataset, ann_root="own", ann_file="instances.json", split=split)
     assert facts(coco) == expected
     lines = read(JSONLinesDataset, ann_root="own", split=split)
-    # Boxes made of masks alone are those of whole pixels, so the count of targets is compared.
+    # Boxes computed from masks have whole pixels, so only the number of targets is compared.
     assert {(i, len(b), t) for i, b, t in facts(lines)} == {(i, len(b), t) for i, b, t in expected}

@@ -1,4 +1,4 @@
-"""Twins: the generated world once more in the official format of each benchmark we read."""
+"""Writers of a generated dataset in the official format of each supported benchmark."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from vgtoolbox.shapes.formats.conversations import write_segllm
+from vgtoolbox.shapes.formats.eevg_lists import write_eevg_lists
 from vgtoolbox.shapes.formats.instancevg import write_instancevg
 from vgtoolbox.shapes.formats.own_data import write_own_data
-from vgtoolbox.shapes.formats.phrase_lists import write_phrase_lists
 from vgtoolbox.shapes.formats.reasonseg import write_reasonseg
 from vgtoolbox.shapes.formats.refs import (
     write_fprefcoco,
@@ -23,10 +22,12 @@ from vgtoolbox.shapes.formats.refs import (
     write_refzom,
     write_rrefcoco,
 )
-from vgtoolbox.shapes.formats.tables import WorldTables
+from vgtoolbox.shapes.formats.segllm import write_segllm
+from vgtoolbox.shapes.formats.world_annotations import WorldAnnotations
 from vgtoolbox.utils.atomic_file import put_folder
+from vgtoolbox.utils.choices import check_choice
 
-Writer = Callable[[Path, WorldTables], None]
+Writer = Callable[[Path, WorldAnnotations], None]
 
 FORMATS: Final[Mapping[str, Writer]] = MappingProxyType(
     {
@@ -39,28 +40,35 @@ FORMATS: Final[Mapping[str, Writer]] = MappingProxyType(
         "fprefcoco": write_fprefcoco,
         "reasonseg": write_reasonseg,
         "instancevg": write_instancevg,
-        "plvl": write_phrase_lists,
+        "plvl": write_eevg_lists,
         "segllm": write_segllm,
         "own": write_own_data,
     }
 )
-"""Format -> what writes its folders into a folder."""
+"""Format -> function that writes its folders into a folder."""
 
 
 def write_formats(root: Path, names: Iterable[str]) -> list[Path]:
-    """Write further formats into the generated world at `root`, in the place of older ones.
+    """Add formats to the generated dataset at `root`; existing files of these formats are replaced.
 
-    The world decides every byte.
+    The dataset determines every byte.
+
+    Args:
+        root: Folder of the generated dataset.
+        names: Formats to write, keys of `FORMATS`.
 
     Returns:
         The folders that were written.
+
+    Raises:
+        FileNotFoundError: There is no generated dataset at `root`.
     """
-    tables = WorldTables.read(root)
+    world = WorldAnnotations.read(root)
     written = []
     for name in names:
         folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
         try:
-            FORMATS[name](folder, tables)
+            FORMATS[name](folder, world)
             for part in sorted(folder.iterdir()):
                 put_folder(part, root / part.name)
                 written.append(root / part.name)
@@ -70,13 +78,12 @@ def write_formats(root: Path, names: Iterable[str]) -> list[Path]:
 
 
 def parse_formats(text: str) -> list[str]:
-    """Read names of formats with commas between them; "all" is all of them.
+    """Return the formats of a comma-separated list; "all" means all formats.
 
     Raises:
-        ValueError: There is no such format.
+        ValueError: A format does not exist.
     """
     names = list(FORMATS) if text == "all" else [name for name in text.split(",") if name]
     for name in names:
-        if name not in FORMATS:
-            raise ValueError(f"{name!r} is no format; there are: all, {', '.join(FORMATS)}")
+        check_choice("format", name, ("all", *FORMATS))
     return names

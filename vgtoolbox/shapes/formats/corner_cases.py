@@ -1,7 +1,7 @@
-"""The oddities of the real files, spread over a twin by position: each appears in any world.
+"""Corner cases of official annotation files, applied by position so that all of them appear.
 
-Sentences shouted, typed with typographic characters or said twice; masks as polygons, compressed
-run lengths, and the uncompressed ones that COCO keeps for crowds.
+Sentences in capitals, with typographic characters or repeated; masks as polygons, compressed RLE,
+and the uncompressed RLE that COCO uses for crowds.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from vgtoolbox.structures.masks import Segmentation
 
 Json = dict[str, Any]
 
-_SHOUTED, _TYPOGRAPHIC, _REPEATED = 7, 5, 11
-"""Every so many-th sentence."""
+_CAPITALS, _TYPOGRAPHIC, _REPEATED = 7, 5, 11
+"""Periods of the corner cases, in sentences."""
 _CROWD, _COMPRESSED = 5, 4
-"""Every so many-th annotation."""
+"""Periods of the corner cases, in annotations."""
 
 
-def odd_sentences(sentences: Iterable[Json], *, first_id: int) -> list[Json]:
-    """Return sentences as people leave them in the files, numbered anew from `first_id`.
+def vary_sentences(sentences: Iterable[Json], *, first_id: int) -> list[Json]:
+    """Return sentences with corner cases in `raw`, renumbered from `first_id`.
 
-    `sent` stays the cleaned text, `raw` is what was typed. What is said twice has two ids.
+    `sent` remains the cleaned text. A repeated sentence has two ids.
     """
     return [
         {**sentence, "sent_id": first_id + offset}
@@ -35,29 +35,29 @@ def odd_sentences(sentences: Iterable[Json], *, first_id: int) -> list[Json]:
 
 def _with_repetitions(sentences: Iterable[Json], first_id: int) -> Iterator[Json]:
     for number, sentence in enumerate(sentences, start=first_id):
-        odd = {**sentence, "raw": odd_spelling(sentence["raw"], number)}
+        odd = {**sentence, "raw": vary_spelling(sentence["raw"], number)}
         yield odd
         if number % _REPEATED == 0:
             yield odd
 
 
-def odd_spelling(text: str, number: int) -> str:
-    """Return `text` in capitals or with typographic characters, depending on its number."""
-    if number % _SHOUTED == 1:
+def vary_spelling(text: str, number: int) -> str:
+    """Return `text` in capitals, with typographic characters or unchanged, by its number."""
+    if number % _CAPITALS == 1:
         return text.upper()
     if number % _TYPOGRAPHIC == 2:
-        # Curly quotes, a no-break space and an ellipsis: what text editors put in.
+        # Curly quotes, a no-break space and an ellipsis, as text editors insert them.
         return "\N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}\u2026".format(
             text.replace(" ", "\N{NO-BREAK SPACE}", 1)
         )
     return text
 
 
-def odd_annotation(annotation: Json, size: tuple[int, int]) -> Json:
-    """Return an annotation with its mask as polygons, RLE, or a crowd's uncompressed RLE.
+def vary_annotation(annotation: Json, size: tuple[int, int]) -> Json:
+    """Return an annotation with its mask as polygons, as RLE, or as uncompressed RLE of a crowd.
 
     Args:
-        annotation: Of `instances.json`.
+        annotation: Annotation of `instances.json`.
         size: (H, W) of its image.
     """
     segmentation = annotation["segmentation"]
@@ -69,7 +69,7 @@ def odd_annotation(annotation: Json, size: tuple[int, int]) -> Json:
 
 
 def uncompressed_rle(segmentation: Segmentation, size: tuple[int, int]) -> Json:
-    """Return a mask as plain run lengths: background and object in turn, down the columns."""
+    """Return a mask as alternating run lengths of background and object, in column order."""
     pixels = decode_masks([segmentation_to_rle(segmentation, size)])[0].T.flatten().numpy()
     edges = np.flatnonzero(np.diff(pixels, prepend=False))
     counts = np.diff(np.concatenate([[0], edges, [pixels.size]]))

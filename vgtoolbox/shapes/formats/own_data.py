@@ -1,4 +1,4 @@
-"""The two formats for data of one's own: COCO JSON with expressions, and JSON lines."""
+"""Write the two formats for custom data: COCO JSON with expressions, and JSON lines."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from vgtoolbox.shapes.formats.corner_cases import odd_spelling
-from vgtoolbox.shapes.formats.tables import Json, WorldTables
+from vgtoolbox.shapes.formats.corner_cases import vary_spelling
+from vgtoolbox.shapes.formats.world_annotations import Json, WorldAnnotations
 from vgtoolbox.shapes.scales import SPLITS
 from vgtoolbox.shapes.writer import write_json
 
 
-def write_own_data(folder: Path, tables: WorldTables) -> None:
+def write_own_data(folder: Path, world: WorldAnnotations) -> None:
     """Write `own/instances.json` and `own/{train,val,test}.jsonl`."""
     folder = folder / "own"
     folder.mkdir(parents=True)
-    coco = _with_expressions(tables)
+    coco = _with_expressions(world)
     write_json(folder / "instances.json", coco)
     annotations = {item["id"]: item for item in coco["annotations"]}
     for split in SPLITS:
         with (folder / f"{split}.jsonl").open("w", encoding="utf-8") as file:
-            for line in _lines(split, annotations, tables):
+            for line in _lines(split, annotations, world):
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def _with_expressions(tables: WorldTables) -> Json:
-    """Return `instances.json` with what is said of one object at its annotation, else in groups."""
-    coco = tables.odd_instances()
-    split_of = {ref["image_id"]: ref["split"] for ref in tables.grefs}
+def _with_expressions(world: WorldAnnotations) -> Json:
+    """Return `instances.json` with expressions at annotations (one target) or at groups."""
+    coco = world.varied_instances()
+    split_of = {ref["image_id"]: ref["split"] for ref in world.grefs}
     coco["images"] = [{**image, "split": split_of[image["id"]]} for image in coco["images"]]
     said: dict[int, list[str]] = {}
     groups = []
-    for ref in tables.grefs:
+    for ref in world.grefs:
         texts = _texts(ref)
-        if len(tables.targets(ref)) == 1:
+        if len(world.targets(ref)) == 1:
             said.setdefault(ref["ann_id"][0], []).extend(texts)
             continue
         groups.append(
@@ -52,15 +52,15 @@ def _with_expressions(tables: WorldTables) -> Json:
     return {**coco, "annotation_groups": groups}
 
 
-def _lines(split: str, annotations: dict[int, Json], tables: WorldTables) -> Iterator[Json]:
-    """Yield a line a ref: with boxes and masks, with masks alone, and for none null or nothing."""
-    for number, ref in enumerate(tables.refs_of(split)):
-        targets = [annotations[item["id"]] for item in tables.targets(ref)]
+def _lines(split: str, annotations: dict[int, Json], world: WorldAnnotations) -> Iterator[Json]:
+    """Yield one line per ref, with boxes and masks, or with masks only (null or empty for none)."""
+    for number, ref in enumerate(world.refs_of(split)):
+        targets = [annotations[item["id"]] for item in world.targets(ref)]
         texts = _texts(ref)
-        height, width = tables.size(ref["image_id"])
+        height, width = world.size(ref["image_id"])
         line = {
             "id": ref["ref_id"],
-            "image": tables.images[ref["image_id"]]["file_name"],
+            "image": world.images[ref["image_id"]]["file_name"],
             "expression": texts[0] if len(texts) == 1 else texts,
             "height": height,
             "width": width,
@@ -72,7 +72,7 @@ def _lines(split: str, annotations: dict[int, Json], tables: WorldTables) -> Ite
 
 
 def _texts(ref: Json) -> list[str]:
-    return [odd_spelling(said["raw"], said["sent_id"]) for said in ref["sentences"]]
+    return [vary_spelling(said["raw"], said["sent_id"]) for said in ref["sentences"]]
 
 
 def _corners(box: list[float]) -> list[float]:

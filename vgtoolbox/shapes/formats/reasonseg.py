@@ -1,4 +1,4 @@
-"""ReasonSeg: in a split's folder, an image and a LabelMe-like JSON of the same name."""
+"""Write ReasonSeg: images and LabelMe-style JSON files of the same name, by split."""
 
 from __future__ import annotations
 
@@ -7,36 +7,35 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from vgtoolbox.shapes.formats.corner_cases import odd_spelling
-from vgtoolbox.shapes.formats.tables import Json, WorldTables
+from vgtoolbox.shapes.formats.corner_cases import vary_spelling
+from vgtoolbox.shapes.formats.world_annotations import Json, WorldAnnotations
 from vgtoolbox.shapes.writer import write_json
 
-MOST_IMAGES = {"train": 239, "val": 200, "test": 779}
-"""As many as the published set has (Lai et al., LISA, CVPR 2024)."""
+MAX_IMAGES = {"train": 239, "val": 200, "test": 779}
+"""Number of images in the published splits (Lai et al., LISA, CVPR 2024)."""
 _LONG = (
     "Somebody looks for {} and asks you to point at it. What do you point at?",
     "Which part of the picture would change if {} were painted over?",
 )
 _CP1252 = 4
-"""Every so many-th file is not UTF-8."""
+"""Period of the files that are encoded in cp1252, not in UTF-8."""
 
 
-def write_reasonseg(folder: Path, tables: WorldTables) -> None:
+def write_reasonseg(folder: Path, world: WorldAnnotations) -> None:
     """Write `reason_seg/ReasonSeg/{train,val,test}/NAME.jpg` and `NAME.json`.
 
-    One question an image, about one object or several; objects that it does not ask about may be
-    regions to ignore. Some images of train have an explanation, and false premises are there as in
-    SESAME's release.
+    Each image has one question, about one object or several; other objects can be ignored regions.
+    Some images of train have an explanation. False premises are included as in SESAME's release.
     """
     explanations = []
     folder = folder / "reason_seg" / "ReasonSeg"
-    for split, most in MOST_IMAGES.items():
+    for split, most in MAX_IMAGES.items():
         (folder / split).mkdir(parents=True)
-        for number, ref in zip(range(most), _one_ref_an_image(split, tables), strict=False):
-            name = Path(tables.images[ref["image_id"]]["file_name"])
+        for number, ref in zip(range(most), _one_ref_per_image(split, world), strict=False):
+            name = Path(world.images[ref["image_id"]]["file_name"])
             target = folder / split / name
-            shutil.copyfile(tables.image_folder / name, target)
-            text = json.dumps(_question(ref, number, tables), ensure_ascii=False)
+            shutil.copyfile(world.image_folder / name, target)
+            text = json.dumps(_question(ref, number, world), ensure_ascii=False)
             encoding = "cp1252" if number % _CP1252 == 3 else "utf-8"
             target.with_suffix(".json").write_bytes(text.encode(encoding))
             if split == "train" and number % 3 == 0:
@@ -47,30 +46,30 @@ def write_reasonseg(folder: Path, tables: WorldTables) -> None:
     write_json(folder / "explanatory" / "train.json", explanations)
 
 
-def _one_ref_an_image(split: str, tables: WorldTables) -> Iterator[Json]:
-    """Yield the first ref of each image whose targets are polygons; LabelMe knows nothing else."""
+def _one_ref_per_image(split: str, world: WorldAnnotations) -> Iterator[Json]:
+    """Yield the first ref of each image whose targets are polygons, as LabelMe requires."""
     seen = set()
-    for ref in tables.refs_of(split):
-        targets = tables.targets(ref)
+    for ref in world.refs_of(split):
+        targets = world.targets(ref)
         drawable = targets and all(isinstance(item["segmentation"], list) for item in targets)
         if drawable and ref["image_id"] not in seen:
             seen.add(ref["image_id"])
             yield ref
 
 
-def _question(ref: Json, number: int, tables: WorldTables) -> Json:
-    """Return a file's content: short queries and long ones take turns."""
+def _question(ref: Json, number: int, world: WorldAnnotations) -> Json:
+    """Return the content of a file; short and long queries alternate."""
     is_sentence = number % 2 == 1
-    texts = [odd_spelling(s["raw"], number + i) for i, s in enumerate(ref["sentences"])]
+    texts = [vary_spelling(s["raw"], number + i) for i, s in enumerate(ref["sentences"])]
     if is_sentence:
         texts = [form.format(text) for text in texts for form in _LONG]
     if number % _CP1252 == 3:
         texts[0] += " \N{EN DASH} caf\u00e9"  # in both code pages, as different bytes
-    name = tables.images[ref["image_id"]]["file_name"]
+    name = world.images[ref["image_id"]]["file_name"]
     shapes = [
-        shape for item in tables.targets(ref) for shape in _shapes(item, label="target", image=name)
+        shape for item in world.targets(ref) for shape in _shapes(item, label="target", image=name)
     ]
-    others = [a for a in tables.annotations_of[ref["image_id"]] if a["id"] not in ref["ann_id"]]
+    others = [a for a in world.annotations_of[ref["image_id"]] if a["id"] not in ref["ann_id"]]
     for item in others[: number % 3]:
         if isinstance(item["segmentation"], list):
             shapes += _shapes(item, label="ignore", image=name)
@@ -78,7 +77,7 @@ def _question(ref: Json, number: int, tables: WorldTables) -> Json:
         shapes.append(_shape([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], label="flag", image=name))
     premises = [
         [said["raw"], False, f"There is no such thing; there is {ref['sentences'][0]['sent']}."]
-        for said in tables.negatives.get(ref["image_id"], [])[:1]
+        for said in world.negatives.get(ref["image_id"], [])[:1]
     ]
     return {
         "shapes": shapes,

@@ -1,4 +1,4 @@
-"""What the twins are made from: a generated world, read back from its gRefCOCO annotation."""
+"""Annotations of a generated dataset, from which all other formats are written."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vgtoolbox.shapes.formats.corner_cases import Json, odd_annotation
+from vgtoolbox.shapes.formats.corner_cases import Json, vary_annotation
 from vgtoolbox.shapes.world import STATISTICS_FILE
 
 
 @dataclass(frozen=True)
-class WorldTables:
-    """Images, annotations and refs of a generated world.
+class WorldAnnotations:
+    """Images, annotations and refs of a generated dataset, as in its gRefCOCO files.
 
     Args:
-        root: Folder of the world.
-        seed: That the world was made with.
-        images: Records of `instances.json` by id.
-        annotations: The same.
-        categories: The same, as a list.
-        grefs: Refs that name any number of targets, in the order of the file.
+        root: Folder of the dataset.
+        seed: Random seed of the dataset.
+        images: Images of `instances.json` by id.
+        annotations: Annotations of `instances.json` by id.
+        categories: Categories of `instances.json`.
+        grefs: Refs with any number of targets, in the order of the file.
     """
 
     root: Path
@@ -34,15 +34,15 @@ class WorldTables:
     grefs: list[Json]
 
     @classmethod
-    def read(cls, root: Path) -> WorldTables:
-        """Read the world at `root`.
+    def read(cls, root: Path) -> WorldAnnotations:
+        """Read the generated dataset at `root`.
 
         Raises:
-            FileNotFoundError: There is none.
+            FileNotFoundError: There is no generated dataset at `root`.
         """
         if not (root / STATISTICS_FILE).is_file():
             raise FileNotFoundError(
-                f"{root} holds no generated world; make one: "
+                f"{root} does not contain a generated dataset; generate one with: "
                 f"python tools/prepare_data.py shapes --out {root}"
             )
         statistics = _read(root / STATISTICS_FILE)
@@ -58,12 +58,12 @@ class WorldTables:
 
     @property
     def image_folder(self) -> Path:
-        """Where the images are."""
+        """Folder of the images."""
         return self.root / "images"
 
     @cached_property
     def negatives(self) -> dict[int, list[Json]]:
-        """Sentences that name nothing in the image, by image id."""
+        """Sentences without a target, by image id."""
         found: dict[int, list[Json]] = {}
         for ref in self.grefs:
             if ref["no_target"]:
@@ -71,19 +71,19 @@ class WorldTables:
         return found
 
     @cached_property
-    def odd_annotations(self) -> dict[int, Json]:
-        """Annotations by id, with their masks in all the forms that COCO has."""
+    def varied_annotations(self) -> dict[int, Json]:
+        """Annotations by id, with masks in all the forms that COCO allows."""
         return {
-            ann_id: odd_annotation(item, self.size(item["image_id"]))
+            ann_id: vary_annotation(item, self.size(item["image_id"]))
             for ann_id, item in self.annotations.items()
         }
 
-    def odd_instances(self) -> Json:
-        """Return `instances.json` with these annotations."""
+    def varied_instances(self) -> Json:
+        """Return the content of `instances.json` with `varied_annotations`."""
         return {
             "info": {"description": "vgtoolbox shapes"},
             "images": list(self.images.values()),
-            "annotations": list(self.odd_annotations.values()),
+            "annotations": list(self.varied_annotations.values()),
             "categories": self.categories,
         }
 
@@ -96,17 +96,17 @@ class WorldTables:
         return found
 
     def targets(self, ref: Json) -> list[Json]:
-        """Return the annotations that a ref names; none for a no-target ref."""
+        """Return the target annotations of a ref; none for a no-target ref."""
         return [] if ref["no_target"] else [self.annotations[i] for i in ref["ann_id"]]
 
     def single_refs(self, split: str | None = None) -> Iterator[Json]:
-        """Yield the refs that name exactly one object, of one split or all."""
+        """Yield the refs with exactly one target, of one split or (`None`) of all."""
         for ref in self.refs_of(split):
             if not ref["no_target"] and len(ref["ann_id"]) == 1:
                 yield ref
 
     def refs_of(self, split: str | None) -> Iterable[Json]:
-        """Return the refs of one split, or all."""
+        """Return the refs of one split or (`None`) of all."""
         return (ref for ref in self.grefs if split is None or ref["split"] == split)
 
     def category_name(self, annotation: Json) -> str:
