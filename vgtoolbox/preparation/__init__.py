@@ -1,4 +1,4 @@
-"""Getting benchmarks onto the disk as their official pages describe them, and checking them."""
+"""Set up benchmarks in the layout of their official pages, check them and repair them."""
 
 from vgtoolbox.preparation.benchmark import Benchmark, Counts, Split
 from vgtoolbox.preparation.catalogue import BENCHMARKS
