@@ -33,7 +33,9 @@ model = dict(
     ),
 )
 custom_hooks = [
-    dict(type="HyperParameterHook", option="language_weight", milestones=[4, 8], values=[0.3, 1.0])
+    dict(
+        type="HyperParameterHook", attribute="language_weight", milestones=[4, 8], values=[0.3, 1.0]
+    )
 ]
 optim_wrapper = dict(
     paramwise_cfg=dict(

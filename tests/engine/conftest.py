@@ -1,4 +1,4 @@
-"""A toy run in a temporary folder, in this process or in a child that may be killed."""
+"""Toy runs in a temporary folder, in this process or in a child that may be killed."""
 
 import multiprocessing
 import uuid
@@ -17,7 +17,7 @@ def _toy_grounder_importable(monkeypatch):
 
 @pytest.fixture
 def toy_config(tmp_path):
-    """Return a function that reads the toy config, with overrides, for one run in `tmp_path`."""
+    """Return a function that reads the toy config with overrides, for a run in `tmp_path`."""
     from vgtoolbox.engine import load_config
 
     def read(name="run", **options):
@@ -25,7 +25,7 @@ def toy_config(tmp_path):
             TOY_CONFIG,
             {
                 "work_dir": str(tmp_path / name),
-                # Runs of one second would else share mmengine's log and message hub.
+                # Otherwise runs within one second share mmengine's log and message hub.
                 "experiment_name": uuid.uuid4().hex,
                 "device": "cpu",
                 "visualizer.vis_backends": [{"type": "LocalVisBackend"}],
@@ -40,7 +40,7 @@ def toy_config(tmp_path):
 
 @pytest.fixture
 def in_child():
-    """Return a function that runs another one in a forked process and gives its exit code."""
+    """Return a function that runs another one in a forked process and returns its exit code."""
 
     def run(function, *arguments, **options):
         child = multiprocessing.get_context("fork").Process(

@@ -46,18 +46,18 @@ def test_every_leaf_config_has_known_keys_only(path):
         ("lr=", ""),
     ],
 )
-def test_values_of_the_command_line(text, expected):
+def test_command_line_values_are_parsed(text, expected):
     (value,) = parse_options([text]).values()
     assert value == expected
     assert type(value) is type(expected)
 
 
-def test_a_word_without_equals_sign_is_an_error():
+def test_an_override_without_equals_sign_is_an_error():
     with pytest.raises(ConfigError, match="key=value, got 'lr'"):
         parse_options(["lr"])
 
 
-def test_known_keys_dicts_and_list_indices_are_set(cfg):
+def test_existing_keys_and_list_indices_are_set(cfg):
     override(cfg, "optim_wrapper.optimizer.lr", 0.5)
     override(cfg, "param_scheduler.0.end", 3)
     override(cfg, "test_splits.odd.evaluator.0.type", "RESMetric")
@@ -69,21 +69,21 @@ def test_known_keys_dicts_and_list_indices_are_set(cfg):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("load_from", "a.pth"),  # a top-level key that the config leaves out
+        ("load_from", "a.pth"),  # a top-level key that is not in the config
         ("auto_scale_lr.base_batch_size", 16),  # below such a key
-        ("optim_wrapper.accumulative_counts", 4),  # taken by the class that type names
+        ("optim_wrapper.accumulative_counts", 4),  # an argument of the class named by type
         ("optim_wrapper.optimizer.betas", (0.9, 0.98)),
-        ("default_hooks.checkpoint.save_begin", 3),  # by a base class of it
+        ("default_hooks.checkpoint.save_begin", 3),  # of its base class
         ("model.dropout", 0.0),
-        ("train_dataloader.persistent_workers", True),  # by the data loader
+        ("train_dataloader.persistent_workers", True),  # of the data loader
         ("randomness.deterministic", True),
         ("train_cfg.val_begin", 2),
-        ("optim_wrapper.type", "AutocastOptimWrapper"),  # by mmengine's builders
+        ("optim_wrapper.type", "AutocastOptimWrapper"),  # of mmengine's builders
         ("param_scheduler.0.convert_to_iter_based", True),
         ("default_hooks.timer.priority", "LOW"),
     ],
 )
-def test_a_new_key_is_taken_where_a_class_takes_it(cfg, key, value):
+def test_a_new_key_is_accepted_if_the_class_takes_it(cfg, key, value):
     override(cfg, key, value)
     node = cfg
     for name in key.split("."):
@@ -91,7 +91,7 @@ def test_a_new_key_is_taken_where_a_class_takes_it(cfg, key, value):
     assert node == value
 
 
-def test_a_new_section_is_made_where_the_class_takes_it(cfg):
+def test_a_new_section_is_created_if_the_class_takes_it(cfg):
     del cfg.optim_wrapper["clip_grad"]
     override(cfg, "optim_wrapper.clip_grad.max_norm", 0.15)
     assert cfg.optim_wrapper.clip_grad == {"max_norm": 0.15}
@@ -106,16 +106,30 @@ def test_a_new_section_is_made_where_the_class_takes_it(cfg):
         ("model.widht", "model has no 'widht'; did you mean 'width'"),
         ("train_dataloader.batchsize", "did you mean 'batch_size'"),
         ("test_splits.od.dataset.length", "did you mean 'odd'"),
-        ("param_scheduler.1.end", "is a list of 1, so '1' must be a number from 0 to 0"),
-        ("param_scheduler.end", "is a list of 1, so 'end' must be a number"),
-        ("train_cfg.max_epochs.x", "'train_cfg.max_epochs' is 2, which has no keys"),
+        (
+            "param_scheduler.1.end",
+            "'1' must be a number from 0 to 0, since 'param_scheduler' is a list of 1",
+        ),
+        ("param_scheduler.end", "'end' must be a number from 0 to 0"),
+        ("train_cfg.max_epochs.x", "'train_cfg.max_epochs' must be a section with keys, got 2"),
     ],
 )
-def test_an_unknown_key_names_the_nearest_and_changes_nothing(cfg, key, message):
+def test_an_unknown_key_names_the_nearest_and_leaves_the_config_unchanged(cfg, key, message):
     before = cfg.to_dict()
     with pytest.raises(ConfigError, match=message):
         override(cfg, key, 1)
     assert cfg.to_dict() == before
+
+
+def test_earlier_names_are_accepted_in_overrides(cfg):
+    cfg.custom_hooks = []
+    with pytest.warns(DeprecationWarning, match="'num' of GroundingVisualizationHook"):
+        override(cfg, "default_hooks.pictures.num", 0)
+    assert cfg.default_hooks.pictures == {"type": "GroundingVisualizationHook", "num_samples": 0}
+    with pytest.warns(DeprecationWarning) as caught:
+        override(cfg, "custom_hooks", [{"type": "ModelOptionHook", "option": "dropout"}])
+    assert len(caught) == 2
+    assert cfg.custom_hooks == [{"type": "HyperParameterHook", "attribute": "dropout"}]
 
 
 def test_overrides_apply_in_order(config_file):
@@ -124,7 +138,7 @@ def test_overrides_apply_in_order(config_file):
     assert load_config(path, options).param_scheduler == [{"type": "PolyLR", "power": 2}]
 
 
-def test_a_misspelt_key_of_the_file_names_the_nearest(config_file):
+def test_a_misspelled_key_in_a_file_names_the_nearest(config_file):
     with pytest.raises(ConfigError, match=r"InstanceVG-toy\.py: unknown key 'optim_wraper'.*'opt"):
         load_config(config_file("optim_wraper = dict()\n"))
 
@@ -138,5 +152,5 @@ def test_a_missing_file_names_the_nearest(config_file):
     path = config_file("")
     with pytest.raises(FileNotFoundError, match=r"did you mean 'InstanceVG-toy\.py'"):
         load_config(path.with_name("InstanceVG-tyo.py"))
-    with pytest.raises(FileNotFoundError, match="configs there: none"):
+    with pytest.raises(FileNotFoundError, match="configs in its folder: none"):
         load_config(path.parent / "nowhere" / "a.py")

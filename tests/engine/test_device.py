@@ -10,7 +10,7 @@ from vgtoolbox.engine import DeviceError, choose_device
 from vgtoolbox.engine.device import process_group
 
 
-def test_auto_takes_what_is_there():
+def test_auto_selects_an_available_device():
     expected = "cuda" if torch.cuda.is_available() else "mps"
     if not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         expected = "cpu"
@@ -18,14 +18,14 @@ def test_auto_takes_what_is_there():
     assert choose_device("cpu") == torch.device("cpu")
 
 
-def test_a_device_that_is_not_there_is_refused():
-    with pytest.raises(DeviceError, match="this process sees"):
+def test_an_unavailable_device_is_rejected():
+    with pytest.raises(DeviceError, match="number of visible GPUs"):
         choose_device("cuda:99")
-    with pytest.raises(DeviceError, match="no device 'gpu'; use auto, cpu"):
+    with pytest.raises(DeviceError, match=r"must be auto, cpu, .* got 'gpu'"):
         choose_device("gpu")
 
 
-def test_a_process_alone_starts_no_group():
+def test_without_torchrun_no_group_is_started():
     with process_group(torch.device("cpu")):
         assert not torch.distributed.is_initialized()
 
@@ -50,8 +50,8 @@ del model
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's list of threads")
-def test_no_thread_of_the_group_is_left_when_python_ends():
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc (Linux)")
+def test_threads_of_the_group_end_before_python():
     group = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
     group |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(

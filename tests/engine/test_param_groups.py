@@ -33,7 +33,7 @@ def settings_by_parameter(model, groups):
     }
 
 
-def test_each_parameter_gets_its_settings_in_few_groups(model):
+def test_parameters_of_equal_settings_share_a_group(model):
     optimizer = optimizer_of(
         model, norm_decay_mult=0.0, bias_decay_mult=0.0, custom_keys={"backbone": {"lr_mult": 0.5}}
     )
@@ -49,20 +49,20 @@ def test_each_parameter_gets_its_settings_in_few_groups(model):
             assert (rate, decay) == (1.0, 0.1 if is_matrix else 0.0)
 
 
-def test_groups_are_built_beside_an_mmcv_without_operators(model):
+def test_groups_are_built_with_an_mmcv_without_operators(model):
     pytest.importorskip("mmcv")
     import_openmmlab("mmcv")
     assert len(optimizer_of(model, bias_decay_mult=0.0).param_groups) == 2
 
 
-def test_frozen_parameters_are_left_out(model):
+def test_frozen_parameters_are_excluded(model):
     model["backbone"].requires_grad_(False)
     optimizer = optimizer_of(model, bias_decay_mult=0.0)
     found = settings_by_parameter(model, optimizer.param_groups)
     assert not any(name.startswith("backbone") for name in found)
 
 
-def test_a_line_a_group_is_logged(model, caplog):
+def test_one_line_per_group_is_logged(model, caplog):
     logger = MMLogger.get_current_instance()
     logger.addHandler(caplog.handler)
     with caplog.at_level(logging.INFO, logger=logger.name):

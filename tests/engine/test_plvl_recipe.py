@@ -1,4 +1,4 @@
-"""PLVL's published optimisation, as its configs give it."""
+"""Optimizer settings of PLVL's configs compared with the published ones."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SCHEDULES = CONFIGS / "_base_" / "schedules"
 
 
 def _factors(scheduler, epochs):
-    """Return the factor of each epoch that a scheduler's config gives."""
+    """Return the learning rate factor of each epoch for the config of a scheduler."""
     settings = {key: value for key, value in scheduler.items() if key != "type"}
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     poly, factors = PolyLR(optimizer, **settings), []
@@ -27,7 +27,7 @@ def _factors(scheduler, epochs):
 
 
 @pytest.mark.parametrize(("name", "epochs"), [("plvl_150e.py", 150), ("plvl_20e.py", 20)])
-def test_the_rate_falls_as_published(name, epochs):
+def test_the_learning_rate_decays_as_published(name, epochs):
     config = Config.fromfile(SCHEDULES / name)
     (scheduler,) = config.param_scheduler
     assert config.train_cfg.max_epochs == epochs
@@ -35,13 +35,13 @@ def test_the_rate_falls_as_published(name, epochs):
     assert _factors(scheduler, epochs) == pytest.approx(expected, rel=1e-9)
 
 
-def test_ten_epochs_by_hand():
+def test_the_decay_over_ten_epochs_by_hand():
     (scheduler,) = Config.fromfile(SCHEDULES / "plvl_150e.py").param_scheduler
     published = [1, 0.90953, 0.81805, 0.72542, 0.63145, 0.53589, 0.43838, 0.33838, 0.23492, 0.12589]
     assert _factors({**scheduler, "end": 11}, 10) == pytest.approx(published, abs=5e-6)
 
 
-def test_parts_have_their_own_rates_and_all_weights_decay():
+def test_parts_have_separate_rates_and_all_weights_decay():
     config = Config.fromfile(SCHEDULES / "plvl_150e.py")
     with torch.device("meta"):
         model = MODELS.build(Config.fromfile(CONFIGS / "shapes" / "PLVL-tiny-shapes.py").model)

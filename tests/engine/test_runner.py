@@ -7,7 +7,7 @@ import torch
 from vgtoolbox import engine
 from vgtoolbox.checkpoint import CheckpointMismatchError, load_checkpoint, save_released
 from vgtoolbox.engine import ConfigError, build_runner, train
-from vgtoolbox.engine.runner import prepared
+from vgtoolbox.engine.runner import prepare_config
 from vgtoolbox.evaluation import read_predictions
 from vgtoolbox.registry import UnknownTypeError
 
@@ -15,7 +15,7 @@ EPOCH_ITERATIONS = 6  # 21 samples in batches of 4
 
 
 def assert_equal_state(found, expected, where="checkpoint"):
-    """Compare nested states bit by bit."""
+    """Compare nested states for exact equality."""
     assert type(found) is type(expected), where
     if isinstance(expected, torch.Tensor):
         assert torch.equal(found, expected), where
@@ -32,7 +32,7 @@ def assert_equal_state(found, expected, where="checkpoint"):
 
 
 def final_state(cfg, name="epoch_2"):
-    """Read everything in the last checkpoint that has to be reproduced."""
+    """Return the parts of the last checkpoint that must be reproduced."""
     checkpoint = load_checkpoint(f"{cfg.work_dir}/{name}.pth")
     hub = checkpoint["message_hub"]["runtime_info"]
     names = ("state_dict", "ema_state_dict", "optimizer", "param_schedulers")
@@ -49,7 +49,9 @@ def final_state(cfg, name="epoch_2"):
     [("train", EPOCH_ITERATIONS + 3), ("val", 1), ("save", 2), ("train", 2)],
     ids=["mid-epoch 2", "in validation 1", "while saving epoch 2", "before any checkpoint"],
 )
-def test_killed_run_resumes_to_the_result_of_an_uninterrupted_one(toy_config, in_child, moment, at):
+def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(
+    toy_config, in_child, moment, at
+):
     straight = toy_config("straight")
     train(straight)
 
@@ -82,7 +84,7 @@ def test_training_by_iterations_resumes_exactly(toy_config, in_child):
     assert_equal_state(final_state(killed, "iter_12"), final_state(straight, "iter_12"))
 
 
-def test_resume_with_another_schedule_is_refused(toy_config):
+def test_resume_with_another_schedule_is_rejected(toy_config):
     train(toy_config())
     with pytest.raises(ValueError, match="with 1 parameter schedulers, the config has 0"):
         train(toy_config(param_scheduler=None), resume=True)
@@ -93,7 +95,7 @@ def kill_at(moment, at):
 
 
 def test_resume_keeps_the_gradients_of_an_unfinished_accumulation(toy_config, in_child):
-    # 6 iterations an epoch, a step every 4: at the end of epoch 1, two gradients wait.
+    # 6 iterations per epoch, a step every 4: two gradients are pending after epoch 1.
     accumulate = {"optim_wrapper.accumulative_counts": 4}
     straight = toy_config("straight", **accumulate)
     train(straight)
@@ -116,7 +118,7 @@ def test_the_number_of_workers_does_not_change_the_result(toy_config):
     assert_equal_state(final_state(two)["state_dict"], final_state(none)["state_dict"])
 
 
-def test_another_seed_gives_another_result(toy_config):
+def test_different_seeds_give_different_results(toy_config):
     first, second = toy_config("first"), toy_config("second", **{"randomness.seed": 1})
     train(first)
     train(second)
@@ -125,7 +127,7 @@ def test_another_seed_gives_another_result(toy_config):
 
 
 def test_accumulated_gradients_equal_those_of_a_large_batch(toy_config):
-    # Sums in another order are equal up to rounding; dropout would differ, so there is none.
+    # Sums in another order are equal up to rounding; dropout would differ, so it is off.
     same = {
         "model.dropout": 0.0,
         "train_dataloader.dataset.length": 16,
@@ -156,13 +158,15 @@ def test_the_best_and_the_last_checkpoint_are_kept(toy_config, tmp_path):
     assert (tmp_path / "run" / "toy_config.py").is_file()
 
 
-def test_unknown_metric_for_the_best_checkpoint_lists_the_known_ones(toy_config):
+def test_an_unknown_save_best_metric_lists_the_known_ones(toy_config):
     cfg = toy_config(**{"default_hooks.checkpoint.save_best": "gres/giou"})
-    with pytest.raises(KeyError, match=r"'gres/giou' is no metric.*gres/gIoU"):
+    with pytest.raises(
+        KeyError, match=r"must be a metric of the validation, got 'gres/giou'.*gres/gIoU"
+    ):
         train(cfg)
 
 
-def test_resume_refuses_a_checkpoint_without_optimizer(toy_config, tmp_path):
+def test_resume_rejects_a_checkpoint_without_optimizer(toy_config, tmp_path):
     cfg = toy_config()
     runner = train(cfg)
     released = tmp_path / "released.safetensors"
@@ -171,7 +175,7 @@ def test_resume_refuses_a_checkpoint_without_optimizer(toy_config, tmp_path):
         train(toy_config("again"), resume=released)
 
 
-def test_training_begins_with_the_weights_it_is_given(toy_config):
+def test_load_from_sets_the_initial_weights(toy_config):
     cfg = toy_config("first")
     train(cfg)
     checkpoint = f"{cfg.work_dir}/epoch_2.pth"
@@ -180,7 +184,7 @@ def test_training_begins_with_the_weights_it_is_given(toy_config):
     assert_equal_state(dict(model.state_dict()), load_checkpoint(checkpoint)["state_dict"])
 
 
-def test_every_split_is_tested_and_reported(toy_config, tmp_path):
+def test_all_splits_are_tested_and_reported(toy_config, tmp_path):
     cfg = toy_config()
     runner = train(cfg)
     metrics = engine.test(toy_config(), f"{cfg.work_dir}/epoch_2.pth", out=tmp_path / "out")
@@ -195,7 +199,7 @@ def test_every_split_is_tested_and_reported(toy_config, tmp_path):
     assert runner.message_hub.runtime_info["last_validation"] == 2
 
 
-def test_a_released_checkpoint_gives_the_metrics_of_its_origin(toy_config, tmp_path):
+def test_a_released_checkpoint_gives_the_metrics_of_its_source(toy_config, tmp_path):
     cfg = toy_config()
     train(cfg)
     last = load_checkpoint(f"{cfg.work_dir}/epoch_2.pth")
@@ -206,12 +210,12 @@ def test_a_released_checkpoint_gives_the_metrics_of_its_origin(toy_config, tmp_p
     assert from_release == from_training
 
 
-def test_unknown_split_lists_the_known_ones(toy_config):
+def test_an_unknown_split_lists_the_known_ones(toy_config):
     with pytest.raises(ConfigError, match="no test split 'testC'; its splits: odd, small"):
         engine.test(toy_config(), "any.pth", splits=["testC"])
 
 
-def test_checkpoint_of_another_model_says_which(toy_config, tmp_path):
+def test_a_checkpoint_of_another_model_names_both_models(toy_config, tmp_path):
     path = tmp_path / "other.safetensors"
     save_released(torch.nn.Linear(3, 2), "model = dict(type='PLVL')\n", path)
     with pytest.raises(
@@ -220,6 +224,6 @@ def test_checkpoint_of_another_model_says_which(toy_config, tmp_path):
         engine.test(toy_config(), path)
 
 
-def test_unknown_registry_type_names_the_nearest(toy_config):
+def test_an_unknown_registry_type_names_the_nearest(toy_config):
     with pytest.raises(UnknownTypeError, match=r"did you mean.*ToyGrounder"):
-        build_runner(prepared(toy_config(**{"model.type": "ToyGroundr"})))
+        build_runner(prepare_config(toy_config(**{"model.type": "ToyGroundr"})))

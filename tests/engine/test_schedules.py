@@ -1,4 +1,4 @@
-"""The learning rates that the schedules of configs/_base_ give, read from real runs."""
+"""Learning rates of the schedules in configs/_base_, read from training runs."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def test_instancevg_follows_the_published_sequence(run, schedule, factors):
     assert runner.optim_wrapper.clip_grad_kwargs == {"max_norm": 0.15}
 
 
-def test_shapes_cpu_warms_up_and_falls_to_zero(run):
+def test_shapes_cpu_warms_up_and_decays_to_zero(run):
     runner = run("shapes_cpu.py", **{"param_scheduler.0.end": 9, "train_cfg.max_epochs": 12})
     rates = runner.message_hub.get_scalar("train/lr").data[0].tolist()
     peak = max(rates)

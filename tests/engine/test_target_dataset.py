@@ -1,4 +1,4 @@
-"""A dataset cut down to what scoring reads."""
+"""Dataset of targets for scoring."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vgtoolbox.registry import DATASETS
 from vgtoolbox.structures import rle_areas
 
 SQUARE = [10, 10, 30, 10, 30, 30, 10, 30]
-# Over the right border of 60 pixels, by rounding.
+# Exceeds the right border of 60 pixels by rounding.
 BAR = [0, 0, 60.4, 0, 60.4, 8, 0, 8]
 
 
@@ -36,7 +36,7 @@ def config(tmp_path):
 
 
 def test_targets_are_those_of_the_test_pipeline(config, tmp_path):
-    """The same boxes and masks, without an image on disk."""
+    """Boxes and masks are equal, without an image on disk."""
     lines = [
         {"expression": "both", "masks": [[SQUARE], [BAR]], "id": "x"},
         {"expression": "none", "boxes": [], "id": "y"},
@@ -55,7 +55,7 @@ def test_targets_are_those_of_the_test_pipeline(config, tmp_path):
     assert dataset[0]["boxes_ori"][1].tolist() == [0.0, 0.0, 60.0, 8.0]
 
 
-def test_options_of_the_configs_own_step_count(config):
+def test_options_of_load_targets_apply(config):
     line = {"expression": "it", "boxes": [[10.7, 3.2, 20.9, 9.9]]}
     pipeline = {"load": {"type": "LoadImage"}, "t": {"type": "LoadTargets", "truncate_boxes": True}}
     cut = TargetDataset(config(line, pipeline=pipeline))
@@ -64,13 +64,13 @@ def test_options_of_the_configs_own_step_count(config):
     assert whole[0]["boxes_ori"][0, 0] == pytest.approx(10.7)
 
 
-def test_boxes_alone_have_no_masks(config):
+def test_masks_are_omitted_if_there_are_boxes_only(config):
     (sample,) = TargetDataset(config({"expression": "it", "boxes": [[1, 2, 3, 4]]}))
     assert "rles_ori" not in sample
 
 
 @pytest.mark.parametrize("group_by", ["expression", "ref", "image"])
-def test_each_expression_is_a_sample_however_they_are_grouped(config, group_by):
+def test_each_expression_is_a_sample_for_every_grouping(config, group_by):
     lines = [
         {"expression": ["it", "that"], "masks": [[SQUARE]], "id": "x"},
         {"expression": "none", "boxes": [], "id": "y"},
@@ -85,12 +85,12 @@ def test_each_expression_is_a_sample_however_they_are_grouped(config, group_by):
     assert [rle_areas(sample["rles_ori"]).tolist() for sample in samples] == [[400], [400], []]
 
 
-def test_without_targets_there_is_nothing_to_score(config):
-    with pytest.raises(ValueError, match="nothing is known of the targets of sample '0'"):
+def test_a_sample_without_annotated_targets_is_rejected(config):
+    with pytest.raises(ValueError, match="sample '0' has no annotated targets"):
         TargetDataset(config({"expression": "it"}))[0]
 
 
-def test_the_size_is_read_off_the_image_where_nobody_tells(config, tmp_path):
+def test_the_size_is_read_from_the_image_if_not_annotated(config, tmp_path):
     Image.fromarray(np.zeros((30, 50, 3), np.uint8)).save(tmp_path / "b.png")
     line = {"image": "b.png", "expression": "it", "boxes": []}
     settings = config()
@@ -98,8 +98,8 @@ def test_the_size_is_read_off_the_image_where_nobody_tells(config, tmp_path):
     assert TargetDataset(settings)[0]["ori_shape"] == (30, 50)
 
 
-def test_a_constant_answer_on_real_annotations(real_data):
-    """25 of 506 expressions name nothing."""
+def test_a_constant_prediction_on_real_annotations(real_data):
+    """25 of 506 expressions have no target."""
     keys = {"expression": "normal_caption", "boxes": "solution", "id": "annotation_id"}
     dataset = TargetDataset(
         {

@@ -1,4 +1,4 @@
-"""A real but minute grounder and its dataset: finds the one bright rectangle of a 16 x 16 image."""
+"""Toy grounder and dataset: find the bright rectangle in a 16 x 16 image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZE = 16
 
 @DATASETS.register_module()
 class ToyRectangles(Dataset):
-    """Noisy images with one bright rectangle, or (every fourth) none; noise differs by epoch."""
+    """Noisy images with one bright rectangle, or none in every fourth; noise differs by epoch."""
 
     def __init__(self, length=21, seed=0):
         self.length = length
@@ -75,7 +75,7 @@ def toy_collate(samples):
 
 @MODELS.register_module()
 class ToyGrounder(BaseModel):
-    """Two layers and dropout; predicts a box in 0..1 and whether there is one."""
+    """Two layers and dropout that predict a box in [0, 1] and whether a target exists."""
 
     def __init__(self, width=16, dropout=0.2):
         super().__init__()
@@ -124,7 +124,7 @@ class ToyGrounder(BaseModel):
 
 @HOOKS.register_module()
 class KillHook(Hook):
-    """Kill -9 this process at a named moment of an iteration."""
+    """Send SIGKILL to this process at a given moment of a run."""
 
     priority = "LOWEST"
 

@@ -1,4 +1,4 @@
-"""Training and testing: hooks, optimizer wrappers, and what mmengine needs to run today."""
+"""Training and testing: runner, hooks, optimizer wrappers and compatibility with mmengine."""
 
 from vgtoolbox.engine.compat import GroundingRunner
 from vgtoolbox.engine.config import ConfigError, load_config, parse_options

@@ -1,6 +1,6 @@
-"""What mmengine 0.10.7, frozen upstream, needs to run and resume exactly today.
+"""Adapt mmengine 0.10.7, which is frozen upstream, to current torch and to exact resumption.
 
-Each shim says what upstream does. Four more stand where they are parts of their own:
+Each adaptation documents the upstream behavior that it replaces. Four more are separate parts:
 `device.process_group` (gloo on a CPU), `AutocastOptimWrapper` (mixed precision on a CPU),
 `MergedGroupsConstructor` and `ResumableCheckpointHook`.
 """
@@ -29,21 +29,27 @@ from vgtoolbox.checkpoint.io import check_plain, load_checkpoint, save_checkpoin
 from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
 from vgtoolbox.engine.device import choose_device
-from vgtoolbox.engine.sharding import FullySharded, cut_like, cut_states, is_sharded, whole
+from vgtoolbox.engine.sharding import (
+    FullySharded,
+    gather_full_tensors,
+    is_sharded,
+    shard_like,
+    shard_optimizer_state,
+)
 from vgtoolbox.registry import FUNCTIONS, RUNNERS
 from vgtoolbox.version import __version__
 
-# Smoothing windows of the log reach at most this far back after a resume.
+# Longest smoothing window of the log after a resume.
 _KEPT_HISTORY = 1000
-# Written anew by every run, or stored elsewhere in the checkpoint.
-_OWN_TO_THE_RUN = ("cfg", "experiment_name", "loop_stage", "dataset_meta", "mmengine_version")
+# Set by every run, or stored elsewhere in the checkpoint.
+_RUN_SPECIFIC_KEYS = ("cfg", "experiment_name", "loop_stage", "dataset_meta", "mmengine_version")
 
 
-def plain_message_hub(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn the state of a `MessageHub` into tensors and plain values.
+def serialize_message_hub(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert the state of a `MessageHub` to tensors and plain values.
 
     Upstream pickles its `HistoryBuffer` objects into every checkpoint, which torch >= 2.6 refuses
-    to load. Goes once upstream stores plain values.
+    to load.
     """
     scalars = {}
     for key, buffer in state["log_scalars"].items():
@@ -55,14 +61,14 @@ def plain_message_hub(state: Mapping[str, Any]) -> dict[str, Any]:
     info = {
         key: value.item() if isinstance(value, np.generic) else value
         for key, value in state["runtime_info"].items()
-        if key not in _OWN_TO_THE_RUN
+        if key not in _RUN_SPECIFIC_KEYS
     }
     check_plain(info, where="message_hub.runtime_info")
     return {"log_scalars": scalars, "runtime_info": info}
 
 
-def restored_message_hub(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn what `plain_message_hub` gave back into the state of a `MessageHub`."""
+def deserialize_message_hub(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Restore the state of a `MessageHub` from the values of `serialize_message_hub`."""
     scalars = {
         key: HistoryBuffer(history["values"].tolist(), history["counts"].tolist())
         for key, history in plain["log_scalars"].items()
@@ -75,11 +81,12 @@ def restored_message_hub(plain: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def pending_gradients(model: nn.Module, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-    """Return the gradients that accumulation has not turned into a step yet.
+def accumulated_gradients(model: nn.Module, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+    """Return the accumulated gradients that are not part of an optimizer step yet.
 
-    Upstream drops them when it saves in the middle of an accumulation (as many iterations an epoch
-    as the accumulation does not divide), and warns on resume that the result is another one.
+    Upstream drops them when it saves in the middle of an accumulation (if the number of iterations
+    per epoch is not divisible by `accumulative_counts`), and warns on resume that the result will
+    differ.
     """
     if optim_wrapper.should_update():
         return {}
@@ -92,38 +99,38 @@ def pending_gradients(model: nn.Module, optim_wrapper: OptimWrapper) -> dict[str
 
 @RUNNERS.register_module()
 class GroundingRunner(Runner):
-    """mmengine's Runner with checkpoints that are plain, atomic, strict and exact to resume.
+    """mmengine's Runner with checkpoints that are plain, atomic, strict and resume exactly.
 
     Upstream's `save_checkpoint` pickles objects and writes in place; its `load_checkpoint` accepts
-    any weights with a line in the log; its `wrap_model` hands GPU numbers to a CPU model. The
-    device is the config's `device` (default "auto").
+    any weights and only logs the differences; its `wrap_model` passes GPU numbers to a CPU model.
+    The device is the config's `device` (default "auto").
     """
 
     optim_wrapper: Any
 
     @property
     def bare_model(self) -> nn.Module:
-        """The model without the wrapper that distributes it."""
+        """The model without its distributed wrapper."""
         return self.model.module if is_model_wrapper(self.model) else self.model
 
     @cached_property
     def config_text(self) -> str:
-        """The resolved config, as Python source, pipelines in their own order."""
+        """The resolved config as Python source, with pipelines in their original order."""
         return write_config_text(self.cfg.to_dict())
 
     @master_only
     def dump_config(self) -> None:
-        """Write the resolved config to the work dir; upstream sorts the steps of pipelines."""
+        """Write the resolved config to the work dir; upstream sorts the steps of a pipeline."""
         name = Path(self.cfg.filename).name if self.cfg.filename else f"{self.timestamp}.py"
         Path(self.work_dir, name).write_text(self.config_text, encoding="utf-8")
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Move the model to its device and, among several processes, distribute it."""
+        """Move the model to its device and, with several processes, distribute it."""
         device = choose_device(self.cfg.get("device", "auto"))
         settings = dict(model_wrapper_cfg or {})
         wrapper = settings.pop("type", MMDistributedDataParallel.__name__)
         if self.distributed and wrapper == FullySharded.__name__:
-            return FullySharded(**settings)(model, device)  # no device may hold the whole model
+            return FullySharded(**settings)(model, device)  # the model may not fit on one device
         model = model.to(device)
         if not self.distributed:
             return revert_sync_batchnorm(model)
@@ -140,7 +147,7 @@ class GroundingRunner(Runner):
         )
 
     def _init_model_weights(self) -> None:
-        """Initialise the weights; upstream makes the parts of a spread model all the first's."""
+        """Initialize the weights; upstream overwrites all shards with those of process 0."""
         if not is_sharded(self.model):
             super()._init_model_weights()
             return
@@ -162,7 +169,7 @@ class GroundingRunner(Runner):
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def get_hooks_info(self) -> str:
-        """List the hooks, one line each; upstream repeats them for every moment of a run."""
+        """List the hooks, one per line; upstream repeats them for every stage of a run."""
         return "\n".join(f"    {type(hook).__name__} ({hook.priority})" for hook in self.hooks)
 
     def save_checkpoint(
@@ -176,18 +183,18 @@ class GroundingRunner(Runner):
         by_epoch: bool = True,
         backend_args: dict | None = None,
     ) -> None:
-        """Write the state of the training, whole or not at all (signature of upstream)."""
-        # Where weights or an optimizer's states are spread, all processes gather them.
-        weights = whole(dict(self.bare_model.state_dict()))
-        optimizer = whole(self.optim_wrapper.state_dict()) if save_optimizer else None
-        gradients = whole(pending_gradients(self.bare_model, self.optim_wrapper))
+        """Write the state of the training atomically (signature of upstream)."""
+        # All processes take part in gathering sharded weights and optimizer states.
+        weights = gather_full_tensors(dict(self.bare_model.state_dict()))
+        optimizer = gather_full_tensors(self.optim_wrapper.state_dict()) if save_optimizer else None
+        gradients = gather_full_tensors(accumulated_gradients(self.bare_model, self.optim_wrapper))
         if not is_main_process():
             return
         checkpoint: dict[str, Any] = {
             "meta": self._describe_position(meta, by_epoch=by_epoch),
             "config": self.config_text,
             "state_dict": weights,
-            "message_hub": plain_message_hub(self.message_hub.state_dict()),
+            "message_hub": serialize_message_hub(self.message_hub.state_dict()),
         }
         if optimizer is not None:
             checkpoint["optimizer"] = optimizer
@@ -208,14 +215,14 @@ class GroundingRunner(Runner):
         strict: bool = True,
         revise_keys: list | None = None,
     ) -> dict[str, Any]:
-        """Load the weights of any known layout, all of them (signature of upstream)."""
+        """Load all weights from a checkpoint in any known layout (signature of upstream)."""
         checkpoint = load_checkpoint(filename)
         model = self.bare_model
         layout = ""
-        # A published folder is read bit by bit while it is loaded, and no hook is about it.
+        # Sharded folders are streamed; hooks do not see them.
         if not isinstance(checkpoint["state_dict"], ShardedState):
             checkpoint["state_dict"], layout = to_model_layout(checkpoint["state_dict"], model)
-            # Hooks may exchange weights here: EMA keeps those that training goes on with.
+            # Hooks may exchange weights here: EMA keeps those that training continues with.
             self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         report = load_state_dict_strict(
             model,
@@ -237,44 +244,44 @@ class GroundingRunner(Runner):
         resume_param_scheduler: bool = True,
         map_location: str = "default",
     ) -> None:
-        """Go on from a checkpoint as if the training had never stopped (signature of upstream)."""
+        """Resume a training exactly from a checkpoint (signature of upstream)."""
         checkpoint = self.load_checkpoint(filename)
         if "optimizer" not in checkpoint:
             raise ValueError(
-                f"{filename} holds weights but no optimizer (a best or a released checkpoint), so "
-                "training can't go on from it exactly; start anew from its weights with --load-from"
+                f"{filename} has weights but no optimizer (a best or a released checkpoint), so "
+                "training cannot resume from it exactly; start from its weights with --load-from"
             )
         self._check_world_size(checkpoint["meta"].get("world_size"))
         self.train_loop._epoch = checkpoint["meta"]["epoch"]
         self.train_loop._iter = checkpoint["meta"]["iter"]
-        self.message_hub.load_state_dict(restored_message_hub(checkpoint["message_hub"]))
+        self.message_hub.load_state_dict(deserialize_message_hub(checkpoint["message_hub"]))
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-        optimizer = cut_states(self.optim_wrapper.optimizer, checkpoint["optimizer"])
+        optimizer = shard_optimizer_state(self.optim_wrapper.optimizer, checkpoint["optimizer"])
         self.optim_wrapper.load_state_dict(optimizer)
         for name, parameter in self.bare_model.named_parameters():
             gradient = checkpoint.get("gradients", {}).get(name)
             if gradient is not None:
-                gradient = cut_like(gradient.to(parameter.device), parameter)
+                gradient = shard_like(gradient.to(parameter.device), parameter)
             parameter.grad = gradient
         states = checkpoint.get("param_schedulers", [])
         if len(states) != len(self.param_schedulers or ()):
             raise ValueError(
                 f"{filename} was trained with {len(states)} parameter schedulers, the config has "
                 f"{len(self.param_schedulers or ())}; resume with the config of the work dir, or "
-                "start anew from its weights with --load-from"
+                "start from its weights with --load-from"
             )
         for scheduler, state in zip(self.param_schedulers or (), states, strict=True):
             scheduler.load_state_dict(state)
         self.logger.info(f"resumed after epoch {self.epoch}, iteration {self.iter}")
 
     def test_split(self, dataloader: dict, evaluator: list[dict], loop: dict) -> dict[str, float]:
-        """Test on one more split; upstream knows exactly one for the life of a Runner."""
+        """Test on another split; upstream has exactly one per Runner."""
         self._test_dataloader, self._test_evaluator = dataloader, evaluator
         self._test_loop = self.build_test_loop(loop)
         return self._test_loop.run()
 
     def _describe_position(self, meta: dict | None, *, by_epoch: bool) -> dict[str, Any]:
-        """Say where in the training this is, counting the epoch or iteration that just ended."""
+        """Return the position in the training, after the epoch or iteration that just ended."""
         position = {
             "epoch": self.epoch + 1 if by_epoch else self.epoch,
             "iter": self.iter if by_epoch else self.iter + 1,
@@ -292,6 +299,7 @@ class GroundingRunner(Runner):
     def _check_world_size(self, saved: int | None) -> None:
         if saved not in (None, get_world_size()):
             self.logger.warning(
-                f"the checkpoint is of {saved} processes and this run has {get_world_size()}: "
-                "training goes on, but not to the very result of an uninterrupted run"
+                f"the checkpoint was saved with {saved} processes and this run has "
+                f"{get_world_size()}: training resumes, but its result differs from that of an "
+                "uninterrupted run"
             )

@@ -1,4 +1,4 @@
-"""Reading a config, and overriding its keys from the command line, without silent typing errors."""
+"""Read configs and override their keys from the command line; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from vgtoolbox import registry as ours
-from vgtoolbox.utils.deprecation import update_config
+from vgtoolbox.utils.deprecation import current_argument, update_config
 
 RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}
-# Read by the Runner from the config itself, or by the tools.
+# Keys that the Runner reads from the config itself, or the commands.
 _OTHER_KEYS = frozenset(
     {
         "activation_checkpointing",
@@ -44,7 +44,7 @@ _LOADER_KEYS = frozenset(inspect.signature(DataLoader.__init__).parameters) | {
     "disable_subprocess_warning",
     "num_batch_per_epoch",
 }
-# Taken out by mmengine before a class sees its arguments, by top-level section.
+# Keys that mmengine removes before it calls a constructor, by top-level section.
 _BUILDER_KEYS = {
     "optim_wrapper": frozenset({"type", "constructor", "paramwise_cfg"}),
     "param_scheduler": frozenset({"convert_to_iter_based"}),
@@ -54,20 +54,21 @@ _BUILDER_KEYS = {
 
 
 class ConfigError(ValueError):
-    """A config, or an override of it, names something that is not there."""
+    """A config, or an override of it, has an unknown key or name."""
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config with its bases, and apply overrides.
 
     Args:
-        path: A Python config. Its own helper variables begin with an underscore; they are dropped.
+        path: Path of a Python config. Helper variables, which begin with an underscore, are
+            dropped.
         options: Values by dotted key, e.g. `{"optim_wrapper.optimizer.lr": 1e-3}`; a number in the
-            key is the index of a list.
+            key is the index of a list. If `None`, nothing is overridden.
 
     Raises:
-        FileNotFoundError: No such file.
-        ConfigError: An unknown key; the message names the nearest known one.
+        FileNotFoundError: The file does not exist.
+        ConfigError: A key is unknown; the message names the nearest known one.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(_explain_missing(Path(path)))
@@ -78,7 +79,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         if key not in KNOWN_KEYS:
             raise ConfigError(
                 f"{path}: unknown key {key!r}{_nearest(key, KNOWN_KEYS)}. "
-                "A helper variable of a config begins with an underscore"
+                "Helper variables of a config must begin with an underscore"
             )
     update_config(cfg._cfg_dict)
     for key, value in (options or {}).items():
@@ -87,10 +88,10 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
 
 def _read_file(path: str | Path) -> Config:
-    """Read a file with its bases, and import what it names.
+    """Read a file with its bases, and import the modules in `custom_imports`.
 
     Raises:
-        ConfigError: A module of `custom_imports` is not found; one that fails by itself says why.
+        ConfigError: A module of `custom_imports` is not found. Other errors of a module pass.
     """
     cfg = Config.fromfile(str(path), import_custom_modules=False)
     wanted = cfg.get("custom_imports", {})
@@ -102,9 +103,9 @@ def _read_file(path: str | Path) -> Config:
             if wanted.get("allow_failed_imports", False):
                 continue
             raise ConfigError(
-                f"{path}: custom_imports names {name!r}, which can not be imported ({error}). "
-                "Python looks in the installed packages and in PYTHONPATH; for a folder beside the "
-                "configs: export PYTHONPATH=."
+                f"{path}: module {name!r} of custom_imports cannot be imported ({error}). "
+                "Python searches the installed packages and PYTHONPATH; for a folder in the "
+                "current directory run: export PYTHONPATH=."
             ) from error
     return cfg
 
@@ -119,7 +120,7 @@ def parse_options(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, separator, value = text.partition("=")
         if not separator or not key:
-            raise ConfigError(f"an override is written key=value, got {text!r}")
+            raise ConfigError(f"an override must have the form key=value, got {text!r}")
         options[key.strip()] = _parse_value(value)
     return options
 
@@ -127,43 +128,57 @@ def parse_options(texts: Sequence[str]) -> dict[str, Any]:
 def override(cfg: Config, dotted_key: str, value: Any) -> None:
     """Set one key of a config in place.
 
-    A key that the config does not have is accepted only where the class that its parent configures
-    takes it.
+    A key that the config does not have is accepted only if the class that its parent configures
+    takes it as an argument.
+
+    Args:
+        cfg: Config to change.
+        dotted_key: Key, e.g. "optim_wrapper.optimizer.lr".
+        value: New value.
 
     Raises:
-        ConfigError: No such key, or no such index.
+        ConfigError: The key or index does not exist.
     """
     *parents, last = dotted_key.split(".")
     node: Any = cfg
     known = True
-    for depth, name in enumerate(parents):
+    for depth, given in enumerate(parents):
+        name = _present_name(node, given)
         if known:
             _check_key(node, name, where=".".join(parents[:depth]), dotted_key=dotted_key)
         if isinstance(node, (list, tuple)):
             node = node[int(name)]
             continue
         if node.get(name) is None:
-            # Below a section that is new, nothing is known; the class that takes it will check.
+            # Keys of a new section cannot be checked here; the class that takes it checks them.
             known = False
             node[name] = ConfigDict()
         node = node[name]
+    last = _present_name(node, last)
     if known:
         _check_key(node, last, where=".".join(parents), dotted_key=dotted_key)
     node[int(last) if isinstance(node, list) else last] = value
+    update_config(cfg._cfg_dict if node is cfg else node)
+
+
+def _present_name(node: Any, name: str) -> str:
+    """Return the present name of a key that an earlier release may have called `name`."""
+    return current_argument(node.get("type"), name) if isinstance(node, dict) else name
 
 
 def _check_key(node: Any, name: str, *, where: str, dotted_key: str) -> None:
-    """Raise where `node` neither has `name` nor could take it."""
+    """Raise `ConfigError` unless `node` has `name` or accepts it."""
     if isinstance(node, (list, tuple)):
         if _index(name) not in range(len(node)):
             raise ConfigError(
-                f"{dotted_key!r}: {where!r} is a list of {len(node)}, "
-                f"so {name!r} must be a number from 0 to {len(node) - 1}"
+                f"{dotted_key!r}: {name!r} must be a number from 0 to {len(node) - 1}, since "
+                f"{where!r} is a list of {len(node)}"
             )
         return
     if not isinstance(node, (dict, Config)):
         raise ConfigError(
-            f"{dotted_key!r}: {where!r} is {node!r}, which has no keys; set it as a whole"
+            f"{dotted_key!r}: {where!r} must be a section with keys, got {node!r}; set {where!r} "
+            "as a whole"
         )
     if name in node:
         return
@@ -176,7 +191,7 @@ def _check_key(node: Any, name: str, *, where: str, dotted_key: str) -> None:
 
 
 def _accepted_keys(node: Mapping[str, Any], where: str) -> frozenset[str]:
-    """Return the keys that the section `where` could have, beyond those that it has."""
+    """Return the keys that the section `where` accepts, in addition to those that it has."""
     section = where.rpartition(".")[2]
     if not where:
         return KNOWN_KEYS
@@ -200,7 +215,7 @@ def _accepted_keys(node: Mapping[str, Any], where: str) -> frozenset[str]:
 
 
 def _constructor_keys(built: type | None) -> frozenset[str]:
-    """Return the names that a class's constructor takes, also those handed on to its bases."""
+    """Return the names of a constructor's arguments, including those passed on to base classes."""
     names: set[str] = set()
     for cls in inspect.getmro(built) if inspect.isclass(built) else ():
         if "__init__" not in vars(cls) or cls is object:
@@ -213,7 +228,7 @@ def _constructor_keys(built: type | None) -> frozenset[str]:
 
 
 def _find_type(name: str) -> type | None:
-    """Return the class that any registry knows as `name`, None where none does."""
+    """Return the class registered as `name` in any registry, or `None`."""
     own = [entry for entry in vars(ours).values() if isinstance(entry, ours.Registry)]
     for candidate in [*own, root.OPTIMIZERS, root.EVALUATOR, root.LOG_PROCESSORS]:
         try:
@@ -242,7 +257,7 @@ def _index(name: str) -> int:
 
 
 def _nearest(name: str, known: set[str] | frozenset[str]) -> str:
-    """Say which known name was probably meant."""
+    """Return a hint with the most similar known names."""
     near = get_close_matches(name, known, n=3, cutoff=0.6)
     if near:
         return f"; did you mean {' or '.join(map(repr, near))}?"
@@ -250,10 +265,9 @@ def _nearest(name: str, known: set[str] | frozenset[str]) -> str:
 
 
 def _explain_missing(path: Path) -> str:
-    """Say which configs lie in the folder where one was not found."""
-    beside = (
-        sorted(entry.name for entry in path.parent.glob("*.py")) if path.parent.is_dir() else []
-    )
-    near = get_close_matches(path.name, beside, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"configs there: {', '.join(beside) or 'none'}"
-    return f"no config {path}; {hint}"
+    """Return an error message with the configs in the same folder."""
+    names = sorted(entry.name for entry in path.parent.glob("*.py")) if path.parent.is_dir() else []
+    near = get_close_matches(path.name, names, n=1)
+    listed = ", ".join(names) or "none"
+    hint = f"did you mean {near[0]!r}?" if near else f"configs in its folder: {listed}"
+    return f"config {path} does not exist; {hint}"

@@ -1,4 +1,4 @@
-"""The one place that chooses a device, and starts and ends a process group on it."""
+"""Choose the device, and start and end a process group on it."""
 
 from __future__ import annotations
 
@@ -13,54 +13,54 @@ from torch import distributed as torch_distributed
 
 
 class DeviceError(ValueError):
-    """A device was asked for that is not there."""
+    """The requested device is not available."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device of this process.
 
     Args:
-        name: "cpu", "cuda", "cuda:1", "mps", or "auto" for the first that is there of cuda, mps
-            and cpu. Under torchrun, "cuda" is the one that the local rank owns.
+        name: "cpu", "cuda", "cuda:1", "mps", or "auto" for the first available one of cuda, mps and
+            cpu. Under torchrun, "cuda" is the device of the local rank.
 
     Raises:
-        DeviceError: No such device on this machine.
+        DeviceError: The device is not available on this machine.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise DeviceError(f"no device {name!r}; use auto, cpu, cuda, cuda:<n> or mps") from error
+        raise DeviceError(
+            f"device must be auto, cpu, cuda, cuda:<n> or mps, got {name!r}"
+        ) from error
     if device.type == "cuda":
         return _choose_cuda(device)
     if device.type == "mps" and not _has_mps():
-        raise DeviceError(
-            "device 'mps' was asked for, but this torch offers none; use --device cpu"
-        )
+        raise DeviceError("device 'mps' is not available in this torch; use --device cpu")
     return device
 
 
 def under_torchrun() -> bool:
-    """Whether torchrun started this process, so that others run beside it."""
+    """Return whether torchrun started this process."""
     return {"RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys()
 
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[None]:
-    """Join the processes that torchrun started; do nothing where there is only this one.
+    """Join the processes that torchrun started; do nothing if torchrun did not start this one.
 
-    mmengine 0.10.7 starts a group by itself, but calls `torch.cuda.set_device` on the way, also
-    for gloo on CPU, and never ends it. Its Runner leaves a group alone that it finds running.
+    mmengine 0.10.7 starts a group by itself, but it calls `torch.cuda.set_device` even for gloo on
+    CPU, and never ends the group. Its Runner does not touch a group that is already running.
     """
     if not under_torchrun():
         yield
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # DDP holds the group in reference cycles, and the group its threads. One that asks for the
-    # interpreter's lock while the interpreter is being torn down aborts the process ("terminate
-    # called without an active exception"): the threads have to end before that.
+    # DDP keeps the group in reference cycles, and the group keeps its threads. A thread that
+    # acquires the interpreter's lock during the interpreter's shutdown aborts the process
+    # ("terminate called without an active exception"), so the threads must end earlier.
     atexit.register(gc.collect)
     torch_distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
@@ -74,8 +74,8 @@ def _choose_cuda(device: torch.device) -> torch.device:
     index = device.index if device.index is not None else int(os.environ.get("LOCAL_RANK", 0))
     if index >= count:
         raise DeviceError(
-            f"CUDA device {index} was asked for, but this process sees {count}; "
-            "use --device cpu, or as many processes as there are GPUs"
+            f"CUDA device must be below the number of visible GPUs ({count}), got {index}; "
+            "use --device cpu, or at most one process per GPU"
         )
     return torch.device("cuda", index)
 

@@ -12,22 +12,24 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vgtoolbox.registry import OPTIM_WRAPPERS
+from vgtoolbox.utils.choices import check_choice
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """An optimizer whose forward passes run under autocast; weights and steps stay float32.
+    """Optimizer wrapper that runs forward passes under autocast; weights and steps stay float32.
 
-    mmengine's `AmpOptimWrapper` refuses to run without a GPU. This one takes the device from the
-    parameters. float16 is scaled against underflow, bfloat16 needs no scaling.
+    mmengine's `AmpOptimWrapper` needs a GPU. This one uses the device of the parameters. float16
+    losses are scaled against underflow, bfloat16 needs no scaling.
 
     Args:
-        optimizer: Steps the weights.
-        dtype: "bfloat16" or "float16".
-        accumulative_counts: Iterations whose gradients make one step.
-        clip_grad: Arguments of `torch.nn.utils.clip_grad_norm_`.
+        optimizer: Optimizer of the weights.
+        dtype: Data type of the forward pass, "bfloat16" or "float16".
+        accumulative_counts: Number of iterations whose gradients are accumulated for one step.
+        clip_grad: Arguments of `torch.nn.utils.clip_grad_norm_`. If `None`, gradients are not
+            clipped.
     """
 
     def __init__(
@@ -39,25 +41,24 @@ class AutocastOptimWrapper(OptimWrapper):
         clip_grad: dict | None = None,
     ) -> None:
         super().__init__(optimizer, accumulative_counts, clip_grad)
-        if dtype not in _DTYPES:
-            raise ValueError(f"dtype of autocast must be one of {sorted(_DTYPES)}, got {dtype!r}")
+        check_choice("dtype", dtype, _DTYPES)
         self.dtype = _DTYPES[dtype]
         self.device_type = optimizer.param_groups[0]["params"][0].device.type
         self.scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == "float16")
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Run the forward pass under autocast, and spare synchronisation while accumulating."""
+        """Run the forward pass under autocast, without synchronization while accumulating."""
         with super().optim_context(model), torch.autocast(self.device_type, dtype=self.dtype):
             yield
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
-        """Propagate the scaled loss (arguments of `Tensor.backward`)."""
+        """Backpropagate the scaled loss (arguments of `Tensor.backward`)."""
         self.scaler.scale(loss).backward(**kwargs)
         self._inner_count += 1
 
     def step(self, **kwargs: Any) -> None:
-        """Clip the unscaled gradients and step, unless one of them overflowed."""
+        """Clip the unscaled gradients and step, unless a gradient overflowed."""
         if self.clip_grad_kwargs:
             self.scaler.unscale_(self.optimizer)
             self._clip_grad()
@@ -65,11 +66,11 @@ class AutocastOptimWrapper(OptimWrapper):
         self.scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the optimizer's state, with that of the scaler."""
+        """Return the states of the optimizer and the scaler."""
         return {**super().state_dict(), "scaler": self.scaler.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
+        """Restore a state from `state_dict`; one without a scaler is valid."""
         rest = dict(state_dict)
         self.scaler.load_state_dict(rest.pop("scaler", {}) or self.scaler.state_dict())
         super().load_state_dict(rest)

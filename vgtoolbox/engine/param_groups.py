@@ -1,4 +1,4 @@
-"""Few parameter groups where mmengine makes one a parameter."""
+"""Merge the parameter groups of equal settings that mmengine creates for each parameter."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Group = dict[str, Any]
 class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
     """mmengine's `paramwise_cfg`, with parameters of equal settings in one group.
 
-    Upstream gives every parameter a group and a line in the log. A fused optimizer walks few large
-    groups several times as fast.
+    Upstream creates one group and one log line per parameter. A fused optimizer is several times
+    faster with few large groups.
     """
 
     def add_params(
@@ -32,7 +32,7 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
         is_dcn_module: bool | None = None,
     ) -> None:
         """Append the groups of `module` to `params` (signature of upstream)."""
-        if prefix:  # upstream's recursion comes by here for each submodule
+        if prefix:  # upstream's recursion calls this for each submodule
             super().add_params(params, module, prefix, is_dcn_module)
             return
         single: list[Group] = []
@@ -46,7 +46,7 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
 
 
 def merge_groups(groups: list[Group]) -> list[Group]:
-    """Join groups of equal settings, in the order of their first parameter."""
+    """Merge groups of equal settings, in the order of their first parameter."""
     merged: dict[str, Group] = {}
     for group in groups:
         settings = {key: value for key, value in sorted(group.items()) if key != "params"}
@@ -57,7 +57,7 @@ def merge_groups(groups: list[Group]) -> list[Group]:
 
 @contextmanager
 def _quiet(start: str) -> Iterator[None]:
-    """Drop the log lines that begin so."""
+    """Suppress log lines that begin with `start`."""
 
     def keep(record: LogRecord) -> bool:
         return not record.getMessage().startswith(start)

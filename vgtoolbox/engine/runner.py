@@ -1,4 +1,4 @@
-"""Training and testing from a config: what the tools call."""
+"""Train and test from a config."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from vgtoolbox.evaluation import (
     format_metric_table,
     write_metric_report,
 )
+from vgtoolbox.models.grounders.base import BaseGrounder
 from vgtoolbox.registry import SCOPE
 
 _PHASES = ("train", "val", "test")
@@ -38,24 +39,27 @@ def train(
     """Train the model of a config.
 
     Args:
-        cfg: Gives everything; `work_dir` defaults to `work_dirs/<config>`.
-        resume: A checkpoint to go on from exactly, or True for the last one in the work dir;
-            training starts anew where that has none yet.
-        load_from: Weights to begin with.
+        cfg: Config; `work_dir` defaults to `work_dirs/<config>`.
+        resume: Checkpoint to resume from exactly, or `True` for the last one in the work dir; if
+            there is none, training starts from the beginning.
+        load_from: Checkpoint with initial weights. If `None`, the config's own initialization is
+            used.
 
     Returns:
-        The Runner, trained.
+        The Runner after training.
     """
-    cfg = prepared(cfg)
+    cfg = prepare_config(cfg)
     checkpoint = find_last_checkpoint(cfg.work_dir) if resume is True else resume or None
     if checkpoint is not None:
         # The data loaders are seeded before the Runner looks into the checkpoint.
         cfg.randomness = {**cfg.get("randomness", {}), "seed": _seed_of(checkpoint)}
     cfg.load_from = str(checkpoint or load_from) if checkpoint or load_from else None
     cfg.resume = checkpoint is not None
-    with _running(cfg, phases=("train", "val")) as runner:
+    with _run_context(cfg, phases=("train", "val")) as runner:
         if resume is True and checkpoint is None:
-            runner.logger.info(f"nothing to resume in {cfg.work_dir}: training starts anew")
+            runner.logger.info(
+                f"no checkpoint to resume in {cfg.work_dir}: training starts from the beginning"
+            )
         runner.train()
         return runner
 
@@ -72,49 +76,50 @@ def test(
     Writes `<out>/metrics.json` and `<out>/<split>/predictions.jsonl`, and prints a table.
 
     Args:
-        cfg: Has `test_splits`, by name: the dataset and the evaluators of each.
-        checkpoint: In any layout that is known.
-        splits: Names of `test_splits`; None is all.
-        out: Folder of the results; None is `<work_dir>/test`.
+        cfg: Config with `test_splits`, which gives dataset and evaluators by split name.
+        checkpoint: Path of a checkpoint in any known layout.
+        splits: Names in `test_splits`. If `None`, all are tested.
+        out: Folder of the results. If `None`, it is `<work_dir>/test`.
 
     Returns:
         The metrics of each split, on every process.
     """
-    choose_splits(cfg, splits)  # a wrong name is an error before anything is loaded
-    # A released checkpoint carries the tokenizer that it was trained with.
-    carried = load_checkpoint(checkpoint).get("meta", {}).get("files", "")
-    with embedded_files(cfg.to_dict(), carried if isinstance(carried, str) else "") as resolved:
+    choose_splits(cfg, splits)  # a wrong name is an error before loading
+    # A released checkpoint contains the tokenizer that it was trained with.
+    files = load_checkpoint(checkpoint).get("meta", {}).get("files", "")
+    with embedded_files(cfg.to_dict(), files if isinstance(files, str) else "") as resolved:
         return _test(Config(resolved, filename=cfg.filename), checkpoint, splits, out)
 
 
 def _test(
     cfg: Config, checkpoint: str | Path, splits: Sequence[str] | None, out: str | Path | None
 ) -> dict[str, dict[str, float]]:
-    """Test with a config whose files are in place; arguments as in `test`."""
+    """Test with a config whose files exist; arguments as in `test`."""
     chosen = choose_splits(cfg, splits)
-    cfg = prepared(cfg)
+    cfg = prepare_config(cfg)
     cfg.load_from, cfg.resume = str(checkpoint), False
     folder = Path(out) if out is not None else Path(cfg.work_dir) / "test"
     started = time.perf_counter()
     metrics: dict[str, dict[str, float]] = {}
     protocol: dict[str, Any] = {}
     samples = 0
-    with _running(cfg, phases=()) as runner:
+    with _run_context(cfg, phases=()) as runner:
         runner.call_hook("before_run")
         runner.load_or_resume()
         for name, split in chosen.items():
             metrics[name] = runner.test_split(
                 {**cfg.test_dataloader, "dataset": split["dataset"]},
-                [*split["evaluator"], _writer(folder / name)],
+                [*split["evaluator"], _prediction_writer(folder / name)],
                 cfg.get("test_cfg") or {},
             )
             samples += len(runner.test_dataloader.dataset)
             for prefix, settings in _protocol(runner.test_evaluator).items():
-                unlike = protocol.setdefault(prefix, settings) != settings
-                protocol[f"{name}/{prefix}" if unlike else prefix] = settings
+                differs = protocol.setdefault(prefix, settings) != settings
+                protocol[f"{name}/{prefix}" if differs else prefix] = settings
         runner.call_hook("after_run")
-        if settings := getattr(runner.bare_model, "protocol_settings", None):
-            protocol["model"] = settings
+        model = runner.bare_model
+        if isinstance(model, BaseGrounder) and model.protocol_settings:
+            protocol["model"] = model.protocol_settings
         if is_main_process():
             write_metric_report(
                 folder / "metrics.json",
@@ -130,8 +135,8 @@ def _test(
     return metrics
 
 
-def prepared(cfg: Config) -> Config:
-    """Return a copy of a config with the defaults that a run needs."""
+def prepare_config(cfg: Config) -> Config:
+    """Return a copy of a config with defaults for a run."""
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
     stem = Path(cfg.filename).stem if cfg.filename else "unnamed"
     cfg.work_dir = cfg.get("work_dir") or str(Path("work_dirs") / stem)
@@ -144,30 +149,35 @@ def build_runner(cfg: Config, *, phases: Sequence[str] = ("train", "val")) -> Gr
     """Build the Runner of a prepared config.
 
     Args:
-        cfg: From `prepared`.
-        phases: Which of train, val and test it is built for. Splits to test on need none.
+        cfg: Config from `prepare_config`.
+        phases: Phases to build, of "train", "val" and "test". `GroundingRunner.test_split` needs
+            none of them.
     """
     unused = {part.format(phase) for phase in _PHASES if phase not in phases for part in _PARTS}
     if "train" not in phases:
         unused |= _TRAINING_KEYS
     arguments = {key: cfg[key] for key in RUNNER_KEYS if key in cfg and key not in unused}
     if "train" not in phases:
-        # A checkpoint's state_dict holds the averaged weights already.
+        # The state_dict of a checkpoint already contains the averaged weights.
         hooks = arguments.get("custom_hooks") or []
         arguments["custom_hooks"] = [hook for hook in hooks if hook["type"] != "EMAHook"]
     return GroundingRunner(**arguments, cfg=cfg)
 
 
 def choose_splits(cfg: Config, names: Sequence[str] | None) -> dict[str, Mapping[str, Any]]:
-    """Return the test splits of those names, all where `names` is None.
+    """Return test splits by name.
+
+    Args:
+        cfg: Config with `test_splits`.
+        names: Names of the splits. If `None`, all splits are returned.
 
     Raises:
-        ConfigError: The config has no such split; the message lists those that it has.
+        ConfigError: The config has no such split; the message lists its splits.
     """
     config = cfg.filename or "the config"
     available = cfg.get("test_splits") or {}
     if not available:
-        raise ConfigError(f"{config} has no test_splits, so there is nothing to test on")
+        raise ConfigError(f"{config} has no test_splits; add one to test on")
     for name in names or ():
         if name not in available:
             raise ConfigError(
@@ -176,22 +186,22 @@ def choose_splits(cfg: Config, names: Sequence[str] | None) -> dict[str, Mapping
     return {name: available[name] for name in names or available}
 
 
-def _writer(folder: Path) -> dict[str, str]:
+def _prediction_writer(folder: Path) -> dict[str, str]:
     return {"type": "PredictionWriter", "out_file": str(folder / "predictions.jsonl")}
 
 
 def _protocol(evaluator: Evaluator) -> dict[str, Any]:
-    """Return the choices behind the values, by the prefix of each metric that gives any."""
+    """Return the options behind the values, by the prefix of the metric."""
     return {
-        metric.prefix: metric.settings
+        str(metric.prefix): metric.settings
         for metric in evaluator.metrics
         if isinstance(metric, GroundingMetric) and not isinstance(metric, PredictionWriter)
     }
 
 
 @contextmanager
-def _running(cfg: Config, *, phases: Sequence[str]) -> Iterator[GroundingRunner]:
-    """Give the Runner its device and process group, and clean up whatever happens."""
+def _run_context(cfg: Config, *, phases: Sequence[str]) -> Iterator[GroundingRunner]:
+    """Yield a Runner with its device and process group, and clean up at the end."""
     device = choose_device(cfg.get("device", "auto"))
     with process_group(device):
         runner = build_runner(cfg, phases=phases)

@@ -1,4 +1,4 @@
-"""A dataset as predictions are scored against it: targets, and no image."""
+"""Dataset of targets without images, to score predictions against."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from vgtoolbox.registry import DATASETS, TRANSFORMS
 
 
 class TargetDataset:
-    """The expressions of a dataset, one by one, with their targets in the original frame.
+    """Dataset with one sample per expression and its targets in the original frame.
 
-    However the dataset groups expressions, here each is a sample, as it is a line of
-    `predictions.jsonl`. In a conversation, `round` is its position from 0.
+    Each expression is a sample, as it is a line of `predictions.jsonl`, even if the dataset groups
+    expressions. `round` is then the position of the expression in its group, from 0.
 
-    Masks are left out where an annotation has boxes only; a metric that needs them says so.
+    Masks are omitted if an annotation has boxes only; a metric that needs them raises an error.
 
     Args:
-        config: Of the dataset. The options of its `LoadTargets` (cutting boxes to whole pixels) are
-            part of the numbers; no other step of its pipeline runs.
+        config: Config of the dataset. The options of its `LoadTargets` apply, since they affect the
+            values (truncation of boxes to whole pixels). No other transform of its pipeline runs.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -44,16 +44,16 @@ class TargetDataset:
         return {**_expressions(self._dataset.get_data_info(position))[number], "sample_idx": idx}
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        """Return the record with `ori_shape`, `boxes_ori` and, where there are masks, `rles_ori`.
+        """Return the record with `ori_shape`, `boxes_ori` and, if it has masks, `rles_ori`.
 
         Raises:
-            ValueError: The annotations say nothing of targets.
+            ValueError: The record has no targets field.
         """
         sample = self.get_data_info(idx)
         if "targets" not in sample:
             raise ValueError(
-                f"nothing is known of the targets of sample {sample['sample_id']!r}, so there is "
-                "nothing to score against"
+                f"sample {sample['sample_id']!r} has no annotated targets to score against; use a "
+                "split with annotations"
             )
         sample["ori_shape"] = _image_size(sample)
         with_masks = all(target.get("segmentation") is not None for target in sample["targets"])
@@ -64,8 +64,8 @@ def _load_targets(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the `LoadTargets` step of a dataset's pipeline."""
     pipeline = config.get("pipeline") or ()
     steps = pipeline.values() if isinstance(pipeline, Mapping) else pipeline
-    chosen = [step for step in steps if isinstance(step, Mapping) and step["type"] == "LoadTargets"]
-    return chosen[0] if chosen else {"type": "LoadTargets"}
+    found = [step for step in steps if isinstance(step, Mapping) and step["type"] == "LoadTargets"]
+    return found[0] if found else {"type": "LoadTargets"}
 
 
 def _expressions(record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ def _expressions(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _image_size(record: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the (H, W) of the annotation; of the image's head where that does not tell."""
+    """Return (H, W) from the annotation or, if it has none, from the header of the image file."""
     if record.get("height") and record.get("width"):
         return record["height"], record["width"]
     with Image.open(record["img_path"]) as image:

@@ -21,7 +21,11 @@ RENAMED_TYPES: Mapping[str, str] = {
 }
 """Registered type by its earlier name."""
 
-RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {}
+RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
+    "GroundingVisualizationHook": {"num": "num_samples", "side": "max_width"},
+    "HyperParameterHook": {"option": "attribute"},
+    "PretrainedWeightsHook": {"page": "url"},
+}
 """Argument by its earlier name, by type (its present name)."""
 
 RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {}
@@ -39,6 +43,22 @@ def current_type(name: str) -> str:
         return name
     _warn(f"type {bare!r}", repr(RENAMED_TYPES[bare]))
     return f"{scope}{dot}{RENAMED_TYPES[bare]}"
+
+
+def current_argument(type_name: Any, name: str) -> str:
+    """Return the present name of a type's argument and warn if `name` is an earlier one.
+
+    Args:
+        type_name: Present name of the type, with or without a scope. Anything that is not a string
+            has no renamed arguments.
+        name: Name of the argument.
+    """
+    bare = type_name.rpartition(".")[2] if isinstance(type_name, str) else ""
+    new = RENAMED_ARGUMENTS.get(bare, {}).get(name)
+    if new is None:
+        return name
+    _warn(f"argument {name!r} of {bare}", repr(new))
+    return new
 
 
 def update_config(node: Any) -> None:
@@ -64,10 +84,9 @@ def _update_section(node: dict[str, Any]) -> None:
     if name != node["type"]:
         node["type"] = name
     name = name.rpartition(".")[2]
-    for old, new in RENAMED_ARGUMENTS.get(name, {}).items():
+    for old in RENAMED_ARGUMENTS.get(name, {}):
         if old in node:
-            _warn(f"argument {old!r} of {name}", repr(new))
-            node[new] = node.pop(old)
+            node[current_argument(name, old)] = node.pop(old)
     for key in [key for key in node if (name, key) in RENAMED_VALUES]:
         values = RENAMED_VALUES[name, key]
         if isinstance(node[key], str) and node[key] in values:

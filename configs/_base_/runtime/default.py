@@ -10,8 +10,8 @@ default_hooks = dict(
     loss_guard=dict(type="NonFiniteLossHook"),
     logger=dict(type="LoggerHook", interval=50),
     progress=dict(type="ProgressBarHook"),
-    # Ground truth next to prediction, in the work directory and TensorBoard; num=0 draws none.
-    pictures=dict(type="GroundingVisualizationHook", num=4),
+    # Targets next to predictions, in the work directory and TensorBoard; num_samples=0 draws none.
+    pictures=dict(type="GroundingVisualizationHook", num_samples=4),
     checkpoint=dict(type="ResumableCheckpointHook", interval=1, max_keep_ckpts=1),
 )
 custom_hooks = []

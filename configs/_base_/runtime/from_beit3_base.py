@@ -8,6 +8,6 @@ custom_hooks = [
         type="PretrainedWeightsHook",
         module="backbone",
         checkpoint="pretrain_weights/beit3_base_patch16_224.zip",
-        page="https://github.com/microsoft/unilm/tree/master/beit3",
+        url="https://github.com/microsoft/unilm/tree/master/beit3",
     ),
 ]

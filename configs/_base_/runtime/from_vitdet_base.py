@@ -6,12 +6,12 @@ _base_ = ["./default.py"]
 randomness = dict(seed=13, deterministic=True)
 _vitdet = dict(
     checkpoint="pretrain_weights/model_final_435fa9.pkl",
-    page="https://github.com/facebookresearch/detectron2/tree/main/projects/ViTDet "
+    url="https://github.com/facebookresearch/detectron2/tree/main/projects/ViTDet "
     "(Cascade Mask R-CNN, ViTDet, ViT-B)",
 )
 _bert = dict(
     checkpoint="pretrain_weights/bert-base-uncased/model.safetensors",
-    page="https://huggingface.co/google-bert/bert-base-uncased",
+    url="https://huggingface.co/google-bert/bert-base-uncased",
 )
 custom_hooks = [
     dict(_vitdet, type="PretrainedWeightsHook", module="backbone"),

@@ -5,7 +5,7 @@ from vgtoolbox.checkpoint.config_text import read_config_text
 from vgtoolbox.engine import find_last_checkpoint, train
 
 
-def test_the_wanted_number_of_checkpoints_is_kept_across_a_resume(toy_config, tmp_path):
+def test_max_keep_ckpts_is_respected_across_a_resume(toy_config, tmp_path):
     keep = {"default_hooks.checkpoint.max_keep_ckpts": 2}
     train(toy_config(**keep, **{"train_cfg.max_epochs": 3}))
     train(toy_config(**keep, **{"train_cfg.max_epochs": 5}), resume=True)
@@ -13,7 +13,7 @@ def test_the_wanted_number_of_checkpoints_is_kept_across_a_resume(toy_config, tm
     assert epochs == {"epoch_4.pth", "epoch_5.pth"}
 
 
-def test_one_best_checkpoint_a_metric_is_kept(toy_config, tmp_path):
+def test_one_best_checkpoint_per_metric_is_kept(toy_config, tmp_path):
     watched = {"default_hooks.checkpoint.save_best": ["gres/gIoU", "grec/N-acc"]}
     train(toy_config(**watched, **{"train_cfg.max_epochs": 4}))
     best = sorted(path.name for path in (tmp_path / "run").glob("best_*.pth"))
@@ -22,7 +22,7 @@ def test_one_best_checkpoint_a_metric_is_kept(toy_config, tmp_path):
     assert best[1].startswith("best_gres_gIoU_")
 
 
-def test_a_finished_run_resumes_to_itself(toy_config):
+def test_resuming_a_finished_run_changes_nothing(toy_config):
     cfg = toy_config()
     train(cfg)
     last = Path(cfg.work_dir, "epoch_2.pth")
@@ -31,7 +31,7 @@ def test_a_finished_run_resumes_to_itself(toy_config):
     assert last.read_bytes() == content
 
 
-def test_a_moved_work_dir_still_finds_its_last_checkpoint(toy_config, tmp_path):
+def test_the_last_checkpoint_is_found_in_a_moved_work_dir(toy_config, tmp_path):
     train(toy_config())
     assert find_last_checkpoint(tmp_path / "run") == tmp_path / "run" / "epoch_2.pth"
     moved = (tmp_path / "run").rename(tmp_path / "moved")
@@ -39,7 +39,7 @@ def test_a_moved_work_dir_still_finds_its_last_checkpoint(toy_config, tmp_path):
     assert find_last_checkpoint(tmp_path / "nowhere") is None
 
 
-def test_a_checkpoint_holds_the_averaged_weights_and_the_config(toy_config):
+def test_a_checkpoint_contains_the_averaged_weights_and_the_config(toy_config):
     cfg = toy_config()
     runner = train(cfg)
     checkpoint = load_checkpoint(Path(cfg.work_dir, "epoch_2.pth"))

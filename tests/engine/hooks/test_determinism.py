@@ -23,7 +23,7 @@ def draw():
     return random.random(), float(np.random.rand()), float(torch.rand(()))  # noqa: NPY002
 
 
-def test_equal_entropy_gives_equal_numbers_of_every_generator():
+def test_equal_entropy_gives_equal_numbers_in_every_generator():
     seed_all(0, 5, 1)
     first = draw()
     draw()
@@ -31,7 +31,7 @@ def test_equal_entropy_gives_equal_numbers_of_every_generator():
     assert draw() == first
 
 
-def test_seed_iteration_and_rank_all_count():
+def test_seed_iteration_and_rank_all_change_the_numbers():
     drawn = set()
     for entropy in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0, 1)):
         seed_all(*entropy)
@@ -40,7 +40,7 @@ def test_seed_iteration_and_rank_all_count():
     assert all(len(set(values)) == 5 for values in zip(*drawn, strict=True))
 
 
-def test_seed_and_epoch_reach_datasets_through_wrappers():
+def test_seed_and_epoch_are_set_through_wrappers():
     first, second = Counting(), Counting()
     loader = SimpleNamespace(dataset=ConcatDataset([Subset(first, [0]), second]))
     runner = SimpleNamespace(train_dataloader=loader, seed=7, epoch=4)
@@ -50,7 +50,7 @@ def test_seed_and_epoch_reach_datasets_through_wrappers():
     assert [(part.seed, part.epoch) for part in (first, second)] == [(7, 4), (7, 4)]
 
 
-def test_wrapped_datasets_come_from_the_outside_in():
+def test_wrapped_datasets_are_ordered_from_the_outermost():
     inner = Counting()
     middle = Subset(inner, [0])
     outer = ConcatDataset([middle])

@@ -15,8 +15,8 @@ def runner():
     return SimpleNamespace(bare_model=model, epoch=0)
 
 
-def test_a_value_holds_from_its_milestone_on(runner):
-    hook = HyperParameterHook(option="weight", milestones=[2, 3], values=[0.5, 1.0])
+def test_a_value_applies_from_its_milestone_on(runner):
+    hook = HyperParameterHook(attribute="weight", milestones=[2, 3], values=[0.5, 1.0])
     seen = []
     for runner.epoch in range(5):
         hook.before_train_epoch(runner)
@@ -24,32 +24,32 @@ def test_a_value_holds_from_its_milestone_on(runner):
     assert seen == [0.1, 0.1, 0.5, 1.0, 1.0]
 
 
-def test_a_run_that_is_resumed_goes_on_with_the_value_of_its_epoch(runner):
+def test_a_resumed_run_uses_the_value_of_its_epoch(runner):
     runner.epoch = 4
-    hook = HyperParameterHook(option="head.weight", milestones=[2], values=[0.5])
+    hook = HyperParameterHook(attribute="head.weight", milestones=[2], values=[0.5])
     hook.before_train(runner)
     hook.before_train_epoch(runner)
     assert (runner.bare_model.head.weight, runner.bare_model.weight) == (0.5, 0.1)
 
 
 @pytest.mark.parametrize(
-    ("option", "message"),
+    ("attribute", "message"),
     [
         ("wieght", "no attribute 'wieght'"),
         ("haed.weight", "no attribute `haed`"),
         ("head.loss", "no attribute 'loss'"),
-        ("name", "expected a number, found 'grounder'"),
+        ("name", "must be a number, got 'grounder'"),
     ],
 )
-def test_what_the_model_does_not_have_is_refused_before_training(option, message, runner):
-    hook = HyperParameterHook(option=option, milestones=[1], values=[0.5])
-    with pytest.raises(ValueError, match=f"option='{option}': .*{message}"):
+def test_unknown_attributes_are_rejected_before_training(attribute, message, runner):
+    hook = HyperParameterHook(attribute=attribute, milestones=[1], values=[0.5])
+    with pytest.raises(ValueError, match=f"attribute='{attribute}' .*{message}"):
         hook.before_train(runner)
 
 
 @pytest.mark.parametrize(
     ("milestones", "values"), [([2, 1], [0.1, 0.2]), ([1, 1], [0.1, 0.2]), ([1], [])]
 )
-def test_milestones_and_values_belong_together(milestones, values):
-    with pytest.raises(ValueError, match="rising milestones and a value for each"):
-        HyperParameterHook(option="weight", milestones=milestones, values=values)
+def test_milestones_must_be_increasing_with_one_value_each(milestones, values):
+    with pytest.raises(ValueError, match="milestones must be increasing with one value each"):
+        HyperParameterHook(attribute="weight", milestones=milestones, values=values)

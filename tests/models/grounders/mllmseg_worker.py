@@ -8,7 +8,7 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from vgtoolbox.engine.sharding import FullySharded, whole
+from vgtoolbox.engine.sharding import FullySharded, gather_full_tensors
 
 
 def main(folder: Path, rank: int, strategy: str) -> None:
@@ -32,7 +32,7 @@ def main(folder: Path, rank: int, strategy: str) -> None:
     torch.save(
         {
             "losses": {name: value.detach() for name, value in losses.items()},
-            "gradients": whole({name: p.grad for name, p in bare.named_parameters()}),
+            "gradients": gather_full_tensors({name: p.grad for name, p in bare.named_parameters()}),
         },
         folder / f"{rank}.pt",
     )

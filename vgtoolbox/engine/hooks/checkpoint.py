@@ -1,4 +1,4 @@
-"""Saving checkpoints so that training can be killed at any moment."""
+"""Save checkpoints such that a training can be killed at any time without loss."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _VALIDATED = "last_validation"
 
 @HOOKS.register_module()
 class ResumableCheckpointHook(CheckpointHook):
-    """mmengine's CheckpointHook, without the moments at which a kill loses something.
+    """mmengine's CheckpointHook, safe against being killed at any time.
 
     Upstream removes an old checkpoint before it writes the new one, names the latest one in a file
-    that it writes in place, and forgets the validation of the last epoch where the kill came
+    that it writes in place, and skips the validation of the last epoch if the run was killed
     between the checkpoint and the end of that validation. Arguments are those of upstream.
     """
 
@@ -30,18 +30,18 @@ class ResumableCheckpointHook(CheckpointHook):
     keep_ckpt_ids: deque[int]
 
     def before_train(self, runner: Runner) -> None:
-        """Catch up on the validation that an interrupted run still owed."""
+        """Run the validation that an interrupted run did not finish."""
         self._restore(runner)
         loop = runner.train_loop
         position = runner.epoch if self.by_epoch else runner.iter
         end = loop.max_epochs if self.by_epoch else loop.max_iters
-        owed = (
+        pending = (
             runner.val_loop is not None
             and position >= max(loop.val_begin, 1)
             and (position % loop.val_interval == 0 or position == end)
             and runner.message_hub.get_info(_VALIDATED) != position
         )
-        if owed:
+        if pending:
             runner.logger.info(f"validating the checkpoint of {self._unit} {position} first")
             runner.val_loop.run()
 
@@ -50,15 +50,15 @@ class ResumableCheckpointHook(CheckpointHook):
         unknown = [key for key in self.save_best or () if key not in {"auto", *metrics}]
         if unknown:
             raise KeyError(
-                f"save_best={unknown[0]!r} is no metric of the validation; "
-                f"it gives: {', '.join(sorted(metrics))}"
+                f"save_best must be a metric of the validation, got {unknown[0]!r}; "
+                f"its metrics: {', '.join(sorted(metrics))}"
             )
         position = runner.epoch if self.by_epoch else runner.iter
         runner.message_hub.update_info(_VALIDATED, position)
         super().after_val_epoch(runner, metrics)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
-        """Let upstream save the best one, but remove its predecessor only afterwards."""
+        """Save the best checkpoint with upstream's code, and remove the previous one afterwards."""
         before = self._best_paths()
         self._set_best_paths(dict.fromkeys(before))
         super()._save_best_checkpoint(runner, metrics)
@@ -68,7 +68,7 @@ class ResumableCheckpointHook(CheckpointHook):
             self._remove(path)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
-        """Save the checkpoint, name it as the latest, and only then remove the oldest."""
+        """Save the checkpoint, record it as the latest, and only then remove the oldest."""
         obsolete = []
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
             self.keep_ckpt_ids.append(step)
@@ -93,7 +93,7 @@ class ResumableCheckpointHook(CheckpointHook):
             self._remove(str(Path(self.out_dir) / self.filename_tmpl.format(old)))
 
     def _restore(self, runner: Runner) -> None:
-        """Take up which checkpoints an interrupted run had; upstream's version warns of itself."""
+        """Restore the checkpoint names of an interrupted run, without upstream's warning."""
         self.out_dir = self.out_dir or runner.work_dir
         self.file_client_args = None
         self.file_backend = get_file_backend(self.out_dir)
@@ -113,7 +113,7 @@ class ResumableCheckpointHook(CheckpointHook):
         return "epoch" if self.by_epoch else "iteration"
 
     def _best_paths(self) -> dict[str, str | None]:
-        """Return the file of the best checkpoint for each metric that is watched."""
+        """Return the file of the best checkpoint for each metric in `save_best`."""
         if not self.save_best:
             return {}
         if len(self.key_indicators) == 1:
@@ -133,10 +133,10 @@ class ResumableCheckpointHook(CheckpointHook):
 
 
 def find_last_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the latest checkpoint of a work dir, also where the folder has been moved since."""
+    """Return the latest checkpoint of a work dir, even if the folder has been moved."""
     pointer = Path(work_dir) / "last_checkpoint"
     if not pointer.is_file():
         return None
     named = Path(pointer.read_text().strip())
-    beside = pointer.with_name(named.name)
-    return beside if beside.is_file() else named
+    sibling = pointer.with_name(named.name)
+    return sibling if sibling.is_file() else named

@@ -1,4 +1,4 @@
-"""Starting a training from the pretrained weights of a part of the model."""
+"""Initialize a part of the model from pretrained weights."""
 
 from __future__ import annotations
 
@@ -13,33 +13,37 @@ from vgtoolbox.registry import HOOKS
 
 @HOOKS.register_module()
 class PretrainedWeightsHook(Hook):
-    """Load a part's weights, all of them, before the first iteration of a new training.
+    """Load all weights of a part strictly before the first iteration of a new training.
 
-    A training that resumes, or begins with the weights of a whole model (`--load-from`), has them
-    already, and testing needs none: the file is looked for only where it is used.
+    A training that resumes, or starts from the weights of a whole model (`--load-from`), already
+    has them, and testing does not need them: the file is required only if it is used.
 
     Args:
         module: Dotted name of the part, e.g. "backbone".
-        checkpoint: Its weights, in any layout that is known.
-        page: Where the file is published; an error about its absence says so.
+        checkpoint: Path of its weights, in any known layout.
+        url: Page on which the file is published, for the error if it is missing.
+
+    Raises:
+        CheckpointError: The file does not exist; raised at the start of the training.
     """
 
     priority = "VERY_HIGH"
 
-    def __init__(self, module: str, checkpoint: str, *, page: str = "") -> None:
+    def __init__(self, *, module: str, checkpoint: str, url: str = "") -> None:
         self.module = module
         self.checkpoint = checkpoint
-        self.page = page
+        self.url = url
 
     def before_train(self, runner: Runner) -> None:
-        """Load, unless the whole model has been loaded."""
+        """Load the weights, unless the whole model has been loaded."""
         if runner._has_loaded:
             return
         if not Path(self.checkpoint).is_file():
-            source = f" It is published at {self.page}." if self.page else ""
+            source = f" Download it from {self.url}." if self.url else ""
             raise CheckpointError(
-                f"the training starts from {self.checkpoint}, which is not there.{source} Without "
-                "it: custom_hooks=[] trains from random weights, --load-from from a whole model's"
+                f"the pretrained weights {self.checkpoint} do not exist.{source} Without them, "
+                "train from random weights with custom_hooks=[], or from the weights of a whole "
+                "model with --load-from"
             )
         weights = load_checkpoint(self.checkpoint)["state_dict"]
         report = load_state_dict_strict(

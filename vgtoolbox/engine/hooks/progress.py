@@ -1,4 +1,4 @@
-"""A progress bar with the time that is left, on a terminal."""
+"""Show a progress bar with the remaining time on a terminal."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from vgtoolbox.registry import HOOKS
 
 @HOOKS.register_module()
 class ProgressBarHook(Hook):
-    """Show how far training, validation and test are; silent where the output is no terminal.
+    """Show the progress of training, validation and test if the output is a terminal.
 
-    Log lines go on above the bar. Without a terminal they are all there is.
+    Log lines are printed above the bar. Without a terminal there are only log lines.
 
     Args:
-        console: Where to draw; None is the standard output.
+        console: Console to draw on. If `None`, the standard output is used.
     """
 
     priority = "LOW"
@@ -45,7 +45,7 @@ class ProgressBarHook(Hook):
         self._restore: list[Callable[[], object]] = []
 
     def before_run(self, runner: Runner) -> None:
-        """Put up the bar, and lead the log lines around it."""
+        """Start the bar and redirect the log lines to print above it."""
         if self._progress is not None or not (self.console.is_terminal and is_main_process()):
             return
         self._progress = Progress(
@@ -65,7 +65,7 @@ class ProgressBarHook(Hook):
         self._progress.start()
 
     def before_train(self, runner: Runner) -> None:
-        """Begin to count the iterations of the whole training, from where it was resumed."""
+        """Start to count the iterations of the whole training, from the resumed one."""
         self._begin("train", runner.max_iters, completed=runner.iter)
 
     def after_train_iter(
@@ -81,7 +81,7 @@ class ProgressBarHook(Hook):
         self._advance("train", runner.iter + 1, note=f"epoch {runner.epoch + 1}  {note}")
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Begin to count the batches of a validation."""
+        """Start to count the batches of a validation."""
         self._begin("val", len(runner.val_dataloader))
 
     def after_val_iter(
@@ -91,11 +91,11 @@ class ProgressBarHook(Hook):
         self._advance("val", batch_idx + 1)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Take the validation's bar down."""
+        """Remove the bar of the validation."""
         self._end("val")
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Begin to count the batches of a test."""
+        """Start to count the batches of a test."""
         self._begin("test", len(runner.test_dataloader))
 
     def after_test_iter(
@@ -105,15 +105,15 @@ class ProgressBarHook(Hook):
         self._advance("test", batch_idx + 1)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Take the test's bar down."""
+        """Remove the bar of the test."""
         self._end("test")
 
     def after_run(self, runner: Runner) -> None:
-        """Take everything down, and give the log its stream back."""
+        """Stop the progress display and restore the stream of the log."""
         self.close()
 
     def close(self) -> None:
-        """Take the bar down; harmless where there is none."""
+        """Stop the progress display; do nothing if it is not running."""
         if self._progress is not None:
             self._progress.stop()
         for restore in self._restore:

@@ -1,4 +1,4 @@
-"""Pictures of a few validation samples after each epoch, to see a model learn."""
+"""Draw a few validation samples after each epoch."""
 
 from __future__ import annotations
 
@@ -27,36 +27,38 @@ _GAP = 8
 
 @HOOKS.register_module()
 class GroundingVisualizationHook(Hook):
-    """Hand pictures to the Runner's visualizer: ground truth beside prediction.
+    """Pass pictures of targets next to predictions to the Runner's visualizer.
 
-    The samples lie evenly over the split, the same in every epoch. With several processes they are
-    of the main one's part. A picture that can not be drawn is a warning, not the end of a training.
+    The samples are spread evenly over the split and are the same in every epoch. With several
+    processes they come from the shard of the main one. An error while drawing is a warning and does
+    not end the training.
 
     Args:
-        num: Pictures an epoch; 0 draws none.
-        interval: Epochs between them.
-        score_thr: Instances above it are drawn; None takes the model's own.
-        side: Width of each of the two pictures, in pixels, at most.
+        num_samples: Number of samples per epoch; 0 draws none.
+        interval: Number of epochs between drawings.
+        score_thr: Score above which instances are drawn. If `None`, the model's threshold is used.
+        max_width: Largest width of each of the two panels in pixels.
     """
 
     priority = "LOW"
 
     def __init__(
         self,
-        num: int = 4,
         *,
+        num_samples: int = 4,
         interval: int = 1,
         score_thr: float | None = None,
-        side: int = 640,
+        max_width: int = 640,
     ) -> None:
-        if num < 0 or min(interval, side) < 1:
+        if num_samples < 0 or min(interval, max_width) < 1:
             raise ValueError(
-                f"num must be 0 or more, interval and side 1 or more, got {num}, {interval}, {side}"
+                "num_samples must be at least 0, interval and max_width at least 1, got "
+                f"{num_samples}, {interval} and {max_width}"
             )
-        self.num = num
+        self.num_samples = num_samples
         self.interval = interval
         self.score_thr = score_thr
-        self.side = side
+        self.max_width = max_width
 
     def after_val_iter(
         self,
@@ -65,28 +67,29 @@ class GroundingVisualizationHook(Hook):
         data_batch: Any = None,
         outputs: Sequence[GroundingDataSample] | None = None,
     ) -> None:
-        """Draw the chosen samples of a batch."""
+        """Draw the selected samples of a batch."""
         if not outputs or not is_main_process() or runner.epoch % self.interval:
             return
         loader = runner.val_dataloader
-        chosen = self._chosen(len(loader.sampler))
+        selected = self._selected_positions(len(loader.sampler))
         first = batch_idx * (loader.batch_size or len(outputs))
         for position, sample in enumerate(outputs, start=first):
-            if position in chosen:
-                self._add(runner, sample)
+            if position in selected:
+                self._add_image(runner, sample)
 
-    def _chosen(self, samples: int) -> frozenset[int]:
-        return frozenset(np.linspace(0, samples - 1, min(self.num, samples)).astype(int).tolist())
+    def _selected_positions(self, total: int) -> frozenset[int]:
+        count = min(self.num_samples, total)
+        return frozenset(np.linspace(0, total - 1, count).astype(int).tolist())
 
-    def _add(self, runner: Runner, sample: GroundingDataSample) -> None:
+    def _add_image(self, runner: Runner, sample: GroundingDataSample) -> None:
         name = re.sub(r"[^\w-]+", "-", str(sample.sample_id))
         try:
-            picture = self._draw(runner, sample)
+            image = self._draw(runner, sample)
         except (OSError, ValueError, KeyError, AttributeError) as error:
-            message = f"no picture of the validation sample {sample.sample_id}: {error}"
+            message = f"cannot draw validation sample {sample.sample_id}: {error}"
             print_log(message, logger="current", level=logging.WARNING)
             return
-        runner.visualizer.add_image(f"val-{name}", picture, runner.epoch)
+        runner.visualizer.add_image(f"val-{name}", image, runner.epoch)
 
     def _draw(self, runner: Runner, sample: GroundingDataSample) -> RGBImage:
         score_thr = self.score_thr
@@ -94,17 +97,17 @@ class GroundingVisualizationHook(Hook):
             score_thr = runner.bare_model.score_thr
         if score_thr is None:
             score_thr = PUBLISHED_SCORE_THR
-        # Read again: what the model saw has another size, and may have lost its margins.
-        image = LoadImage()({"img_path": sample.img_path})["image"].as_subclass(torch.Tensor)
-        picture = image.permute(1, 2, 0).contiguous().numpy()
-        truth = Overlay.from_targets(sample.gt_instances_ori, (picture.shape[0], picture.shape[1]))
+        # Read from the file: the model's input has another size and may be cropped.
+        pixels = LoadImage()({"img_path": sample.img_path})["image"].as_subclass(torch.Tensor)
+        image = pixels.permute(1, 2, 0).contiguous().numpy()
+        targets = Overlay.from_targets(sample.gt_instances_ori, (image.shape[0], image.shape[1]))
         record = prediction_record(sample)
         panels = [
-            target_panel(picture, truth, expression=record["expression"]),
-            prediction_panel(picture, record, score_thr=score_thr),
+            target_panel(image, targets, expression=record["expression"]),
+            prediction_panel(image, record, score_thr=score_thr),
         ]
         drawn = side_by_side(panels, gap=_GAP)
-        factor = min(1.0, 2 * self.side / drawn.shape[1])
+        factor = min(1.0, 2 * self.max_width / drawn.shape[1])
         size = (_scaled(drawn.shape[0], factor), _scaled(drawn.shape[1], factor))
         return resize_rgb_image(drawn, size)
 

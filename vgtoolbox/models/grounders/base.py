@@ -85,6 +85,11 @@ class BaseGrounder(BaseModel):
         """Score above which a candidate is a target; `None` if the model does not use scores."""
         return None
 
+    @property
+    def protocol_settings(self) -> dict[str, Any]:
+        """Options of prediction that belong in the report of a test; empty by default."""
+        return {}
+
     def attention_maps(self, inputs: Mapping[str, Tensor]) -> Tensor | None:
         """Return a map over the padded input of where the model looked.
 

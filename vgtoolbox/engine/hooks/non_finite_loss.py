@@ -1,4 +1,4 @@
-"""Stopping a training whose loss is no number any more."""
+"""Stop training when a loss is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from vgtoolbox.registry import HOOKS
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Raise as soon as a loss is infinite or not a number, before a checkpoint is written of it.
+    """Raise an error as soon as a loss is NaN or infinite, before a checkpoint is saved.
 
-    The logger reads every loss in every iteration anyway, so looking at them costs nothing more.
+    The logger reads all losses in every iteration anyway, so the check adds no synchronization.
     """
 
     priority = "HIGH"
@@ -28,10 +28,10 @@ class NonFiniteLossHook(Hook):
         data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        """Look at the losses of this iteration.
+        """Check the losses of this iteration.
 
         Raises:
-            FloatingPointError: Names the losses, the iteration and the samples.
+            FloatingPointError: A loss is not finite; the message gives iteration and samples.
         """
         losses = {
             name: float(torch.as_tensor(value).detach()) for name, value in (outputs or {}).items()
@@ -44,6 +44,6 @@ class NonFiniteLossHook(Hook):
         raise FloatingPointError(
             f"iteration {runner.iter + 1} (epoch {runner.epoch + 1}): "
             + ", ".join(f"{name} is {value}" for name, value in bad.items())
-            + f"; samples {ids}. The last checkpoint is from before: resume from it with a lower "
-            "learning rate, gradient clipping, or without mixed precision"
+            + f"; samples {ids}. Resume from the last checkpoint, which is older, with a lower "
+            "learning rate, with gradient clipping, or without mixed precision"
         )

@@ -1,4 +1,4 @@
-"""States spread over two processes (ZeRO-1, FSDP) train, save and resume as whole ones."""
+"""States sharded over two processes (ZeRO-1, FSDP) train, save and resume as unsharded ones."""
 
 import multiprocessing
 import os
@@ -24,7 +24,7 @@ def free_port():
 
 
 def in_two_processes(cfg, **arguments):
-    """Train on two gloo processes, and return the last checkpoint."""
+    """Train on two gloo processes and return the last checkpoint."""
     world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
 
     def run(rank):
@@ -44,20 +44,22 @@ def in_two_processes(cfg, **arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spread", [ZERO, FSDP], ids=["zero", "fsdp"])
-def test_spread_states_are_the_same_training(toy_config, spread):
+@pytest.mark.parametrize("sharding", [ZERO, FSDP], ids=["zero", "fsdp"])
+def test_sharding_does_not_change_the_training(toy_config, sharding):
     common = {"custom_hooks": []}
-    undivided = in_two_processes(toy_config("undivided", **common))
-    straight = in_two_processes(toy_config("straight", **common, **spread))
-    torch.testing.assert_close(straight["state_dict"], undivided["state_dict"])
-    torch.testing.assert_close(straight["optimizer"]["state"], undivided["optimizer"]["state"])
+    unsharded = in_two_processes(toy_config("unsharded", **common))
+    straight = in_two_processes(toy_config("straight", **common, **sharding))
+    torch.testing.assert_close(straight["state_dict"], unsharded["state_dict"])
+    torch.testing.assert_close(straight["optimizer"]["state"], unsharded["optimizer"]["state"])
 
     half = {"train_cfg.max_epochs": 1}
-    in_two_processes(toy_config("resumed", **common, **spread, **half))
-    resumed = in_two_processes(toy_config("resumed", **common, **spread), resume=True)
+    in_two_processes(toy_config("resumed", **common, **sharding, **half))
+    resumed = in_two_processes(toy_config("resumed", **common, **sharding), resume=True)
     torch.testing.assert_close(resumed["state_dict"], straight["state_dict"], rtol=0, atol=0)
 
 
-def test_what_is_to_be_spread_is_named():
-    with pytest.raises(ValueError, match="units='layers' is the name of no module of Linear"):
+def test_units_must_match_module_names():
+    with pytest.raises(
+        ValueError, match="units must match the names of modules of Linear, got 'layers'"
+    ):
         FullySharded(units="layers")(torch.nn.Linear(2, 2), torch.device("cpu"))
