@@ -1,11 +1,11 @@
-"""The miniature as an inferencer, and three pictures of different sizes."""
+"""Provide an inferencer of the miniature model and three images of different sizes."""
 
 import numpy as np
 import pytest
 
 from vgtoolbox.inference import GroundingInferencer
 
-LOW_THR = 0.01  # random weights are sure of nothing
+LOW_THR = 0.01  # random weights give low scores
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ SIZES = {
 
 @pytest.fixture(scope="module")
 def make_plvl(miniature_config):
-    """Return a function that makes a small PLVL whose blocks at these positions read the words."""
+    """Return a function that makes a small PLVL with language in the given backbone blocks."""
     loader = load_config(miniature_config).val_dataloader.to_dict()
 
     def make(text_blocks):
@@ -61,67 +61,67 @@ def plvl(make_plvl):
 
 
 @pytest.fixture
-def pictures():
+def images():
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((40, 60), (32, 32))]
 
 
-def maps_of(inferencer, pictures, *expressions):
-    pairs = list(zip(pictures, expressions, strict=True))
+def maps_of(inferencer, images, *expressions):
+    pairs = list(zip(images, expressions, strict=True))
     return attention_maps(inferencer, inferencer.preprocess(pairs))
 
 
-def test_query_selection_of_instancevg(released_checkpoint, pictures):
+def test_query_selection_of_instancevg(released_checkpoint, images):
     inferencer = GroundingInferencer(checkpoint=released_checkpoint, device="cpu")
-    maps = maps_of(inferencer, pictures, "two dogs", "two dogs")
+    maps = maps_of(inferencer, images, "two dogs", "two dogs")
     assert [found.shape for found in maps] == [(4, 4), (4, 4)]
     assert not np.allclose(maps[0], maps[1])
 
 
 class TestInjectionBlocks:
-    def test_a_map_for_each_pair(self, plvl, pictures):
-        maps = maps_of(plvl, pictures, "two dogs", "the red circle")
+    def test_one_map_for_each_pair(self, plvl, images):
+        maps = maps_of(plvl, images, "two dogs", "the red circle")
         assert [found.shape for found in maps] == [(4, 4), (4, 4)]
         assert all((found >= 0).all() and found.max() > 0 for found in maps)
-        (alone,) = maps_of(plvl, pictures[:1], "two dogs")
+        (alone,) = maps_of(plvl, images[:1], "two dogs")
         np.testing.assert_allclose(alone, maps[0], atol=1e-6)
 
-    def test_is_the_mean_over_blocks_of_what_departs_from_the_image(self, plvl, pictures):
-        noted = []
+    def test_is_the_mean_over_blocks_of_the_deviation_from_the_image_mean(self, plvl, images):
+        weights_of_blocks = []
         injectors = [m for m in plvl.model.modules() if isinstance(m, TextInjector)]
         hooks = [
             injector.register_forward_pre_hook(
-                lambda module, inputs: noted.append(module.attention_weights(*inputs))
+                lambda module, inputs: weights_of_blocks.append(module.attention_weights(*inputs))
             )
             for injector in injectors
         ]
-        (found,) = maps_of(plvl, pictures[:1], "two dogs")
+        (found,) = maps_of(plvl, images[:1], "two dogs")
         for hook in hooks:
             hook.remove()
-        assert len(noted) == 2
+        assert len(weights_of_blocks) == 2
         expected = np.zeros((4, 4))
-        for weights in noted:  # (1, T, 4, 4)
+        for weights in weights_of_blocks:  # (1, T, 4, 4)
             for word in weights[0].numpy():
                 expected += np.abs(word - word.mean()) / 2
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
-    def test_depends_on_the_expression(self, plvl, pictures):
-        one, other = (maps_of(plvl, pictures[:1], text)[0] for text in ("two dogs", "a circle"))
+    def test_depends_on_the_expression(self, plvl, images):
+        one, other = (maps_of(plvl, images[:1], text)[0] for text in ("two dogs", "a circle"))
         assert not np.allclose(one, other)
 
-    def test_leaves_the_model_as_it_was(self, plvl, pictures):
-        before = plvl(pictures[0], "two dogs")
-        maps_of(plvl, pictures[:1], "two dogs")
+    def test_does_not_change_the_model(self, plvl, images):
+        before = plvl(images[0], "two dogs")
+        maps_of(plvl, images[:1], "two dogs")
         assert not any(module._forward_pre_hooks for module in plvl.model.modules())
-        assert plvl(pictures[0], "two dogs") == before
+        assert plvl(images[0], "two dogs") == before
 
-    def test_none_without_language_in_the_backbone(self, make_plvl, pictures):
-        assert maps_of(make_plvl([]), pictures[:1], "two dogs") is None
+    def test_none_without_language_in_the_backbone(self, make_plvl, images):
+        assert maps_of(make_plvl([]), images[:1], "two dogs") is None
 
 
-def test_page_shows_the_attention_map(make_plvl, pictures, tmp_path):
+def test_page_shows_the_attention_map(make_plvl, images, tmp_path):
     photo = tmp_path / "photo.png"
-    Image.fromarray(pictures[0]).save(photo)
+    Image.fromarray(images[0]).save(photo)
     responder = Responder({"early": lambda: make_plvl([1]), "late": lambda: make_plvl([])})
     request = {"text": "two dogs", "score_thr": 0.0, "layers": []}
     plain, heat = (

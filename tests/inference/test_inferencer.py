@@ -18,9 +18,7 @@ from vgtoolbox.registry import INFERENCERS
 from vgtoolbox.structures import decode_masks
 from vgtoolbox.utils.locks import OutputInUseError
 
-LOW_THR = 0.01  # random weights are sure of nothing
-
-
+LOW_THR = 0.01  # random weights give low scores
 EXPRESSIONS = ["the red circle", "two dogs", "a large blue square on the left"]
 
 
@@ -29,7 +27,7 @@ def boxes_of(result):
 
 
 def assert_same(a, b):
-    """Compare results of other batch sizes: a sum in another order may move the last bits."""
+    """Compare results up to rounding, since other batch sizes sum in another order."""
     assert (a.expression, a.size, a.no_target) == (b.expression, b.size, b.no_target)
     np.testing.assert_allclose(boxes_of(a), boxes_of(b), atol=1e-3)
     np.testing.assert_allclose(a.record["scores"], b.record["scores"], atol=1e-5)
@@ -39,13 +37,13 @@ def assert_same(a, b):
 
 
 class TestLoading:
-    def test_a_released_checkpoint_needs_nothing_beside_it(self, released_checkpoint, images):
+    def test_released_checkpoint_needs_no_other_file(self, released_checkpoint, images):
         inferencer = GroundingInferencer(checkpoint=released_checkpoint, device="cpu")
         assert inferencer.score_thr == 0.7
         (result,) = inferencer(images[0], "the red circle")
         assert len(result.candidates) == 3
 
-    def test_its_own_config_and_a_given_one_agree(
+    def test_embedded_config_and_given_config_agree(
         self, inferencer, released_checkpoint, miniature_config, images
     ):
         for config in (miniature_config, load_config(miniature_config)):
@@ -54,22 +52,22 @@ class TestLoading:
             )
             assert other(images, "two dogs") == inferencer(images, "two dogs")
 
-    def test_holds_the_weights_of_the_checkpoint(self, inferencer, released_checkpoint):
+    def test_model_has_the_weights_of_the_checkpoint(self, inferencer, released_checkpoint):
         saved = load_checkpoint(released_checkpoint)["state_dict"]
-        held = inferencer.model.state_dict()
-        assert saved.keys() == held.keys()
-        assert all(torch.equal(saved[key], held[key]) for key in saved)
+        loaded = inferencer.model.state_dict()
+        assert saved.keys() == loaded.keys()
+        assert all(torch.equal(saved[key], loaded[key]) for key in saved)
 
-    def test_random_weights_are_said_to_be(self, miniature_config):
+    def test_random_weights_give_a_warning(self, miniature_config):
         with pytest.warns(UserWarning, match="weights of InstanceVG are random"):
             GroundingInferencer(miniature_config, device="cpu")
 
-    def test_a_checkpoint_gives_no_warning(self, released_checkpoint):
+    def test_checkpoint_gives_no_warning(self, released_checkpoint):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             GroundingInferencer(checkpoint=released_checkpoint, device="cpu")
 
-    def test_overrides(self, released_checkpoint):
+    def test_options_override_the_config(self, released_checkpoint):
         options = {"model.postprocessor.merged_mask": "instance"}
         other = GroundingInferencer(None, released_checkpoint, device="cpu", options=options)
         assert other.model.postprocessor.merged_mask == "instance"
@@ -78,7 +76,7 @@ class TestLoading:
                 None, released_checkpoint, device="cpu", options={"model.postprocesor.x": 1}
             )
 
-    def test_another_model(self, released_checkpoint, miniature_config):
+    def test_checkpoint_of_another_model(self, released_checkpoint, miniature_config):
         with pytest.raises(CheckpointMismatchError, match="another size"):
             GroundingInferencer(
                 miniature_config,
@@ -88,17 +86,17 @@ class TestLoading:
                 | {"model.backbone.vocab_size": 99},
             )
 
-    def test_no_config_anywhere(self, tmp_path):
-        with pytest.raises(ConfigError, match="expected a config"):
+    def test_no_config(self, tmp_path):
+        with pytest.raises(ConfigError, match="config or checkpoint must be given, got neither"):
             GroundingInferencer(device="cpu")
         path = tmp_path / "weights.pth"
         torch.save({"state_dict": {"x": torch.zeros(1)}}, path)
-        with pytest.raises(CheckpointError, match="carries no config"):
+        with pytest.raises(CheckpointError, match="contains no config"):
             GroundingInferencer(checkpoint=path, device="cpu")
 
     def test_no_pipeline(self, miniature_config):
         model = load_config(miniature_config).model
-        with pytest.raises(ConfigError, match="no test pipeline"):
+        with pytest.raises(ConfigError, match="must have a test pipeline"):
             GroundingInferencer({"model": model}, device="cpu")
 
     def test_built_by_the_registry(self, released_checkpoint):
@@ -113,13 +111,13 @@ class TestLoading:
 
 
 class TestPairing:
-    def test_one_goes_with_all(self, images):
+    def test_single_item_is_paired_with_all(self, images):
         assert [text for _, text in pair_up(images[0], EXPRESSIONS)] == EXPRESSIONS
         assert [text for _, text in pair_up(images, "it")] == ["it"] * 3
         pairs = pair_up(images, EXPRESSIONS)
         assert all(a is b for (a, _), b in zip(pairs, images, strict=True))
 
-    def test_other_numbers_do_not_pair_up(self, images):
+    def test_other_counts_are_an_error(self, images):
         with pytest.raises(ValueError, match="3 images and 2 expressions"):
             pair_up(images, ["a", "b"])
 
@@ -138,7 +136,7 @@ class TestPairing:
 
 
 class TestResults:
-    def test_stand_in_original_pixels(self, inferencer, images):
+    def test_are_in_original_pixels(self, inferencer, images):
         for image, result in zip(images, inferencer(images, "the red circle"), strict=True):
             height, width = image.shape[:2]
             assert result.size == (height, width)
@@ -149,13 +147,13 @@ class TestResults:
             assert result.merged_mask.shape == (height, width)
 
     def test_boxes_scale_with_the_image(self, inferencer):
-        # Solid colour stays what it is in any size, so the model sees the same input.
+        # A solid color is the same at any size, so the model gets the same input.
         small, large = (np.full((*size, 3), 90, np.uint8) for size in ((20, 40), (200, 120)))
         a, b = inferencer([small, large], "the red circle")
         scaled = boxes_of(a) * [3, 10, 3, 10]
         np.testing.assert_allclose(scaled, boxes_of(b), atol=1e-3)
 
-    def test_a_batch_gives_what_single_calls_give(self, inferencer, released_checkpoint, images):
+    def test_batch_equals_single_calls(self, inferencer, released_checkpoint, images):
         batched = GroundingInferencer(
             None, released_checkpoint, device="cpu", batch_size=3, score_thr=LOW_THR
         )
@@ -166,7 +164,7 @@ class TestResults:
         for a, b in zip(two, single, strict=True):
             assert_same(a, b)
 
-    def test_eight_of_mixed_sizes_at_once(self, inferencer, released_checkpoint):
+    def test_batch_of_eight_mixed_sizes(self, inferencer, released_checkpoint):
         rng = np.random.default_rng(1)
         sizes = rng.integers(8, 120, (8, 2))
         photos = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
@@ -179,12 +177,12 @@ class TestResults:
             unit = np.array([a.size[1], a.size[0]] * 2)
             np.testing.assert_allclose(boxes_of(a) / unit, boxes_of(b) / unit, atol=1e-4, rtol=0)
 
-    def test_an_odd_rest_of_a_batch(self, released_checkpoint, images):
+    def test_last_batch_may_be_smaller(self, released_checkpoint, images):
         two = GroundingInferencer(None, released_checkpoint, device="cpu", batch_size=2)
         assert [r.expression for r in two(images[0], EXPRESSIONS)] == EXPRESSIONS
 
     def test_repeated_calls_give_equal_results(self, inferencer, images):
-        assert not inferencer.model.training  # dropout would make every call differ
+        assert not inferencer.model.training  # with dropout, every call would differ
         assert inferencer(images, EXPRESSIONS) == inferencer(images, EXPRESSIONS)
 
     def test_paths_and_arrays_agree(self, inferencer, images, tmp_path):
@@ -194,23 +192,25 @@ class TestResults:
         assert by_path.candidates == by_array.candidates
         assert (by_path.image, by_array.image) == (str(path), "image-0")
 
-    def test_expressions_that_look_alike_have_different_ids(self, inferencer, images):
+    def test_similar_expressions_have_different_ids(self, inferencer, images):
         ids = [r.id for r in inferencer(images[0], ["The dogs", "the dogs", "dogs, the"])]
         assert len(set(ids)) == 3
 
-    def test_the_threshold_decides_on_targets(self, inferencer, released_checkpoint, images):
+    def test_threshold_decides_which_candidates_are_targets(
+        self, inferencer, released_checkpoint, images
+    ):
         strict = GroundingInferencer(None, released_checkpoint, device="cpu", score_thr=0.999)
         (nothing,), (something,) = strict(images[0], "dogs"), inferencer(images[0], "dogs")
         assert nothing.no_target
         assert nothing.targets == []
         assert not something.no_target
         assert something.targets
-        # The merged mask holds at least the masks of the targets.
+        # The merged mask contains the masks of the targets.
         union = np.any([target.mask for target in something], axis=0)
         assert not (union & ~something.merged_mask).any()
 
     @pytest.mark.parametrize("score_thr", [0.0, 0.3, 0.999])
-    def test_the_threshold_of_a_call_equals_that_of_a_model(
+    def test_threshold_of_a_call_equals_that_of_the_model(
         self, inferencer, released_checkpoint, images, score_thr
     ):
         options = {"model.postprocessor.score_thr": score_thr}
@@ -220,7 +220,7 @@ class TestResults:
         assert found == built(images, EXPRESSIONS)
         assert inferencer.score_thr == LOW_THR
 
-    def test_eight_threads_with_thresholds_of_their_own(self, inferencer, images):
+    def test_eight_threads_with_different_thresholds(self, inferencer, images):
         requests = [(images[n % 3], EXPRESSIONS[n % 3], n / 8) for n in range(8)] * 4
 
         def ask(request):
@@ -233,10 +233,10 @@ class TestResults:
         assert len({result.no_target for result in expected}) == 2
 
     @pytest.mark.parametrize("text", ["斑马 🦓", "Ünïcödé ζέβρα", "x" * 5000])
-    def test_any_words(self, inferencer, images, text):
+    def test_any_text_is_accepted(self, inferencer, images, text):
         assert inferencer(images[0], text)[0].expression == text
 
-    def test_500_words_are_cut_and_said_to_be(self, released_checkpoint, images):
+    def test_500_words_are_truncated_with_a_warning(self, released_checkpoint, images):
         inferencer = GroundingInferencer(None, released_checkpoint, device="cpu")
         with pytest.warns(UserWarning, match="is cut to max_tokens"):
             (result,) = inferencer(images[0], "red circle " * 250)
@@ -249,30 +249,30 @@ class TestResults:
 
 
 class TestVisualize:
-    def test_draws_one_picture_for_each_result(self, inferencer, images):
+    def test_draws_one_image_for_each_result(self, inferencer, images):
         results = inferencer(images, EXPRESSIONS)
-        pictures = inferencer.visualize(images, results)
-        assert len(pictures) == 3
-        for picture, result in zip(pictures, results, strict=True):
-            enlarged = picture.shape[1] / result.size[1]
-            assert picture.shape[0] > enlarged * result.size[0]  # captions need room
-        again = inferencer.visualize(images[0], inferencer(images[0], EXPRESSIONS[0]))
-        assert np.array_equal(again[0], pictures[0])
+        drawn = inferencer.visualize(images, results)
+        assert len(drawn) == 3
+        for image, result in zip(drawn, results, strict=True):
+            enlarged = image.shape[1] / result.size[1]
+            assert image.shape[0] > enlarged * result.size[0]  # captions add height
+        single = inferencer.visualize(images[0], inferencer(images[0], EXPRESSIONS[0]))
+        assert np.array_equal(single[0], drawn[0])
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?!"])
-def test_an_empty_expression_is_named(inferencer, images, text):
+def test_error_names_the_image_of_an_empty_expression(inferencer, images, text):
     with pytest.raises(ValueError, match=r"image-0.*is empty"):
         inferencer(images[0], text)
 
 
-def test_a_missing_image_is_named(inferencer):
+def test_error_names_a_missing_image(inferencer):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.jpg does not exist"):
         inferencer("nowhere.jpg", "the red circle")
 
 
 @pytest.mark.parametrize("batch_size", [0, -1])
-def test_batch_size(released_checkpoint, batch_size):
+def test_invalid_batch_size(released_checkpoint, batch_size):
     with pytest.raises(ValueError, match="batch_size"):
         GroundingInferencer(checkpoint=released_checkpoint, batch_size=batch_size)
 
@@ -284,14 +284,14 @@ class TestFolders:
             Image.fromarray(image).save(tmp_path / f"{index}.png")
         return tmp_path
 
-    def test_every_expression_of_every_image(self, inferencer, folder, images):
+    def test_nested_list_pairs_every_expression_with_every_image(self, inferencer, folder, images):
         results = inferencer(folder, [["two dogs", "the red circle"]])
         assert len(results) == 6
         single = [inferencer(image, text)[0] for image in images for text in results_texts(results)]
         for a, b in zip(results, single, strict=True):
             assert_same(a, b)
 
-    def test_equal_names_in_other_folders_have_other_ids(self, inferencer, folder):
+    def test_equal_file_names_in_different_folders_have_different_ids(self, inferencer, folder):
         (folder / "below").mkdir()
         (folder / "0.png").rename(folder / "below" / "1.png")
         results = inferencer([folder / "1.png", folder / "below" / "1.png"], "two dogs")
@@ -301,7 +301,7 @@ class TestFolders:
         tensor = torch.from_numpy(images[0]).permute(2, 0, 1)
         assert inferencer(tensor, "two dogs") == inferencer(images[0], "two dogs")
 
-    def test_draws_the_images_that_the_results_name(self, inferencer, folder, images):
+    def test_visualize_reads_the_images_that_the_results_name(self, inferencer, folder, images):
         results = inferencer(folder, "two dogs")
         drawn = inferencer.visualize(None, results)
         assert all(
@@ -317,13 +317,13 @@ def results_texts(results):
 
 
 class TestStream:
-    def test_resumes_after_the_last_whole_line(self, inferencer, images, tmp_path):
+    def test_resumes_after_the_last_complete_line(self, inferencer, images, tmp_path):
         out = tmp_path / "predictions.jsonl"
         request = (images, [EXPRESSIONS])
-        begun = inferencer.stream(*request, out_file=out)
-        first = [next(begun) for _ in range(4)]
-        begun.close()
-        out.write_text(out.read_text() + '{"id": "half a li')
+        stream = inferencer.stream(*request, out_file=out)
+        first = [next(stream) for _ in range(4)]
+        stream.close()
+        out.write_text(out.read_text() + '{"id": "partial li')
         rest = list(inferencer.stream(*request, out_file=out))
         assert len(first) + len(rest) == 9
         assert [GroundingResult.from_dict(r, score_thr=LOW_THR) for r in read_predictions(out)] == [
@@ -331,32 +331,34 @@ class TestStream:
         ]
         assert list(inferencer.stream(*request, out_file=out)) == []
 
-    def test_a_broken_image_does_not_stop_the_others(self, inferencer, images, tmp_path):
+    def test_broken_image_does_not_stop_the_others(self, inferencer, images, tmp_path):
         for index, image in enumerate(images):
             Image.fromarray(image).save(tmp_path / f"{index}.png")
-        (tmp_path / "1.png").write_text("no image")
+        (tmp_path / "1.png").write_text("text")
         failures, out = [], tmp_path / "out.jsonl"
-        noted = lambda *failure: failures.append(failure)  # noqa: E731
-        found = list(inferencer.stream(tmp_path, "dogs", out_file=out, on_error=noted))
-        assert [result.image[-5:] for result in found] == ["0.png", "2.png"]
+        collect = lambda *failure: failures.append(failure)  # noqa: E731
+        results = list(inferencer.stream(tmp_path, "dogs", out_file=out, on_error=collect))
+        assert [result.image[-5:] for result in results] == ["0.png", "2.png"]
         ((name, expression, error),) = failures
         assert (name[-5:], expression) == ("1.png", "dogs")
-        assert "it holds text" in str(error)
+        assert "it contains text" in str(error)
         Image.fromarray(images[1]).save(tmp_path / "1.png")
-        (again,) = inferencer.stream(tmp_path, "dogs", out_file=out)
-        assert again.image.endswith("1.png")
+        (retried,) = inferencer.stream(tmp_path, "dogs", out_file=out)
+        assert retried.image.endswith("1.png")
 
-    def test_refuses_a_file_of_another_threshold(self, released_checkpoint, images, tmp_path):
+    def test_rejects_a_file_written_with_another_threshold(
+        self, released_checkpoint, images, tmp_path
+    ):
         out = tmp_path / "out.jsonl"
-        usual, other = (
+        default, other = (
             GroundingInferencer(checkpoint=released_checkpoint, device="cpu", score_thr=score_thr)
             for score_thr in (None, 0.5)
         )
-        list(usual.stream(images[0], "dogs", out_file=out))
+        list(default.stream(images[0], "dogs", out_file=out))
         with pytest.raises(ValueError, match=r"written with score_thr = 0\.7, this run has 0\.5"):
             list(other.stream(images[0], "dogs", out_file=out))
 
-    def test_two_streams_into_one_file_are_refused(self, inferencer, images, tmp_path):
+    def test_second_stream_to_the_same_file_is_rejected(self, inferencer, images, tmp_path):
         out = tmp_path / "out.jsonl"
         first = inferencer.stream(images, "dogs", out_file=out)
         next(first)
@@ -365,8 +367,8 @@ class TestStream:
         assert len([*first]) == 2
 
 
-def test_a_huge_image_is_answered_in_its_own_pixels(inferencer, monkeypatch):
-    plain = np.full((100, 30, 3), 90, np.uint8)  # it looks the same at any size
+def test_results_of_a_huge_image_are_in_its_original_pixels(inferencer, monkeypatch):
+    plain = np.full((100, 30, 3), 90, np.uint8)  # the same at any size
     whole = inferencer(plain, "two dogs")[0]
     shrink = partial(downscale_to_limit, limit=1000)
     monkeypatch.setattr("vgtoolbox.inference.inferencer.downscale_to_limit", shrink)
@@ -377,20 +379,20 @@ def test_a_huge_image_is_answered_in_its_own_pixels(inferencer, monkeypatch):
     assert inferencer.visualize(plain, [reduced])[0].ndim == 3
 
 
-def test_a_chat_notes_its_rounds(inferencer, images):
+def test_chat_records_its_rounds(inferencer, images):
     chat = GroundingChat(inferencer, images[0])
-    answers = [chat.ask("two dogs"), chat.ask("the red circle")]
-    assert chat.rounds == tuple(answers)
-    assert_same(answers[1], inferencer(images[0], "the red circle")[0])
-    assert chat.undo() == answers[1]
-    assert chat.rounds == (answers[0],)
+    results = [chat.ask("two dogs"), chat.ask("the red circle")]
+    assert chat.rounds == tuple(results)
+    assert_same(results[1], inferencer(images[0], "the red circle")[0])
+    assert chat.undo() == results[1]
+    assert chat.rounds == (results[0],)
 
 
-def test_10_000_characters(inferencer, images):
+def test_10_000_characters_are_accepted(inferencer, images):
     assert len(inferencer(images[0], "red circle " * 909)[0].expression) == 9999
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
-def test_a_threshold_is_a_probability(released_checkpoint, threshold):
+def test_threshold_outside_of_0_to_1_is_rejected(released_checkpoint, threshold):
     with pytest.raises(ValueError, match="score_thr must be between 0 and 1"):
         GroundingInferencer(checkpoint=released_checkpoint, device="cpu", score_thr=threshold)

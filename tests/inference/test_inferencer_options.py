@@ -1,20 +1,20 @@
-"""Options of a single call of the inferencer."""
+"""Test the options of a single call of the inferencer."""
 
 import pytest
 
 from vgtoolbox.evaluation import read_predictions
 
 
-def test_a_call_may_have_its_own_threshold(inferencer, images):
-    usual = inferencer.score_thr
+def test_threshold_of_a_call_does_not_change_the_inferencer(inferencer, images):
+    default = inferencer.score_thr
     strict = inferencer(images[0], "two dogs", score_thr=0.999)[0]
     assert strict.no_target
     assert strict.score_thr == 0.999
-    assert inferencer.score_thr == usual
+    assert inferencer.score_thr == default
     assert not inferencer(images[0], "two dogs")[0].no_target
     with pytest.raises(ValueError, match="score_thr must be between 0 and 1"):
         inferencer(images[0], "two dogs", score_thr=2.0)
-    assert inferencer.score_thr == usual
+    assert inferencer.score_thr == default
 
 
 def test_tasks_and_topk(inferencer, images, tmp_path):

@@ -8,7 +8,7 @@ EXPRESSIONS = ["the red circle", "two dogs", "a large blue square on the left"]
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_stays_near(inferencer, released_checkpoint, images, dtype):
+def test_half_precision_is_close_to_float32(inferencer, released_checkpoint, images, dtype):
     half = GroundingInferencer(
         None, released_checkpoint, device="cpu", dtype=dtype, score_thr=inferencer.score_thr
     )
@@ -21,7 +21,7 @@ def test_half_precision_stays_near(inferencer, released_checkpoint, images, dtyp
     assert np.isfinite(attention_maps(half, half.preprocess(pairs))[0]).all()
 
 
-def test_precisions_are_named(released_checkpoint):
+def test_unknown_precision_and_float32(released_checkpoint):
     with pytest.raises(ValueError, match="dtype must be 'auto', 'float32', "):
         GroundingInferencer(None, released_checkpoint, device="cpu", dtype="int8")
     wide = GroundingInferencer(None, released_checkpoint, device="cpu", dtype="float32")

@@ -134,7 +134,7 @@ class TestBadInput:
     def test_no_image_at_all(self, demo, tmp_path):
         (tmp_path / "text.jpg").write_text("hello")
         outcome = demo("--img", tmp_path / "text.jpg", "--expression", "dogs")
-        self.check(outcome, "text.jpg", "is no image")
+        self.check(outcome, "text.jpg", "is not an image")
 
     @pytest.mark.parametrize("text", ["", "  ", "?!"])
     def test_empty_expression(self, demo, photo, text):

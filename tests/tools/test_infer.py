@@ -87,7 +87,7 @@ def test_a_broken_image_is_named_and_the_rest_is_done(command, tmp_path, photos,
     assert main(words) == 1
     errors = capsys.readouterr().err
     assert "not answered" in errors
-    assert "00.jpg is no image: it holds text" in errors
+    assert "00.jpg is not an image: it contains text" in errors
     assert lines_in(tmp_path / "out" / "predictions.jsonl") == 3
     Image.new("RGB", (9, 9)).save(photos / "00.jpg")
     assert main([*words, "--formats", "coco", "labelstudio"]) == 0

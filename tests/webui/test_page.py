@@ -74,7 +74,7 @@ def test_invalid_file_shows_a_message(tab, tmp_path, photo):
     text = tmp_path / "text.jpg"
     text.write_text("just words")
     ask(tab, text, "two dogs")
-    tab.get_by_text("it holds text").wait_for()
+    tab.get_by_text("it contains text").wait_for()
 
 
 @pytest.mark.slow

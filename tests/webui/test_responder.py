@@ -85,7 +85,7 @@ def test_files_outside_the_limits(responder, tmp_path):
     for path, message in [
         (large, "at most 0.1 MiB, got 0.2 MiB"),
         (many, "101 x 100 pixels"),
-        (text, "holds text"),
+        (text, "contains text"),
     ]:
         with pytest.raises(PageError, match=message) as raised:
             ask(responder, path)

@@ -362,7 +362,7 @@ class GroundingInferencer:
 
     def _prepare(
         self,
-        picture: RGBImage,
+        image: RGBImage,
         pair: Pair,
         name: str,
         rounds: Sequence[GroundingResult] = (),
@@ -374,7 +374,7 @@ class GroundingInferencer:
                 f"the expression {expression!r} for {name} is empty; write what to look for"
             )
         record: dict[str, Any] = {
-            "image": downscale_to_limit(picture),
+            "image": downscale_to_limit(image),
             "img_path": name,
             "sample_idx": 0,
             "sample_id": safe_name(Path(name).stem, expression, unread=name),
@@ -383,7 +383,7 @@ class GroundingInferencer:
             "rounds": tuple(rounds),
             "rng": np.random.default_rng(0),
         }
-        size = (picture.shape[0], picture.shape[1])
+        size = (image.shape[0], image.shape[1])
         return PreparedPair(self.pipeline(record), expression, size, source)
 
     def _checked_score_thr(self, score_thr: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""From a config and a checkpoint to a model and the pipeline that feeds it."""
+"""Build a model and its test pipeline from a config and a checkpoint."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ ConfigLike = str | Path | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class LoadedGrounder:
-    """A model with what prepares its inputs.
+    """Model with the functions that prepare its inputs.
 
     Attributes:
-        model: On the CPU, in evaluation mode.
-        pipeline: The config's test pipeline: from a record to `inputs` and `data_samples`.
-        collate: From a list of these to a batch.
-        config: All of it.
+        model: Model in evaluation mode, on the CPU.
+        pipeline: Test pipeline of the config, from a record to `inputs` and `data_samples`.
+        collate: Function that makes a batch from a list of pipeline outputs.
+        config: Complete config.
     """
 
     model: BaseModel
@@ -52,10 +52,16 @@ def load_grounder(
     """Build the model and the test pipeline of a config, and load weights.
 
     Args:
-        config: A file, a config, the name of a model of the zoo, or None for the one that a
-            released checkpoint carries.
-        checkpoint: In any layout that is known; None leaves the weights random, and says so.
-        options: Overrides by dotted key.
+        config: Path of a config file, config, or name of a zoo model. If `None`, the config in a
+            released checkpoint is used.
+        checkpoint: Path of a checkpoint in any known layout. If `None`, the weights of the zoo
+            model are loaded; for any other config they are random, with a warning.
+        options: Overrides of the config, by dotted key.
+
+    Raises:
+        ConfigError: There is no config, or it has no test pipeline.
+        CheckpointError: The checkpoint does not fit the model, or contains no config and none was
+            given.
     """
     model = _zoo_model(config)
     if model is not None:
@@ -63,18 +69,18 @@ def load_grounder(
         options = {**model.options, **(options or {})}
     content: dict[str, Any] = {} if checkpoint is None else load_checkpoint(checkpoint)
     if model is not None and content.get("config"):
-        config = None  # the one that these weights were trained with
+        config = None  # use the config that these weights were trained with
     cfg = _read_config(config, content, checkpoint)
     for key, value in (options or {}).items():
         override(cfg, key, value)
-    carried = content.get("meta", {}).get("files", "")
-    with embedded_files(cfg.to_dict(), carried if isinstance(carried, str) else "") as resolved:
+    files = content.get("meta", {}).get("files", "")
+    with embedded_files(cfg.to_dict(), files if isinstance(files, str) else "") as resolved:
         grounder = MODELS.build(resolved["model"])
         pipeline = _build_pipeline(resolved)
     if checkpoint is None:
         warnings.warn(
             f"no checkpoint: the weights of {type(grounder).__name__} are random, "
-            "and so is what it finds",
+            "and so are its predictions",
             stacklevel=3,
         )
     else:
@@ -89,7 +95,7 @@ def load_grounder(
 
 
 def _zoo_model(config: ConfigLike | None) -> ZooModel | None:
-    """Return the model that a name stands for; None where `config` is no name."""
+    """Return the zoo model of a name, or `None` if `config` is not a name."""
     if not isinstance(config, str) or Path(config).is_file() or Path(config).suffix == ".py":
         return None
     return find_model(config)
@@ -98,25 +104,28 @@ def _zoo_model(config: ConfigLike | None) -> ZooModel | None:
 def _read_config(
     config: ConfigLike | None, content: Mapping[str, Any], checkpoint: str | Path | None
 ) -> Config:
-    """Read the config from where it is: a file, a mapping, or the checkpoint."""
+    """Read the config from a file, a mapping or the checkpoint."""
     if isinstance(config, (str, Path)):
         return load_config(config)
     if config is not None:
         return Config(dict(config.to_dict() if isinstance(config, Config) else config))
     if checkpoint is None:
-        raise ConfigError("expected a config, or a released checkpoint that carries its own")
+        raise ConfigError(
+            "config or checkpoint must be given, got neither; without a config, the checkpoint "
+            "must be a released one that contains its config"
+        )
     text = content.get("config")
     if not isinstance(text, str) or not text:
         raise CheckpointError(
-            f"{checkpoint} carries no config; name the one that it was trained with"
+            f"{checkpoint} contains no config; pass the config that it was trained with"
         )
-    carried = Config(read_config_text(text))
-    update_config(carried._cfg_dict)
-    return carried
+    embedded = Config(read_config_text(text))
+    update_config(embedded._cfg_dict)
+    return embedded
 
 
 def _build_pipeline(config: Mapping[str, Any]) -> Compose:
-    """Build the transforms that the config tests with."""
+    """Build the test pipeline of a config."""
     datasets = [split.get("dataset", {}) for split in config.get("test_splits", {}).values()]
     loaders = (config.get(f"{phase}_dataloader") or {} for phase in ("test", "val"))
     datasets += [loader.get("dataset", {}) for loader in loaders]
@@ -126,6 +135,6 @@ def _build_pipeline(config: Mapping[str, Any]) -> Compose:
             steps = steps.values() if isinstance(steps, Mapping) else steps
             return Compose([TRANSFORMS.build(step) for step in steps])
     raise ConfigError(
-        "the config has no test pipeline, so it is not known how to feed the model; expected "
-        "test_splits.<name>.dataset.pipeline or val_dataloader.dataset.pipeline"
+        "the config must have a test pipeline that prepares the inputs of the model, got none; "
+        "define test_splits.<name>.dataset.pipeline or val_dataloader.dataset.pipeline"
     )

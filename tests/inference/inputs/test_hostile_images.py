@@ -1,4 +1,4 @@
-"""Files that people have, or make to do harm: a picture, or an error that says what is wrong."""
+"""Test unusual and malicious image files: each is decoded or gives an error with the cause."""
 
 import struct
 import zlib
@@ -12,7 +12,7 @@ from vgtoolbox.inference.inputs.images import ImageReader, downscale_to_limit, r
 
 
 def png_of(width, height, rows=b""):
-    """A PNG whose header says `width` x `height`, grey."""
+    """Return a grayscale PNG whose header gives the size `width` x `height`."""
 
     def chunk(name, data):
         body = name + data
@@ -24,34 +24,34 @@ def png_of(width, height, rows=b""):
 
 
 @pytest.mark.parametrize("size", [(30_000, 30_000), (12_000, 12_000), (2**31 - 1, 2**31 - 1)])
-def test_a_bomb_is_refused_from_its_header(tmp_path, size):
+def test_decompression_bomb_is_rejected_by_its_header(tmp_path, size):
     path = tmp_path / "bomb.png"
     path.write_bytes(png_of(*size))
-    with pytest.raises(ValueError, match=r"bomb\.png (has|is too large).*") as raised:
+    with pytest.raises(ValueError, match=r"bomb\.png (must have|is too large).*") as raised:
         read_image(path)
     assert "pixels" in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
-        (b"", "it is empty"),
-        (b"just some words, no image", "it holds text"),
+        (b"", "the file is empty"),
+        (b"just some words, no image", "it contains text"),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
-        (b"%PDF-1.7 and so on", "PDF"),
+        (b"%PDF-1.7 and more", "PDF"),
         (bytes(range(256)) * 4, "broken, or of a format"),
     ],
 )
-def test_what_is_no_image_is_told_by_its_content(tmp_path, data, words):
+def test_error_describes_the_content_of_other_files(tmp_path, data, message):
     path = tmp_path / "photo.jpg"
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=rf"photo\.jpg is no image: .*{words}"):
+    with pytest.raises(ValueError, match=rf"photo\.jpg is not an image: .*{message}"):
         read_image(path)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".gif", ".tif"])
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_truncated_file_is_named(tmp_path, suffix, share):
+def test_error_names_a_truncated_file(tmp_path, suffix, share):
     whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(whole)
@@ -61,21 +61,21 @@ def test_a_truncated_file_is_named(tmp_path, suffix, share):
         read_image(cut)
 
 
-def test_an_animation_shows_its_first_picture(tmp_path):
+def test_first_frame_of_an_animation_is_read(tmp_path):
     path = tmp_path / "moving.gif"
     frames = [Image.new("RGB", (9, 7), color) for color in ("red", "blue")]
     frames[0].save(path, save_all=True, append_images=frames[1:])
     assert read_image(path).tolist() == np.full((7, 9, 3), (255, 0, 0)).tolist()
 
 
-def test_cmyk_keeps_its_colours(tmp_path):
+def test_cmyk_is_converted_with_correct_colors(tmp_path):
     path = tmp_path / "print.jpg"
     Image.new("RGB", (16, 16), (200, 40, 90)).convert("CMYK").save(path, quality=100)
     assert np.abs(read_image(path).astype(int) - (200, 40, 90)).max() <= 3
 
 
 @pytest.mark.parametrize("as_file", [True, False])
-def test_16_bits_become_8(tmp_path, as_file):
+def test_16_bits_are_reduced_to_8(tmp_path, as_file):
     ramp = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(4, 0)
     path = tmp_path / "deep.png"
     Image.fromarray(ramp).save(path)
@@ -97,10 +97,10 @@ def test_one_pixel(tmp_path):
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_every_exif_orientation_comes_out_upright(tmp_path, turn):
+def test_every_exif_orientation_is_turned_upright(tmp_path, turn):
     upright = np.zeros((24, 16, 3), np.uint8)
     upright[:8, :8] = 255  # top left
-    # How a camera stores a picture that EXIF says to turn (TIFF 6.0, tag 274).
+    # Stored pixels for each value of the EXIF orientation (TIFF 6.0, tag 274).
     stored = {
         1: upright,
         2: upright[:, ::-1],
@@ -128,7 +128,7 @@ class TestTensors:
         assert np.array_equal(read_image(pixels / 255), expected)
 
     @pytest.mark.parametrize(
-        ("tensor", "words"),
+        ("tensor", "message"),
         [
             (torch.zeros(4, 5, 3), r"\(3, H, W\)"),
             (torch.zeros(1, 3, 4, 5), r"\(3, H, W\)"),
@@ -137,19 +137,19 @@ class TestTensors:
             (torch.full((3, 4, 5), float("nan")), r"0\.\.1"),
         ],
     )
-    def test_says_what_is_wrong(self, tensor, words):
-        with pytest.raises(ValueError, match=words):
+    def test_invalid_tensors(self, tensor, message):
+        with pytest.raises(ValueError, match=message):
             read_image(tensor)
 
 
-def test_a_limit_of_ones_own():
+def test_max_pixels():
     with pytest.raises(ValueError, match="20 x 10 pixels"):
         read_image(np.zeros((10, 20, 3), np.uint8), max_pixels=199)
     assert read_image(np.zeros((10, 20, 3), np.uint8), max_pixels=200).shape == (10, 20, 3)
 
 
 @pytest.mark.parametrize("size", [(100, 100), (1, 10_000), (10_000, 1), (333, 77)])
-def test_the_working_picture_stays_in_its_bounds(size):
+def test_downscaled_image_is_within_the_limit(size):
     smaller = downscale_to_limit(np.full((*size, 3), 7, np.uint8), limit=5000)
     assert smaller.shape[0] * smaller.shape[1] <= 5000
     assert (smaller == 7).all()
@@ -157,7 +157,7 @@ def test_the_working_picture_stays_in_its_bounds(size):
     assert downscale_to_limit(unchanged, limit=100) is unchanged
 
 
-def test_an_image_that_follows_itself_is_decoded_once(tmp_path):
+def test_consecutive_duplicates_are_decoded_once(tmp_path):
     path = tmp_path / "a.png"
     Image.new("RGB", (4, 4)).save(path)
     read = ImageReader()

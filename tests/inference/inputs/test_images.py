@@ -17,21 +17,21 @@ def test_path_array_and_pil_agree(pixels, tmp_path):
         assert np.array_equal(read_image(image), pixels)
 
 
-def test_orientation_is_honoured_in_files_and_pil(tmp_path):
+def test_exif_orientation_is_applied_to_files_and_pil_images(tmp_path):
     path = tmp_path / "turned.jpg"
     image = Image.new("RGB", (40, 20))
     exif = image.getexif()
-    exif[0x0112] = 6  # turned by 90 degrees
+    exif[0x0112] = 6  # rotated by 90 degrees
     image.save(path, exif=exif)
     assert read_image(path).shape == read_image(Image.open(path)).shape == (40, 20, 3)
 
 
-def test_grey_and_transparent_images_become_rgb():
+def test_grayscale_and_transparent_images_become_rgb():
     assert read_image(Image.new("L", (4, 5), 9)).tolist() == np.full((5, 4, 3), 9).tolist()
     assert read_image(Image.new("RGBA", (4, 5))).shape == (5, 4, 3)
 
 
-def test_the_array_is_a_writable_copy(pixels):
+def test_array_is_a_writable_copy(pixels):
     pixels.setflags(write=False)
     for view in (pixels, pixels[:, :, ::-1]):
         image = read_image(view)
@@ -41,7 +41,7 @@ def test_the_array_is_a_writable_copy(pixels):
 
 
 @pytest.mark.parametrize(
-    ("image", "error", "words"),
+    ("image", "error", "message"),
     [
         ("nowhere.jpg", FileNotFoundError, "nowhere.jpg does not exist"),
         (".", FileNotFoundError, "is a folder"),
@@ -49,12 +49,12 @@ def test_the_array_is_a_writable_copy(pixels):
         (3, TypeError, "got int"),
     ],
 )
-def test_says_what_is_wrong(image, error, words):
-    with pytest.raises(error, match=words):
+def test_invalid_images(image, error, message):
+    with pytest.raises(error, match=message):
         read_image(image)
 
 
-def test_names(pixels, tmp_path):
+def test_image_names(pixels, tmp_path):
     path = tmp_path / "image.png"
     Image.fromarray(pixels).save(path)
     assert image_name(path, 0) == str(path)

@@ -24,7 +24,7 @@ def test_pairs(images, expressions, pairs):
     assert pair_up(images, expressions) == pairs
 
 
-def test_a_folder_counts_as_several_images(tmp_path):
+def test_folder_counts_as_several_images(tmp_path):
     (tmp_path / "only.jpg").touch()
     with pytest.raises(ValueError, match="1 images and 2 expressions"):
         pair_up(tmp_path, ["a", "b"])
@@ -32,13 +32,13 @@ def test_a_folder_counts_as_several_images(tmp_path):
 
 
 @pytest.mark.parametrize("expressions", [[1], [["a", 2]], [None, "a"]])
-def test_expressions_that_are_not_texts_are_shown(expressions):
+def test_expressions_that_are_not_texts(expressions):
     with pytest.raises(TypeError, match="an expression must be a text"):
         pair_up(["i", "j"], expressions)
 
 
 @given(st.lists(st.integers()), st.integers(1, 7))
-def test_chunks_keep_everything_in_order(items, size):
+def test_chunks_keep_all_items_in_order(items, size):
     parts = list(chunks(items, size))
     assert [item for part in parts for item in part] == items
     assert all(len(part) == size for part in parts[:-1])

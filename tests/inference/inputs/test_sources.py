@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vgtoolbox.inference.inputs.images import read_image
-from vgtoolbox.inference.inputs.sources import fetch, is_one_image, list_images
+from vgtoolbox.inference.inputs.sources import download, is_one_image, list_images
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def folder(tmp_path):
     for name in ("b.jpg", "a.PNG", "[c].png", "deep/d.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (8, 6), (10, 20, 30)).save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "notes.txt").write_text("just text")
     return tmp_path
 
 
@@ -36,22 +36,22 @@ def names(paths):
     return [str(path).replace("\\", "/").rpartition("/")[2] for path in paths]
 
 
-def test_a_folder_is_its_images_by_name(folder):
+def test_folder_is_listed_by_name(folder):
     assert names(list_images(folder)) == ["[c].png", "a.PNG", "b.jpg"]
     assert not is_one_image(folder)
 
 
-def test_a_pattern_is_what_it_matches(folder):
+def test_pattern_is_replaced_by_its_matches(folder):
     assert names(list_images(f"{folder}/*.jpg")) == ["b.jpg"]
     assert names(list_images(f"{folder}/**/*.jpg")) == ["b.jpg", "d.jpg"]
 
 
-def test_a_file_with_brackets_is_no_pattern(folder):
+def test_existing_file_with_brackets_is_not_a_pattern(folder):
     assert is_one_image(folder / "[c].png")
     assert list_images(folder / "[c].png") == [folder / "[c].png"]
 
 
-def test_a_list_may_mix_all(folder):
+def test_list_of_mixed_sources(folder):
     pixels = np.zeros((4, 4, 3), np.uint8)
     found = list_images([pixels, folder, "http://host/x.jpg?a=*", folder / "b.jpg"])
     assert found[0] is pixels
@@ -59,21 +59,21 @@ def test_a_list_may_mix_all(folder):
     assert found[4] == "http://host/x.jpg?a=*"
 
 
-def test_says_where_nothing_is(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no image.*\*\*"):
+def test_folders_and_patterns_without_images(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"contains no images.*\*\*"):
         list_images(tmp_path)
-    with pytest.raises(FileNotFoundError, match="no file matches"):
+    with pytest.raises(FileNotFoundError, match="no file matches the pattern"):
         list_images(f"{tmp_path}/*.jpg")
 
 
-def test_an_address_is_read_like_a_file(folder, address):
+def test_url_is_read_like_a_file(folder, address):
     assert np.array_equal(read_image(f"{address}/a.PNG"), read_image(folder / "a.PNG"))
-    with pytest.raises(ValueError, match="it holds text"):
+    with pytest.raises(ValueError, match="it contains text"):
         read_image(f"{address}/notes.txt")
 
 
-def test_what_can_not_be_downloaded_is_named(address):
+def test_failed_and_oversized_downloads(address):
     with pytest.raises(ValueError, match=r"nowhere\.jpg could not be downloaded.*404"):
-        fetch(f"{address}/nowhere.jpg")
-    with pytest.raises(ValueError, match="more than 0 MiB"):
-        fetch(f"{address}/b.jpg", max_bytes=10)
+        download(f"{address}/nowhere.jpg")
+    with pytest.raises(ValueError, match="must have at most 0 MiB, got more"):
+        download(f"{address}/b.jpg", max_bytes=10)

@@ -39,7 +39,7 @@ NOTHING = {"no_target": True, "scores": [0.1, 0.2, 0.1], "existence": 0.1}
 
 
 def read_labelstudio_rle(encoded):
-    """Decode as Label Studio's converter does: a stream of bits."""
+    """Decode a stream of bits like Label Studio's converter."""
     bits = iter("".join(f"{byte:08b}" for byte in encoded))
 
     def take(count):
@@ -63,12 +63,12 @@ class TestCoco:
         assert second["bbox"] == [20, 10, 40, 20]
         assert second["segmentation"] == make_result().candidates[0].rle
 
-    def test_boxes_alone(self):
+    def test_boxes_without_masks(self):
         (entry,) = make_result(masks=[], scores=[0.8, 0.1, 0.1]).to_coco()
         assert "segmentation" not in entry
         assert entry["area"] == 800
 
-    def test_a_file_that_pycocotools_reads(self, tmp_path):
+    def test_pycocotools_reads_the_file(self, tmp_path):
         results = [make_result(), make_result(expression="none", **NOTHING)]
         results.append(make_result(image="other.jpg", masks=[]))
         path = tmp_path / "coco.json"
@@ -77,13 +77,13 @@ class TestCoco:
         assert [image["file_name"] for image in coco.imgs.values()] == ["photo.jpg", "other.jpg"]
         assert [len(coco.getAnnIds(image)) for image in coco.imgs] == [2, 2]
         assert coco.annToMask(coco.anns[2]).sum() == 20 * 40
-        asked = coco.dataset["expressions"]
-        assert [entry["no_target"] for entry in asked] == [False, True, False]
-        assert asked[1]["annotation_ids"] == []
+        expressions = coco.dataset["expressions"]
+        assert [entry["no_target"] for entry in expressions] == [False, True, False]
+        assert expressions[1]["annotation_ids"] == []
 
 
 class TestSupervision:
-    def test_holds_the_targets(self):
+    def test_contains_the_targets(self):
         detections = make_result().to_supervision()
         assert detections.xyxy.tolist() == [[0, 40, 10, 50], [20, 10, 60, 30]]
         np.testing.assert_allclose(detections.confidence, [0.9, 0.8])
@@ -91,7 +91,7 @@ class TestSupervision:
         assert detections.mask.sum((1, 2)).tolist() == [100, 800]
         assert list(detections["class_name"]) == ["it", "it"]
 
-    def test_nothing_found_and_no_masks(self):
+    def test_without_targets_or_masks(self):
         assert len(make_result(**NOTHING).to_supervision()) == 0
         assert make_result(masks=[]).to_supervision().mask is None
 
@@ -107,18 +107,18 @@ class TestLabelStudio:
         assert len({r["id"] for r in regions}) == 4
         assert (regions[0]["original_width"], regions[0]["original_height"]) == (80, 60)
 
-    def test_is_json_and_names_what_was_asked(self):
+    def test_is_json_with_image_and_expression(self):
         task = json.loads(json.dumps(make_result(**NOTHING).to_labelstudio()))
         assert task["data"] == {"image": "photo.jpg", "expression": "it"}
         assert task["predictions"][0]["result"] == []
 
     @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**16))
-    def test_its_own_decoder_gives_the_mask_back(self, height, width, seed):
+    def test_decoder_restores_the_mask(self, height, width, seed):
         mask = np.random.default_rng(seed).random((height, width)) > 0.6
         values = read_labelstudio_rle(labelstudio_rle(mask))
         assert np.array_equal(values.reshape(height, width, 4), mask[..., None].repeat(4, 2) * 255)
 
-    def test_a_run_longer_than_a_length_can_say(self):
+    def test_run_longer_than_the_largest_length(self):
         mask = np.ones((150, 200), bool)
         mask[0, 0] = False
         values = read_labelstudio_rle(labelstudio_rle(mask)).reshape(150, 200, 4)
@@ -136,7 +136,7 @@ class TestResized:
         assert first.mask.sum() == 6 * 800
         assert large.merged_mask.shape == (180, 160)
 
-    def test_and_back(self):
+    def test_resizing_back_restores_the_result(self):
         result = make_result()
         assert result.resized((180, 160)).resized(SIZE) == result
         assert result.resized(SIZE) is result

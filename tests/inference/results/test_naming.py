@@ -15,7 +15,7 @@ def test_any_text_gives_a_name(parts):
     assert name == safe_name(*parts)
 
 
-def test_stays_readable():
+def test_names_are_readable():
     assert safe_name("The left zebra!").startswith("the-left-zebra-")
     assert safe_name("photo", "斑马").startswith("photo-斑马-")
 
@@ -30,10 +30,10 @@ def test_stays_readable():
         (["!"], ["?"]),
     ],
 )
-def test_tells_apart_what_looks_the_same(one, other):
+def test_names_of_similar_texts_differ(one, other):
     assert safe_name(*one) != safe_name(*other)
 
 
 @pytest.mark.parametrize("text", ["../../etc/passwd", "a\0b", "con:", "x\ny", "."])
-def test_no_name_leaves_its_folder(text):
+def test_names_contain_no_path_separators_or_control_characters(text):
     assert not set(safe_name(text)) & set("/\\\0:\n.")

@@ -27,14 +27,14 @@ def test_grows_over_several_runs(path):
     assert [line["expression"] for line in read_predictions(path)] == ["0", "1", "2"]
 
 
-def test_is_on_disk_before_it_is_closed(path):
+def test_records_are_flushed_before_the_log_is_closed(path):
     with PredictionLog(path, {}) as log:
         log.append([record("i", "ü")])
         assert read_predictions(path)[0]["expression"] == "ü"
 
 
 @pytest.mark.parametrize("kept", range(1, 150, 7))
-def test_a_torso_is_cut_off(path, kept):
+def test_partial_last_line_is_removed(path, kept):
     line = json.dumps(record("i", "a" * 80)) + "\n"
     path.parent.mkdir()
     path.write_text(line * 2 + line[: min(kept, len(line) - 1)])
@@ -44,7 +44,7 @@ def test_a_torso_is_cut_off(path, kept):
     assert len(read_predictions(path)) == 3
 
 
-def test_a_torso_longer_than_a_block(path):
+def test_partial_line_longer_than_a_block(path):
     path.parent.mkdir()
     path.write_text("{" * 200_000)
     with PredictionLog(path, {}) as log:
@@ -52,7 +52,7 @@ def test_a_torso_longer_than_a_block(path):
     assert path.read_text() == ""
 
 
-def test_other_settings_are_refused(path):
+def test_other_settings_are_rejected(path):
     with PredictionLog(path, {"checkpoint": "a.pth", "score_thr": 0.5}) as log:
         log.append([record("i", "a")])
     with (
@@ -65,20 +65,20 @@ def test_other_settings_are_refused(path):
         assert not log.counts()
 
 
-def test_a_broken_line_is_named(path):
+def test_error_names_a_broken_line(path):
     path.parent.mkdir()
-    path.write_text("no json\n")
+    path.write_text("not json\n")
     with PredictionLog(path, {}) as log, pytest.raises(ValueError, match="line 1 is not JSON"):
         log.counts()
 
 
-def test_is_written_to_in_its_block_only(path):
+def test_append_outside_of_the_block_is_an_error(path):
     with pytest.raises(ValueError, match="`with` block"):
         PredictionLog(path, {}).append([])
 
 
 @given(st.lists(st.sampled_from("abc")), st.data())
-def test_no_pair_is_lost_and_none_doubled(texts, data):
+def test_remaining_pairs_are_neither_lost_nor_repeated(texts, data):
     pairs = [("i", text) for text in texts]
     cut = data.draw(st.integers(0, len(pairs)))
     done = Counter(pairs[:cut])

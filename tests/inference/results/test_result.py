@@ -36,7 +36,7 @@ def sample():
     )
 
 
-def test_is_a_line_of_predictions_jsonl(sample, tmp_path):
+def test_to_dict_is_a_line_of_predictions_jsonl(sample, tmp_path):
     result = GroundingResult.from_data_sample(sample)
     line = result.to_dict()
     assert set(line) == PredictionRecord.__required_keys__
@@ -47,13 +47,13 @@ def test_is_a_line_of_predictions_jsonl(sample, tmp_path):
     assert read_predictions(tmp_path / "predictions.jsonl") == [line]
 
 
-def test_keeps_the_expression_as_it_was_asked(sample):
+def test_expression_is_kept_as_the_user_wrote_it(sample):
     assert GroundingResult.from_data_sample(sample).expression == "the zebra"
     result = GroundingResult.from_data_sample(sample, expression="The Zebra!")
     assert result.expression == "The Zebra!"
 
 
-def test_targets_are_what_passes_the_threshold_best_first(sample):
+def test_targets_are_the_candidates_above_the_threshold_best_first(sample):
     for score_thr, scores in ((0.7, [0.9, 0.8]), (0.85, [0.9]), (0.95, [])):
         result = GroundingResult.from_data_sample(sample, score_thr=score_thr)
         assert [target.score for target in result] == pytest.approx(scores)
@@ -63,7 +63,7 @@ def test_targets_are_what_passes_the_threshold_best_first(sample):
     assert GroundingResult.from_data_sample(sample, score_thr=0.7).targets == []
 
 
-def test_a_target_has_a_box_a_score_a_mask_and_a_point(sample):
+def test_attributes_of_a_target(sample):
     sample.pred_instances.points_xy = torch.tensor([[4.0, 1], [4, 5], [1, 1]])
     best, second = GroundingResult.from_data_sample(sample)
     assert best.box_xyxy == (0, 4, 8, 6)
@@ -74,43 +74,43 @@ def test_a_target_has_a_box_a_score_a_mask_and_a_point(sample):
     assert second.box_xyxy == (0, 0, 8, 2)
 
 
-def test_candidates_hold_every_query_in_its_order(sample):
+def test_candidates_are_all_queries_in_order(sample):
     scores = [candidate.score for candidate in GroundingResult.from_data_sample(sample).candidates]
     assert scores == pytest.approx([0.8, 0.9, 0.0])
 
 
 class TestRepresentation:
-    def test_is_one_readable_line(self, sample):
+    def test_repr_is_one_readable_line(self, sample):
         assert repr(GroundingResult.from_data_sample(sample)) == (
             "zebra.jpg, 'the zebra': box (0, 4, 8, 6) score 0.90, box (0, 0, 8, 2) score 0.80 "
             "(existence 0.75)"
         )
 
-    def test_says_that_there_is_no_target(self, sample):
+    def test_repr_without_a_target(self, sample):
         sample.pred_no_target = True
         assert "no target (existence 0.75)" in repr(GroundingResult.from_data_sample(sample))
 
-    def test_long_results_are_shortened(self, sample):
+    def test_repr_of_many_targets_is_shortened(self, sample):
         result = GroundingResult.from_data_sample(sample, score_thr=0.0)
         many = {**result.record, "boxes_xyxy": [[0, 0, 1, 1]] * 9, "scores": [0.9] * 9, "masks": []}
         assert "and 6 more" in repr(GroundingResult.from_dict(many))
 
 
-class TestPicture:
-    def test_of_the_image_that_was_given(self, sample, tmp_path):
+class TestPlot:
+    def test_draws_over_the_given_image(self, sample, tmp_path):
         pixels = np.full((*SIZE, 3), 200, np.uint8)
         result = GroundingResult.from_data_sample(sample, source=pixels)
         assert np.array_equal(result.plot(), result.plot(pixels))
         assert Image.open(io.BytesIO(result._repr_png_())).size == result.plot().shape[1::-1]
         assert Image.open(result.save(tmp_path / "deep" / "x.png")).size[0] >= SIZE[1]
 
-    def test_of_the_file_that_the_record_names(self, sample, tmp_path):
+    def test_draws_over_the_file_that_the_record_names(self, sample, tmp_path):
         file = tmp_path / "zebra.png"
         Image.new("RGB", SIZE[::-1], "white").save(file)
         sample.set_metainfo({"img_path": str(file)})
         assert GroundingResult.from_data_sample(sample).plot().ndim == 3
 
-    def test_a_notebook_shows_text_where_the_image_is_gone(self, sample):
+    def test_notebook_shows_text_if_the_image_is_missing(self, sample):
         result = GroundingResult.from_data_sample(sample)
         assert result._repr_png_() is None
         with pytest.raises(FileNotFoundError, match=r"zebra\.jpg"):
@@ -125,14 +125,14 @@ class TestPicture:
 
 
 class TestTables:
-    def test_csv_has_a_line_for_each_target(self, sample):
+    def test_csv_has_one_line_for_each_target(self, sample):
         header, best, second = GroundingResult.from_data_sample(sample).to_csv().splitlines()
         assert header == "image,expression,target,score,x1,y1,x2,y2,mask_area"
         assert best.startswith("zebra.jpg,the zebra,1,0.89")
         assert best.endswith(",0.0,4.0,8.0,6.0,16")
         assert second.endswith(",0.0,0.0,8.0,2.0,16")
 
-    def test_pandas_has_the_columns_also_without_a_target(self, sample):
+    def test_pandas_has_the_same_columns_without_a_target(self, sample):
         frame = GroundingResult.from_data_sample(sample).to_pandas()
         assert frame["mask_area"].tolist() == [16, 16]
         sample.pred_no_target = True
@@ -147,7 +147,7 @@ class TestTables:
         assert GroundingResult.from_dict(json.loads(saved.read_text())) == result
 
 
-def test_zero_instances(sample):
+def test_no_instances(sample):
     sample.pred_instances = InstanceData(
         boxes_xyxy=torch.zeros((0, 4)), scores=torch.zeros(0), masks=[]
     )
@@ -156,7 +156,7 @@ def test_zero_instances(sample):
 
 
 class TestReduced:
-    def test_the_best_candidates_in_their_order(self, sample):
+    def test_topk_keeps_the_best_candidates_in_order(self, sample):
         result = GroundingResult.from_data_sample(sample)
         best = result.reduced(topk=2)
         assert best.candidates == result.candidates[:2]
@@ -164,7 +164,7 @@ class TestReduced:
         assert result.reduced(topk=9) == result
         assert best.record["merged_mask"] == result.record["merged_mask"]
 
-    def test_boxes_or_masks_alone(self, sample):
+    def test_tasks_keep_boxes_or_masks(self, sample):
         result = GroundingResult.from_data_sample(sample)
         assert result.reduced() == result.reduced(tasks="both") == result
         boxes = result.reduced(tasks="box")
@@ -174,7 +174,7 @@ class TestReduced:
         extents = [candidate.box_xyxy for candidate in masks.candidates]
         assert extents == [(0, 0, 8, 2), (0, 4, 8, 6), (0, 0, 0, 0)]  # the last mask is empty
 
-    def test_masks_of_a_model_without_masks_are_an_error(self, sample):
+    def test_invalid_tasks_and_topk(self, sample):
         result = GroundingResult.from_data_sample(sample).reduced(tasks="box")
         for tasks in ("mask", "both"):
             with pytest.raises(ValueError, match="predicts boxes only"):

@@ -7,7 +7,7 @@ from vgtoolbox.inference.results.saving import FORMATS
 EXPRESSIONS = ["the red circle", "two dogs", "a large blue square on the left"]
 
 
-def test_a_folder_of_answers(inferencer, images, tmp_path):
+def test_out_dir_has_an_image_and_a_record_of_each_result(inferencer, images, tmp_path):
     results = inferencer(images, EXPRESSIONS, out_dir=tmp_path / "out")
     assert {path.stem for path in (tmp_path / "out").glob("*.png")} == {r.id for r in results}
     (record,) = read_predictions(tmp_path / "out" / f"{results[0].id}.json")

@@ -6,7 +6,7 @@ from vgtoolbox.models import GroundingDataPreprocessor
 from vgtoolbox.models.grounders import BaseGrounder, InstanceVGOutput
 
 
-def test_the_three_modes(build_tiny, make_batch):
+def test_each_mode_calls_its_method(build_tiny, make_batch):
     model, (inputs, samples) = build_tiny().eval(), make_batch((1, 0))
     with torch.no_grad():
         assert isinstance(model(inputs), InstanceVGOutput)
@@ -28,8 +28,8 @@ def test_unknown_mode(build_tiny, make_batch):
         build_tiny()(inputs, samples, mode="train")
 
 
-def test_raw_batches_pass_the_preprocessor_on_their_way(build_tiny, make_batch):
-    """mmengine's Runner calls these steps."""
+def test_train_and_test_steps_preprocess_raw_batches(build_tiny, make_batch):
+    """Call the steps that the Runner of mmengine calls."""
     model, (inputs, samples) = build_tiny(), make_batch((1, 0, 2))
     assert isinstance(model, BaseGrounder)
     assert isinstance(model.data_preprocessor, GroundingDataPreprocessor)

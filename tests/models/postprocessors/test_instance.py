@@ -17,7 +17,7 @@ def _sample(ori_shape=ORIGINAL, img_shape=INPUT):
 
 
 def _raw(boxes=BOXES, scores=SCORES, existence=1.0, padded=INPUT, batch=1):
-    """Make raw outputs; a query's mask fills its box, the semantic one the bottom row."""
+    """Make raw outputs: the mask of a query fills its box, the semantic mask the bottom row."""
     height, width = padded
     masks = torch.full((len(boxes) + 1, height, width), -5.0)
     scale = torch.tensor([width, height, width, height])
@@ -25,14 +25,14 @@ def _raw(boxes=BOXES, scores=SCORES, existence=1.0, padded=INPUT, batch=1):
         x1, y1, x2, y2 = (max(0, side) for side in box)
         mask[y1:y2, x1:x2] = 5.0
     masks[-1, -1] = 5.0
-    every = {
+    outputs = {
         "scores": torch.tensor(scores),
         "boxes_xyxy": boxes,
         "points": (boxes[:, :2] + boxes[:, 2:]) / 2,
         "instance_mask_logits": masks[:-1],
         "semantic_mask_logits": masks[-1:],
     }
-    raw = {name: tensor.expand(batch, *tensor.shape) for name, tensor in every.items()}
+    raw = {name: tensor.expand(batch, *tensor.shape) for name, tensor in outputs.items()}
     return raw | {"existence": torch.full((batch,), existence)}
 
 
@@ -68,7 +68,7 @@ class TestFrames:
         assert tuple(_dense(sample).shape[1:]) == INPUT
 
     @pytest.mark.parametrize("frame", ["original", "input"])
-    def test_padding_to_a_batch_is_cut_off(self, frame):
+    def test_padding_is_removed(self, frame):
         padded = (16, 32)  # the image fills the top left quarter
         boxes = BOXES / 2
         sample = _run(_raw(boxes, padded=padded), frame=frame, merged_mask="instance")
@@ -118,30 +118,30 @@ class TestScores:
         assert plain.pred_existence == 0.5
 
     @pytest.mark.parametrize("weighted", [True, False])
-    def test_below_the_threshold_of_existence_none_passes_and_order_stays(self, weighted):
+    def test_existence_below_its_threshold_pushes_scores_below_theirs(self, weighted):
         options = {"score_thr": 0.2, "score_weighted": weighted}
-        usual = _run(_raw(existence=0.8), **options)
+        default = _run(_raw(existence=0.8), **options)
         same = _run(_raw(existence=0.8), existence_thr=0.8, **options)
-        torch.testing.assert_close(same.pred_instances.scores, usual.pred_instances.scores)
+        torch.testing.assert_close(same.pred_instances.scores, default.pred_instances.scores)
         rejected = _run(_raw(existence=0.8), existence_thr=0.81, **options)
         scores = rejected.pred_instances.scores
         assert rejected.pred_no_target
-        assert not usual.pred_no_target
+        assert not default.pred_no_target
         assert (scores < 0.2).all()
-        assert torch.equal(scores.argsort(), usual.pred_instances.scores.argsort())
+        assert torch.equal(scores.argsort(), default.pred_instances.scores.argsort())
 
     @pytest.mark.parametrize("frame", ["original", "input"])
-    def test_an_empty_box_gets_score_zero_and_keeps_its_place(self, frame):
+    def test_empty_box_gets_score_zero_and_keeps_its_position(self, frame):
         boxes = torch.stack([torch.tensor([1.1, 0.2, 1.4, 0.6]), BOXES[1]])
         sample = _run(_raw(boxes, scores=(0.95, 0.9)), frame=frame, merged_mask="instance")
         scores = sample.pred_instances.scores
         torch.testing.assert_close(scores, torch.tensor([0.0, 0.9]))
         assert len(sample.pred_instances.boxes_xyxy) == len(sample.pred_instances.masks) == 2
-        # The merged mask is that of the second query, not of whichever stands first.
+        # The merged mask is that of the second query, not of the first one in the list.
         assert sample.pred_merged_mask == sample.pred_instances.masks[1]
         assert rle_areas([sample.pred_merged_mask])[0] > 0
 
-    def test_nms_silences_the_weaker_of_two(self):
+    def test_nms_sets_the_lower_of_two_scores_to_zero(self):
         near = BOXES[0] + torch.tensor([0.0, 0.0, 0.02, 0.0])
         boxes = torch.stack([BOXES[0], near, BOXES[1]])
         raw = _raw(boxes, scores=(0.8, 0.9, 0.75))
@@ -151,18 +151,18 @@ class TestScores:
         torch.testing.assert_close(_run(raw).pred_instances.scores, torch.tensor([0.8, 0.9, 0.75]))
 
     def test_nms_ignores_empty_boxes(self):
-        beside = torch.tensor([[1.2, 0.0, 1.4, 0.5]])
-        sample = _run(_raw(torch.cat([beside, BOXES[:1]]), scores=(0.99, 0.9)), nms_thr=0.5)
+        outside = torch.tensor([[1.2, 0.0, 1.4, 0.5]])
+        sample = _run(_raw(torch.cat([outside, BOXES[:1]]), scores=(0.99, 0.9)), nms_thr=0.5)
         torch.testing.assert_close(sample.pred_instances.scores, torch.tensor([0.0, 0.9]))
 
 
 class TestNoTarget:
     @pytest.mark.parametrize(("score", "no_target"), [(0.75, True), (0.7501, False), (0.2, True)])
-    def test_a_target_needs_more_than_the_threshold(self, score, no_target):
+    def test_score_of_a_target_is_above_the_threshold(self, score, no_target):
         sample = _run(_raw(BOXES[:1], scores=(score,)), score_thr=0.75)
         assert sample.pred_no_target is no_target
 
-    def test_an_empty_box_is_no_target(self):
+    def test_empty_box_is_not_a_target(self):
         sample = _run(_raw(torch.tensor([[1.1, 0.0, 1.2, 0.5]]), scores=(0.99,)))
         assert sample.pred_no_target is True
 
@@ -190,7 +190,7 @@ class TestMergedMask:
         assert torch.equal(merged, instance | semantic)
         assert not torch.equal(merged, instance)
 
-    def test_where_nothing_passes_the_threshold(self):
+    def test_without_a_query_above_the_threshold(self):
         nothing = _raw(scores=(0.1, 0.2, 0.3))
         semantic = _run(merged_mask="semantic").pred_merged_mask
         assert _run(nothing, merged_mask="instance").pred_merged_mask == empty_rle(ORIGINAL)
@@ -198,7 +198,7 @@ class TestMergedMask:
         assert _run(nothing, merged_mask="semantic").pred_merged_mask == semantic
 
 
-def test_each_sample_of_a_batch_in_its_own_frame():
+def test_each_sample_of_a_batch_has_its_own_frame():
     postprocessor = TASK_UTILS.build({"type": "InstancePostprocessor"})
     samples = [_sample(), _sample(ori_shape=(8, 16))]
     large, small = postprocessor(**_raw(batch=2), data_samples=samples)
@@ -210,7 +210,7 @@ def test_each_sample_of_a_batch_in_its_own_frame():
     assert tuple(small.pred_merged_mask["size"]) == (8, 16)
 
 
-def test_half_precision_outputs_are_taken():
+def test_half_precision_outputs_are_accepted():
     raw = {name: tensor.bfloat16() for name, tensor in _raw().items()}
     sample = _run(raw)
     assert sample.pred_instances.boxes_xyxy.dtype == torch.float32
@@ -222,11 +222,12 @@ def test_half_precision_outputs_are_taken():
     [
         ({"merged_mask": "global"}, "merged_mask must be .* got 'global'"),
         ({"frame": "padded"}, "frame must be 'original' or 'input', got 'padded'"),
+        ({"mask_resize": "area"}, "mask_resize must be 'nearest' or 'bilinear', got 'area'"),
         ({"score_thr": 70}, "score_thr must be between 0 and 1, got 70"),
         ({"nms_thr": -0.1}, "nms_thr must be between 0 and 1"),
     ],
 )
-def test_unknown_options(option, message):
+def test_invalid_options(option, message):
     with pytest.raises(ValueError, match=message):
         TASK_UTILS.build({"type": "InstancePostprocessor", **option})
 
@@ -237,14 +238,14 @@ class TestWithoutSemanticMask:
         del raw["semantic_mask_logits"]
         return raw
 
-    def test_the_union_of_the_instances_needs_none(self):
+    def test_instance_needs_no_semantic_mask(self):
         expected = _run(merged_mask="instance")
         found = _run(self._raw(), merged_mask="instance")
         assert found.pred_merged_mask == expected.pred_merged_mask
         assert found.pred_instances.masks == expected.pred_instances.masks
 
     @pytest.mark.parametrize("scores", [(0.3, 0.9, 0.8), (0.1, 0.3, 0.2)])
-    def test_the_mask_of_the_best_is_given_even_below_the_threshold(self, scores):
+    def test_best_mask_is_written_even_below_the_threshold(self, scores):
         raw = _raw(scores=scores)
         del raw["semantic_mask_logits"]
         found = _run(raw, merged_mask="best")
@@ -252,6 +253,7 @@ class TestWithoutSemanticMask:
         assert found.pred_no_target == (max(scores) < 0.7)
 
     @pytest.mark.parametrize("merged_mask", ["merge", "semantic"])
-    def test_the_others_do(self, merged_mask):
-        with pytest.raises(ValueError, match=f"merged_mask='{merged_mask}' needs a semantic mask"):
+    def test_other_choices_need_a_semantic_mask(self, merged_mask):
+        message = f"merged_mask='{merged_mask}' needs a semantic mask.* to 'instance' or 'best'"
+        with pytest.raises(ValueError, match=message):
             _run(self._raw(), merged_mask=merged_mask)

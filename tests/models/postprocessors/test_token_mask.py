@@ -32,33 +32,33 @@ def test_mask_and_box_in_the_original_image(resize):
     assert sample.pred_no_target is False
 
 
-def test_padding_is_cut_off():
+def test_padding_is_removed():
     sample = predict(upper_half(), img_shape=(2, 4), ori_shape=(6, 6))
     assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 36
 
 
-def test_what_is_rejected_has_no_mask():
+def test_rejected_expression_has_no_mask():
     sample = predict(upper_half(), no_target=True)
     assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 0
     assert len(sample.pred_instances) == 0
     assert sample.pred_no_target is True
 
 
-def test_unless_it_is_kept():
+def test_keep_rejected_keeps_the_mask():
     sample = predict(upper_half(), no_target=True, keep_rejected=True)
     assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 48
     assert len(sample.pred_instances) == 1
 
 
 @pytest.mark.parametrize("own_decision", [False, True])
-def test_a_threshold_of_existence_decides_in_place_of_the_model(own_decision):
+def test_existence_threshold_overrides_the_decision_of_the_model(own_decision):
     for existence_thr, rejected in ((0.75, False), (0.76, True)):
         sample = predict(upper_half(), no_target=own_decision, existence_thr=existence_thr)
         assert sample.pred_no_target is rejected
         assert len(sample.pred_instances) == 1 - rejected
 
 
-def test_an_empty_mask_has_no_box():
+def test_empty_mask_has_no_box():
     sample = predict(torch.full((4, 4), -9.0))
     assert len(sample.pred_instances) == 0
     assert sample.pred_no_target is False
@@ -80,11 +80,11 @@ def test_probabilities_and_logits_differ_between_pixels():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mask_thr": 1.0}, "mask_thr must be between"),
+        ({"mask_thr": 1.0}, "mask_thr must be between 0 and 1, both exclusive, got 1.0"),
         ({"existence_thr": 50}, "existence_thr must be between 0 and 1, got 50"),
-        ({"resize": "nearest"}, "resize must be"),
+        ({"resize": "nearest"}, "resize must be 'logits' or 'probabilities', got 'nearest'"),
     ],
 )
-def test_impossible_options(options, message):
+def test_invalid_options(options, message):
     with pytest.raises(ValueError, match=message):
         TokenMaskPostprocessor(**options)

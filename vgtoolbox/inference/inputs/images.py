@@ -1,4 +1,4 @@
-"""From an image in any form that people hold it in to pixels, within bounds of memory."""
+"""Decode images of any supported form to RGB arrays, within limits of memory."""
 
 from __future__ import annotations
 
@@ -12,33 +12,36 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from vgtoolbox.datasets import LoadImage
-from vgtoolbox.inference.inputs.sources import ImageLike, fetch, is_url
+from vgtoolbox.inference.inputs.sources import ImageLike, download, is_url
 from vgtoolbox.visualization.drawing import RGBImage, check_rgb_image
 
-# As many as 16384 x 8192, 400 MB of pixels.
+# 16384 x 8192 pixels, 400 MB.
 MAX_PIXELS = 2**27
-# A model reads far fewer pixels than these; its masks, one for each query, are as large as what it
-# is given. Beyond, the picture is made smaller first, and the result larger again.
+# A model reads far fewer pixels, but its masks, one per query, have the size of the given image.
+# Larger images are therefore downscaled first, and their results are scaled back.
 WORKING_PIXELS = 2**24
-# OpenCV reads no Adobe CMYK right, and only some of its builds read GIF.
-_READ_BY_PILLOW = frozenset({"GIF"})
+# Read by Pillow: OpenCV misreads Adobe CMYK, and only some of its builds can read GIF.
+_PILLOW_FORMATS = frozenset({"GIF"})
 _PILLOW_MODES = frozenset({"CMYK"})
-_KNOWN_TEXTS = {b"<svg": "SVG, a drawing without pixels", b"<?xml": "XML", b"%pdf": "PDF"}
+_SIGNATURES = {b"<svg": "SVG, a drawing without pixels", b"<?xml": "XML", b"%pdf": "PDF"}
 
 
 def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RGBImage:
-    """Return an image as a uint8 RGB array (H, W, 3), upright.
+    """Return an image as an upright uint8 RGB array (H, W, 3).
 
-    Of an animation it is the first picture; transparency is dropped, 16 bits become 8.
+    Only the first frame of an animation is read. Transparency is dropped, and 16 bits become 8.
 
     Args:
-        image: A path, an http(s) address, a PIL image, a uint8 RGB array (H, W, 3), or a tensor
-            (3, H, W) that is uint8 or, in 0..1, floating.
-        max_pixels: A larger image is refused, from its header where it has one.
+        image: Path, http(s) URL, PIL image, uint8 RGB array (H, W, 3), or tensor (3, H, W) that is
+            uint8 or floating point in 0..1.
+        max_pixels: Maximum number of pixels. Larger images are rejected, files before they are
+            decoded.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is truncated, no image or too large, or the array is something else.
+        FileNotFoundError: The file does not exist.
+        TypeError: The type of `image` is not supported.
+        ValueError: The file is truncated, too large or not an image, or the array or tensor has
+            another shape, type or range.
     """
     if isinstance(image, Tensor):
         image = _from_tensor(image)
@@ -51,23 +54,23 @@ def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RGBImage:
         _check_size(image.size, "the image", max_pixels)
         return _from_pil(image, "the image")
     if is_url(image):
-        return _decode(fetch(str(image)), str(image), max_pixels)
+        return _decode(download(str(image)), str(image), max_pixels)
     if not isinstance(image, (str, Path)):
         raise TypeError(
-            "an image is a path, an address, a PIL image, a tensor (3, H, W) or a uint8 RGB array "
+            "an image must be a path, a URL, a PIL image, a tensor (3, H, W) or a uint8 RGB array "
             f"(H, W, 3), got {type(image).__name__}"
         )
     if not Path(image).is_file():
-        found = "is a folder" if Path(image).is_dir() else "does not exist"
-        raise FileNotFoundError(f"the image {image} {found}; expected an image file")
+        problem = "is a folder" if Path(image).is_dir() else "does not exist"
+        raise FileNotFoundError(f"the image {image} {problem}; expected an image file")
     return _decode(Path(image), str(image), max_pixels)
 
 
 class ImageReader:
-    """Decode images that may follow themselves: each only once, and one in memory at a time.
+    """Decodes images one at a time; consecutive duplicates are decoded once.
 
     Args:
-        max_pixels: See `read_image`.
+        max_pixels: Maximum number of pixels, as in `read_image`.
     """
 
     def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
@@ -78,26 +81,26 @@ class ImageReader:
         """Return the pixels of an image, as `read_image` does."""
         if self._last is not None and _is_same(self._last[0], image):
             return self._last[1]
-        self._last = None  # two large pictures at once would be one too many
+        self._last = None  # keeps only one large image in memory
         self._last = (image, read_image(image, max_pixels=self._max_pixels))
         return self._last[1]
 
 
-def downscale_to_limit(picture: RGBImage, limit: int = WORKING_PIXELS) -> RGBImage:
-    """Return a picture of no more than `limit` pixels: itself, or a smaller one."""
-    height, width = picture.shape[:2]
+def downscale_to_limit(image: RGBImage, limit: int = WORKING_PIXELS) -> RGBImage:
+    """Return the image itself, or a smaller one if it has more than `limit` pixels."""
+    height, width = image.shape[:2]
     if height * width <= limit:
-        return picture
+        return image
     factor = (limit / (height * width)) ** 0.5
     new_width = max(1, int(width * factor))
     new_height = max(1, min(int(height * factor), limit // new_width))
-    new_width = min(new_width, limit // new_height)  # a side of 1 leaves less to the other
+    new_width = min(new_width, limit // new_height)  # matters if the height was rounded up to 1
     size = (new_width, new_height)
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def image_name(image: ImageLike, position: int) -> str:
-    """Return the path or address of an image, or a made-up name where it has none."""
+    """Return the path or URL of an image, or `image-<position>` if it has neither."""
     if isinstance(image, (str, Path)):
         return str(image)
     return str(getattr(image, "filename", "") or f"image-{position}")
@@ -110,13 +113,13 @@ def _is_same(one: ImageLike, other: ImageLike) -> bool:
 
 
 def _decode(source: Path | bytes, name: str, max_pixels: int) -> RGBImage:
-    """Decode a file, from its path or its bytes, after a look at its header."""
-    what = f"the image {name}"
+    """Decode a file from its path or its bytes, after a check of its header."""
+    subject = f"the image {name}"
     with _open(source, name) as image:
-        _check_size(image.size, what, max_pixels)
+        _check_size(image.size, subject, max_pixels)
         in_memory = isinstance(source, bytes)
-        if in_memory or image.format in _READ_BY_PILLOW or image.mode in _PILLOW_MODES:
-            return _from_pil(image, what)
+        if in_memory or image.format in _PILLOW_FORMATS or image.mode in _PILLOW_MODES:
+            return _from_pil(image, subject)
     loaded = LoadImage()({"img_path": str(source)})["image"]  # (3, H, W)
     return loaded.permute(1, 2, 0).contiguous().numpy()
 
@@ -128,65 +131,65 @@ def _open(source: Path | bytes, name: str) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise ValueError(f"the image {name} is too large: {error}") from error
     except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is no image: {_looks_like(source)}") from error
+        raise ValueError(f"{name} is not an image: {_describe_content(source)}") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"the image {name} is truncated or broken: {error}") from error
 
 
-def _looks_like(source: Path | bytes) -> str:
-    """Say what a file is that is no image."""
-    head = source[:512] if isinstance(source, bytes) else _head(source)
+def _describe_content(source: Path | bytes) -> str:
+    """Describe the content of a file that is not an image."""
+    head = source[:512] if isinstance(source, bytes) else _read_head(source)
     if not head:
-        return "it is empty"
-    for signature, name in _KNOWN_TEXTS.items():
+        return "the file is empty"
+    for signature, name in _SIGNATURES.items():
         if signature in head.lower():
             return f"it looks like {name}; save it as PNG or JPEG"
     if b"\0" not in head and head.isascii():
-        return "it holds text, whatever its name says"
-    return "it is broken, or of a format that Pillow does not know; save it as PNG or JPEG"
+        return "it contains text, despite its name"
+    return "it is broken, or of a format unknown to Pillow; save it as PNG or JPEG"
 
 
-def _head(path: Path) -> bytes:
+def _read_head(path: Path) -> bytes:
     with Path(path).open("rb") as file:
         return file.read(512)
 
 
-def _check_size(size: tuple[int, int], what: str, max_pixels: int) -> None:
-    """Raise where an image of `size` (W, H) has more pixels than it may."""
+def _check_size(size: tuple[int, int], subject: str, max_pixels: int) -> None:
+    """Raise if an image of `size` (W, H) has more than `max_pixels` pixels."""
     if size[0] * size[1] > max_pixels:
         raise ValueError(
-            f"{what} has {size[0]} x {size[1]} pixels, {size[0] * size[1] / 1e6:.0f} million; "
-            f"at most {max_pixels / 1e6:.0f} million are read. Make it smaller first"
+            f"{subject} must have at most {max_pixels / 1e6:.0f} million pixels, got {size[0]} x "
+            f"{size[1]} pixels, {size[0] * size[1] / 1e6:.0f} million; downscale it first"
         )
 
 
-def _from_pil(image: Image.Image, what: str) -> RGBImage:
+def _from_pil(image: Image.Image, subject: str) -> RGBImage:
     try:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):
-            # Pillow clips 16 bits at 255, which leaves a white picture.
+            # Pillow would clip 16 bits at 255, and the image would be white.
             wide = np.asarray(upright).astype(np.int64)
             upright = Image.fromarray((np.clip(wide, 0, 65535) >> 8).astype(np.uint8))
         pixels = np.array(upright.convert("RGB"))
     except (OSError, SyntaxError) as error:
-        raise ValueError(f"{what} is truncated or broken: {error}") from error
+        raise ValueError(f"{subject} is truncated or broken: {error}") from error
     check_rgb_image(pixels)
     return pixels
 
 
 def _from_tensor(image: Tensor) -> RGBImage:
-    """Turn (3, H, W), uint8 or in 0..1, into an array (H, W, 3)."""
+    """Convert a tensor (3, H, W), uint8 or floating point in 0..1, to an array (H, W, 3)."""
     floating = image.is_floating_point()
     in_range = not floating or (image.numel() > 0 and image.min() >= 0 and image.max() <= 1)
     if image.ndim != 3 or image.shape[0] != 3 or not (floating or image.dtype == torch.uint8):
         raise ValueError(
-            "an image as a tensor is (3, H, W), uint8 or floating in 0..1, got "
+            "an image tensor must be (3, H, W), uint8 or floating point in 0..1, got "
             f"{image.dtype} of shape {tuple(image.shape)}"
         )
     if not in_range:
         raise ValueError(
-            "an image as a floating tensor has values in 0..1, got others: a normalised tensor has "
-            "to be turned back, and 0..255 to be uint8"
+            "a floating-point image tensor must have values in 0..1, got others; undo the "
+            "normalization, or convert 0..255 to uint8"
         )
     pixels = (image.detach() * 255).round().to(torch.uint8) if floating else image.detach()
     return pixels.permute(1, 2, 0).contiguous().cpu().numpy()

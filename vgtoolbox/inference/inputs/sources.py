@@ -1,4 +1,4 @@
-"""What people name images by: a file, a folder, a pattern, an address, or the pixels themselves."""
+"""Resolve image arguments: files, folders, glob patterns, URLs and in-memory images."""
 
 from __future__ import annotations
 
@@ -17,81 +17,90 @@ from torch import Tensor
 ImageLike = str | Path | Image.Image | np.ndarray | Tensor
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-MAX_DOWNLOAD = 64 * 2**20
-_TIMEOUT = 30.0
+MAX_DOWNLOAD_BYTES = 64 * 2**20
+_TIMEOUT_SECONDS = 30.0
 _WILDCARDS = frozenset("*?[")
 
 
 def is_url(image: object) -> bool:
-    """Whether an image is named by an address of the web."""
+    """Return whether an image is given by an http(s) URL."""
     return isinstance(image, str) and image.lower().startswith(("http://", "https://"))
 
 
 def is_one_image(images: ImageLike | Iterable[ImageLike]) -> bool:
-    """Whether `images` is one image; a folder and a pattern are many, whatever they hold."""
+    """Return whether `images` is one image; folders and patterns always count as several."""
     if isinstance(images, (str, Path)):
         return not (_is_pattern(images) or (not is_url(images) and Path(images).is_dir()))
     return isinstance(images, (Image.Image, np.ndarray, Tensor))
 
 
 def list_images(images: ImageLike | Iterable[ImageLike]) -> list[Any]:
-    """List the images that are meant, each as `read_image` takes it.
+    """Return a list of images, each in a form that `read_image` accepts.
 
-    A folder stands for the image files in it and a pattern for those it matches (`**` enters
-    folders), both sorted by name.
+    A folder is replaced by the image files in it, and a pattern by the files that match it (`**`
+    matches subfolders); both are sorted by name.
+
+    Args:
+        images: Image, folder, glob pattern, or an iterable of these.
 
     Raises:
-        FileNotFoundError: A folder holds no image, or a pattern matches none.
+        FileNotFoundError: A folder contains no image, or a pattern matches no file.
     """
     if is_one_image(images):
         return [images]
     if isinstance(images, (str, Path)):
-        found = _of_folder(Path(images)) if Path(images).is_dir() else _of_pattern(str(images))
+        path = Path(images)
+        found = _list_folder(path) if path.is_dir() else _list_matches(str(images))
         return [str(path) for path in found]
     if not isinstance(images, Iterable):
-        return [images]  # reading it says what is wrong
+        return [images]  # `read_image` raises an error that explains what is wrong
     return [image for entry in images for image in list_images(entry)]
 
 
-def fetch(url: str, *, max_bytes: int = MAX_DOWNLOAD) -> bytes:
-    """Download an image's file.
+def download(url: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES) -> bytes:
+    """Download an image file and return its content.
+
+    Args:
+        url: http(s) URL.
+        max_bytes: Maximum size of the file in bytes.
 
     Raises:
-        ValueError: It can not be had, or has more than `max_bytes`.
+        ValueError: The download fails, or the file is larger than `max_bytes`.
     """
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:  # is_url allows http(s) only
-            data = answer.read(max_bytes + 1)
+        # `is_url` admits http(s) only.
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
+            data = response.read(max_bytes + 1)
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise ValueError(f"the image {url} could not be downloaded: {error}") from error
     if len(data) > max_bytes:
         raise ValueError(
-            f"the image {url} has more than {max_bytes / 2**20:.0f} MiB; download it and make it "
-            "smaller first"
+            f"the image {url} must have at most {max_bytes / 2**20:.0f} MiB, got more; download it "
+            "and reduce it first"
         )
     return data
 
 
 def _is_pattern(image: str | Path) -> bool:
-    # A file may have brackets in its name.
+    # An existing file may have brackets in its name.
     return not is_url(image) and bool(_WILDCARDS & set(str(image))) and not Path(image).exists()
 
 
-def _of_folder(folder: Path) -> list[Path]:
+def _list_folder(folder: Path) -> list[Path]:
     found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         raise FileNotFoundError(
-            f"the folder {folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}); images in "
-            f"folders below it are named by {folder / '**' / '*.jpg'}"
+            f"the folder {folder} contains no images ({', '.join(sorted(IMAGE_SUFFIXES))}); use "
+            f"the pattern {folder / '**' / '*.jpg'} for images in its subfolders"
         )
     return found
 
 
-def _of_pattern(pattern: str) -> list[Path]:
-    # Path.glob takes no pattern that begins at the root.
+def _list_matches(pattern: str) -> list[Path]:
+    # Path.glob does not accept absolute patterns.
     matches = glob.glob(pattern, recursive=True)  # noqa: PTH207
     found = sorted(Path(match) for match in matches)
     found = [path for path in found if path.is_file()]
     if not found:
-        raise FileNotFoundError(f"no file matches {pattern}")
+        raise FileNotFoundError(f"no file matches the pattern {pattern}")
     return found

@@ -134,11 +134,11 @@ def labelstudio_rle(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def _runs(length: int, value: int) -> Sequence[str]:
-    """Encode one run, in blocks of what a length can say."""
+    """Encode one run as blocks of at most the largest length that can be encoded."""
     blocks = []
     while length:
         part = min(length, 2 ** _LENGTH_BITS[-1])
-        which = next(i for i, size in enumerate(_LENGTH_BITS) if part <= 2**size)
-        blocks.append(f"1{which:02b}{part - 1:0{_LENGTH_BITS[which]}b}{value:0{_WORD_BITS}b}")
+        index = next(i for i, size in enumerate(_LENGTH_BITS) if part <= 2**size)
+        blocks.append(f"1{index:02b}{part - 1:0{_LENGTH_BITS[index]}b}{value:0{_WORD_BITS}b}")
         length -= part
     return blocks

@@ -259,12 +259,12 @@ class GroundingResult:
             FileNotFoundError: The image file does not exist.
         """
         source = image if image is not None else self.source
-        ground = downscale_to_limit(read_image(self.image if source is None else source))
-        shown = self.resized((ground.shape[0], ground.shape[1]))
+        pixels = downscale_to_limit(read_image(self.image if source is None else source))
+        shown = self.resized((pixels.shape[0], pixels.shape[1]))
         record = {**shown.record, "points_xy": [list(point) for point in shown.points_xy]}
         if layers is None:
-            return prediction_panel(ground, record, score_thr=self.score_thr)
-        return prediction_panel(ground, record, score_thr=self.score_thr, layers=layers)
+            return prediction_panel(pixels, record, score_thr=self.score_thr)
+        return prediction_panel(pixels, record, score_thr=self.score_thr, layers=layers)
 
     def show(self) -> None:
         """Open the drawn result in the image viewer of the desktop."""

@@ -1,4 +1,4 @@
-"""Save results as pictures, JSON, and files for other tools."""
+"""Save results as images, JSON, and files for other tools."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def save_formats(
 
 
 def save_result(
-    result: GroundingResult, folder: str | Path, picture: RGBImage | None = None
+    result: GroundingResult, folder: str | Path, image: RGBImage | None = None
 ) -> tuple[Path, Path]:
-    """Write a result and its picture into a folder, and return the paths.
+    """Write a result and its drawing to a folder, and return the paths.
 
     Args:
         result: Result whose `id` names the files.
         folder: Output folder, created if it does not exist.
-        picture: uint8 RGB (H, W, 3). If `None`, `result.plot()`.
+        image: Drawing of the result, uint8 RGB (H, W, 3). If `None`, `result.plot()` is used.
 
     Returns:
         The PNG, and the JSON with one line of `predictions.jsonl`.
@@ -89,5 +89,5 @@ def save_result(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     image_file = folder / f"{result.id}.png"
-    Image.fromarray(result.plot() if picture is None else picture).save(image_file)
+    Image.fromarray(result.plot() if image is None else image).save(image_file)
     return image_file, result.save(folder / f"{result.id}.json")

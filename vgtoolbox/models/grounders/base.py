@@ -1,29 +1,31 @@
-"""What every grounder is: three ways to call one model."""
+"""Base class of grounders: one model with the modes loss, predict and tensor."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mmengine.model import BaseModel
 from torch import Tensor
 
 from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import GroundingDataSample
+from vgtoolbox.utils.choices import check_choice
 
-Mode = Literal["loss", "predict", "tensor"]
+ForwardMode = Literal["loss", "predict", "tensor"]
 
 
 class BaseGrounder(BaseModel):
-    """An image and an expression in; losses, predictions or raw outputs out.
+    """Base class of models that map images and expressions to losses, predictions or raw outputs.
 
     Args:
-        data_preprocessor: Config of the module that moves and normalises a collated batch.
+        data_preprocessor: Config of the module that moves and normalizes a collated batch. If
+            `None`, mmengine's default is used, which only moves it.
     """
 
     def __init__(self, *, data_preprocessor: Mapping[str, Any] | None = None) -> None:
-        # Built here, since mmengine would look for it in its own registry.
+        # Built here, since mmengine would look it up in its own registry.
         built = None if data_preprocessor is None else MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor=built)
 
@@ -31,30 +33,38 @@ class BaseGrounder(BaseModel):
         self,
         inputs: Mapping[str, Tensor],
         data_samples: Sequence[GroundingDataSample] | None = None,
-        mode: Mode = "tensor",
+        mode: ForwardMode = "tensor",
     ) -> Any:
-        """Call `loss`, `predict` or `tensor`, by name.
+        """Call the method named `mode`.
 
         Args:
-            inputs: `images` (B, 3, H, W), `token_ids` (B, T), `text_padding_mask` (B, T).
-            data_samples: Of the batch; not needed for "tensor".
-            mode: Which.
+            inputs: Batched inputs `images` (B, 3, H, W), `token_ids` (B, T) and
+                `text_padding_mask` (B, T).
+            data_samples: Samples of the batch. May be `None` in mode "tensor".
+            mode: Method to call: "loss", "predict" or "tensor".
+
+        Raises:
+            ValueError: `mode` is unknown, or needs `data_samples` and got `None`.
         """
         if mode == "tensor":
             return self.tensor(inputs)
+        check_choice("mode", mode, get_args(ForwardMode))
         if data_samples is None:
-            raise ValueError(f"mode {mode!r} needs data_samples")
+            raise ValueError(f"mode {mode!r} needs data_samples, got None")
         if mode == "loss":
             return self.loss(inputs, data_samples)
-        if mode == "predict":
-            return self.predict(inputs, data_samples)
-        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+        return self.predict(inputs, data_samples)
 
     @abstractmethod
     def loss(
         self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
     ) -> dict[str, Tensor]:
-        """Return weighted losses, keys `loss_*`; those of deep supervision `d{i}.loss_*`."""
+        """Return weighted losses with keys `loss_*`, and `d{i}.loss_*` for deep supervision.
+
+        Args:
+            inputs: Batched inputs, as in `forward`.
+            data_samples: Samples of the batch, with ground truth.
+        """
 
     @abstractmethod
     def predict(
@@ -78,7 +88,11 @@ class BaseGrounder(BaseModel):
 
     @abstractmethod
     def tensor(self, inputs: Mapping[str, Tensor]) -> Any:
-        """Return a dataclass of the raw outputs, before any threshold."""
+        """Return a dataclass of the raw outputs, before any threshold.
+
+        Args:
+            inputs: Batched inputs, as in `forward`.
+        """
 
     @property
     def score_thr(self) -> float | None:
@@ -91,7 +105,7 @@ class BaseGrounder(BaseModel):
         return {}
 
     def attention_maps(self, inputs: Mapping[str, Tensor]) -> Tensor | None:
-        """Return a map over the padded input of where the model looked.
+        """Return an attention map over the padded input.
 
         Args:
             inputs: Batched inputs, as in `forward`.

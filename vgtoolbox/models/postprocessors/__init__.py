@@ -1,4 +1,4 @@
-"""Postprocessors: from raw outputs to predictions in the original image frame."""
+"""Postprocessors that convert raw outputs to predictions in the original image frame."""
 
 from vgtoolbox.models.postprocessors.instance import InstancePostprocessor
 from vgtoolbox.models.postprocessors.token_mask import TokenMaskPostprocessor

@@ -1,4 +1,4 @@
-"""From scores, boxes and mask logits to predictions in the original image."""
+"""Convert scores, boxes and mask logits to predictions in the original image."""
 
 from __future__ import annotations
 
@@ -26,35 +26,38 @@ from vgtoolbox.structures.masks import MaskResize
 from vgtoolbox.utils.choices import check_choice, check_fraction
 
 MergedMask = Literal["merge", "instance", "semantic", "best"]
-# These read no semantic mask.
-_OF_INSTANCES = ("instance", "best")
+# Choices that need no semantic mask.
+_INSTANCE_CHOICES = ("instance", "best")
 
 
 @TASK_UTILS.register_module()
 class InstancePostprocessor:
-    """Write predictions into data samples.
+    """Writes predictions into data samples.
 
-    All queries stay, in their order, so that scores, boxes and masks belong together; one whose
+    All queries are kept in their order, so that scores, boxes and masks correspond. A query whose
     box has no area gets score 0.
 
     Args:
-        score_thr: Queries above it are targets; no query above it means no target.
-        mask_thr: Least probability of a mask pixel.
-        score_weighted: Multiply scores by the probability that a target exists.
-        existence_thr: Least probability that a target exists; where it is less, scores are
-            multiplied by `score_thr`, which keeps their order and lets none pass. None, as
-            published, leaves the decision to the scores alone.
-        merged_mask: "instance" is the union of the masks of queries above `score_thr`, "semantic"
-            the semantic branch's mask, "merge" the union of both, "best" the mask of the highest
-            score. All but the first are given even where nothing passes `score_thr`: evaluation
-            rejects by `pred_no_target`.
-        nms_thr: IoU above which the weaker of two boxes gets score 0; None for no suppression.
-        frame: Where predictions stand. "input" is the network's input frame without its padding,
-            in which the published InstanceVG numbers were computed.
-        mask_resize: How masks come to the size of the original image.
+        score_thr: Score threshold in [0, 1]. Queries above it are targets; if there are none, the
+            prediction is "no target".
+        mask_thr: Minimum probability of a mask pixel, in [0, 1].
+        score_weighted: Whether to multiply scores by the probability that a target exists.
+        existence_thr: Minimum probability that a target exists, in [0, 1]. Below it, scores are
+            multiplied by `score_thr`, which keeps their order but pushes all below the threshold.
+            If `None`, as published, only the scores decide.
+        merged_mask: Mask of the whole prediction. "instance" is the union of the masks of queries
+            above `score_thr`, "semantic" the mask of the semantic branch, "merge" the union of
+            both, and "best" the mask with the highest score. All but "instance" are written even
+            if no query is above `score_thr`: evaluation rejects by `pred_no_target`.
+        nms_thr: IoU in [0, 1] above which the box with the lower score gets score 0. If `None`,
+            there is no suppression.
+        frame: Frame of the predictions. "input" is the input frame of the network without its
+            padding, in which the published InstanceVG numbers were computed.
+        mask_resize: Interpolation that resizes masks to the original image: "nearest" or
+            "bilinear".
 
     Raises:
-        ValueError: A choice is none of those above, or a threshold is no fraction.
+        ValueError: A choice is unknown, or a threshold is not in [0, 1].
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class InstancePostprocessor:
     ) -> None:
         check_choice("merged_mask", merged_mask, get_args(MergedMask))
         check_choice("frame", frame, get_args(Frame))
+        check_choice("mask_resize", mask_resize, get_args(MaskResize))
         thresholds = {
             "score_thr": score_thr,
             "mask_thr": mask_thr,
@@ -87,7 +91,7 @@ class InstancePostprocessor:
         self.merged_mask = merged_mask
         self.nms_thr = nms_thr
         self.frame = frame
-        self.mask_resize: MaskResize = mask_resize
+        self.mask_resize = mask_resize
 
     def __call__(
         self,
@@ -101,17 +105,21 @@ class InstancePostprocessor:
         data_samples: Sequence[GroundingDataSample],
         score_thr: float | None = None,
     ) -> list[GroundingDataSample]:
-        """Fill the predictions of each sample and return the samples.
+        """Write the predictions into the samples and return the samples.
 
         Args:
-            scores: (B, Q), probability of being a target.
-            boxes_xyxy: (B, Q, 4), corners in 0..1 of the padded input.
-            points: (B, Q, 2), prior points in 0..1 of the padded input.
-            existence: (B,), probability that a target exists.
-            instance_mask_logits: (B, Q, H, W), H and W of the padded input.
-            semantic_mask_logits: (B, 1, H, W); "instance" and "best" do without it.
+            scores: Probabilities (B, Q) of being a target.
+            boxes_xyxy: Box corners (B, Q, 4), in 0..1 of the padded input.
+            points: Prior points (B, Q, 2), in 0..1 of the padded input.
+            existence: Probabilities (B,) that a target exists.
+            instance_mask_logits: Mask logits (B, Q, H, W), with H and W of the padded input.
+            semantic_mask_logits: Mask logits (B, 1, H, W). May be `None` if `merged_mask` is
+                "instance" or "best".
             data_samples: Samples of the batch.
             score_thr: Score threshold of this call. If `None`, the constructor's threshold is used.
+
+        Raises:
+            ValueError: `score_thr` is not in [0, 1], or the semantic mask is missing.
         """
         if score_thr is None:
             score_thr = self.score_thr
@@ -123,11 +131,11 @@ class InstancePostprocessor:
             scores = torch.where(is_missing, scores * score_thr, scores)
         height, width = instance_mask_logits.shape[-2:]
         extent = boxes_xyxy.new_tensor([width, height, width, height])
-        # One transfer a tensor for the whole batch; what follows is bookkeeping on the CPU.
+        # One transfer per tensor for the whole batch; the rest is bookkeeping on the CPU.
         scores, existence = scores.float().cpu(), existence.float().cpu()
         boxes_xyxy = (boxes_xyxy * extent).float().cpu()
         points_xy = (points * extent[:2]).float().cpu()
-        mask_logits = self._join(instance_mask_logits, semantic_mask_logits).float().cpu()
+        mask_logits = self._join_masks(instance_mask_logits, semantic_mask_logits).float().cpu()
         for index, sample in enumerate(data_samples):
             sample.set_metainfo({"pred_frame": self.frame})
             self._fill(
@@ -141,14 +149,14 @@ class InstancePostprocessor:
             sample.pred_existence = float(existence[index])
         return list(data_samples)
 
-    def _join(self, instances: Tensor, semantic: Tensor | None) -> Tensor:
-        """Return the mask logits that are read: (B, Q, H, W), or (B, Q + 1, H, W)."""
-        if self.merged_mask in _OF_INSTANCES:
+    def _join_masks(self, instances: Tensor, semantic: Tensor | None) -> Tensor:
+        """Return the mask logits in use, (B, Q, H, W) or with the semantic one (B, Q + 1, H, W)."""
+        if self.merged_mask in _INSTANCE_CHOICES:
             return instances
         if semantic is None:
             raise ValueError(
                 f"merged_mask={self.merged_mask!r} needs a semantic mask, which this model does "
-                f"not predict; set merged_mask to one of {_OF_INSTANCES}"
+                f"not predict; set merged_mask to {' or '.join(map(repr, _INSTANCE_CHOICES))}"
             )
         return torch.cat([instances, semantic], 1)
 
@@ -183,7 +191,7 @@ class InstancePostprocessor:
         sample.pred_no_target = not bool(is_target.any())
 
     def _select(self, rles: list[RLE], scores: Tensor, is_target: Tensor) -> list[RLE]:
-        """Return those of the Q masks that the merged one is made of; scores and is_target (Q,)."""
+        """Return the instance masks to merge, of Q; `scores` and `is_target` are (Q,)."""
         if self.merged_mask == "semantic":
             return []
         if self.merged_mask == "best":
@@ -193,14 +201,14 @@ class InstancePostprocessor:
     def _to_frame(
         self, sample: GroundingDataSample, boxes_xyxy: Tensor, points_xy: Tensor
     ) -> tuple[Tensor, Tensor, tuple[int, int]]:
-        """Return boxes, points and the image size (H, W) in the frame that is asked for."""
+        """Return boxes, points and the image size (H, W) in the frame of the predictions."""
         if self.frame == "input":
             return clip_boxes(boxes_xyxy, sample.img_shape), points_xy, sample.img_shape
         boxes = boxes_to_original(boxes_xyxy, sample.scale_factor, sample.ori_shape)
         return boxes, points_xy / points_xy.new_tensor(sample.scale_factor), sample.ori_shape
 
     def _suppress(self, scores: Tensor, boxes_xyxy: Tensor) -> Tensor:
-        """Set the scores (Q,) of boxes (Q, 4) without area, and of suppressed ones, to 0."""
+        """Set the scores (Q,) of suppressed boxes (Q, 4) and of those without area to 0."""
         keep = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(1)
         if self.nms_thr is not None:
             survives = torch.zeros_like(keep)

@@ -1,8 +1,8 @@
-"""From the mask of one token to a prediction in the original image."""
+"""Convert the mask logits of one token to a prediction in the original image."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from mmengine.structures import InstanceData
@@ -18,33 +18,38 @@ from vgtoolbox.structures import (
 )
 from vgtoolbox.utils.choices import check_choice, check_fraction
 
+ResizedValues = Literal["logits", "probabilities"]
+
 
 @TASK_UTILS.register_module()
 class TokenMaskPostprocessor:
-    """Resize a mask to the original image, threshold it, and take its extent for the box.
+    """Resizes a mask to the original image and thresholds it; its extent is the box.
 
     Args:
-        mask_thr: Least probability of a foreground pixel.
-        resize: "logits", or "probabilities" as the published MLLMSeg does.
-        existence_thr: Least probability that there is a target; None, as published, leaves the
-            decision to the language model.
-        keep_rejected: Keep the mask of an expression that is rejected (the "gsva" protocol of GRES
-            credits it); otherwise it is empty.
+        mask_thr: Minimum probability of a foreground pixel, between 0 and 1, both exclusive.
+        resize: Values that are resized: "logits", or "probabilities" as in the published MLLMSeg.
+        existence_thr: Minimum probability that there is a target, in [0, 1]. If `None`, as
+            published, the language model decides.
+        keep_rejected: Whether to keep the mask of a rejected expression (the "gsva" protocol of
+            GRES counts it). By default it is empty.
+
+    Raises:
+        ValueError: `resize` is unknown, or a threshold is out of range.
     """
 
     def __init__(
         self,
         *,
         mask_thr: float = 0.5,
-        resize: Literal["logits", "probabilities"] = "logits",
+        resize: ResizedValues = "logits",
         existence_thr: float | None = None,
         keep_rejected: bool = False,
     ) -> None:
         if not 0 < mask_thr < 1:
-            raise ValueError(f"mask_thr must be between 0 and 1, got {mask_thr}")
+            raise ValueError(f"mask_thr must be between 0 and 1, both exclusive, got {mask_thr}")
         if existence_thr is not None:
             check_fraction("existence_thr", existence_thr)
-        check_choice("resize", resize, ("logits", "probabilities"))
+        check_choice("resize", resize, get_args(ResizedValues))
         self.mask_thr = mask_thr
         self.resize = resize
         self.existence_thr = existence_thr
@@ -59,14 +64,14 @@ class TokenMaskPostprocessor:
         no_target: bool,
         text: str | None = None,
     ) -> None:
-        """Fill the predictions of a sample, in the original frame.
+        """Write the prediction into a sample, in the original frame.
 
         Args:
-            sample: Knows its frames.
-            mask_logits: (H, W), at the size of the padded input.
+            sample: Sample with `img_shape` and `ori_shape`.
+            mask_logits: Mask logits (H, W), at the size of the padded input.
             existence: Probability that there is a target.
-            no_target: The language model's decision that there is none.
-            text: What the model wrote.
+            no_target: Whether the language model decided that there is no target.
+            text: Text that the model generated. If `None`, none is stored.
         """
         sample.set_metainfo({"pred_frame": "original"})
         if self.existence_thr is not None:
@@ -75,7 +80,7 @@ class TokenMaskPostprocessor:
         if no_target and not self.keep_rejected:
             mask = torch.zeros((1, *size), dtype=torch.bool)
         else:
-            mask = self._mask(mask_logits, sample.img_shape, size)[None].cpu()
+            mask = self._resize_mask(mask_logits, sample.img_shape, size)[None].cpu()
         rles = encode_masks(mask) if bool(mask.any()) else [empty_rle(size)]
         boxes_xyxy = masks_to_boxes_xyxy(mask)
         kept = bool(mask.any()) and (not no_target or self.keep_rejected)
@@ -90,10 +95,10 @@ class TokenMaskPostprocessor:
         if text is not None:
             sample.set_metainfo({"pred_text": text})
 
-    def _mask(
+    def _resize_mask(
         self, mask_logits: Tensor, img_shape: tuple[int, int], size: tuple[int, int]
     ) -> Tensor:
-        """Return the mask (*size) bool of mask logits (H, W)."""
+        """Return the bool mask, resized to `size` (H, W), of mask logits of the padded input."""
         content = mask_logits[: img_shape[0], : img_shape[1]].float()
         if self.resize == "probabilities":
             content = content.sigmoid()
