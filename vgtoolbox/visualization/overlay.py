@@ -84,7 +84,7 @@ class Overlay:
         kept = [i for i, score in enumerate(record["scores"]) if score > score_thr]
         rles: Sequence[RLE] = record["masks"]
         merged: RLE | None = record["merged_mask"]
-        boxes = np.asarray([record["boxes_xyxy"][i] for i in kept], np.float64)
+        boxes = np.asarray([record["boxes_xyxy"][i] for i in kept], np.float64)  # (N, 4) or (0,)
         points = record.get("points_xy") or None
         return cls(
             boxes_xyxy=boxes.reshape(-1, 4),

@@ -10,6 +10,7 @@ from PIL import Image
 from vgtoolbox.evaluation import PredictionRecord, read_predictions
 from vgtoolbox.inference import GroundingResult
 from vgtoolbox.structures import GroundingDataSample, encode_masks
+from vgtoolbox.visualization.overlay import LAYERS
 
 SIZE = (6, 8)
 
@@ -103,6 +104,14 @@ class TestPlot:
         assert np.array_equal(result.plot(), result.plot(pixels))
         assert Image.open(io.BytesIO(result._repr_png_())).size == result.plot().shape[1::-1]
         assert Image.open(result.save(tmp_path / "deep" / "x.png")).size[0] >= SIZE[1]
+
+    def test_points_are_not_drawn_by_default(self, sample):
+        sample.pred_instances.points_xy = torch.tensor([[4.0, 1], [4, 5], [1, 1]])
+        result = GroundingResult.from_data_sample(sample)
+        pixels = np.full((*SIZE, 3), 200, np.uint8)
+        without = result.plot(pixels, layers=["masks", "boxes", "labels"])
+        assert np.array_equal(result.plot(pixels), without)
+        assert not np.array_equal(result.plot(pixels, layers=LAYERS), without)
 
     def test_draws_over_the_file_that_the_record_names(self, sample, tmp_path):
         file = tmp_path / "zebra.png"

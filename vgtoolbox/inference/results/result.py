@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 Outputs = Literal["auto", "box", "mask", "both"]
 Points = tuple[tuple[float, float], ...]
 
+_PLOT_LAYERS: tuple[Layer, ...] = ("masks", "boxes", "labels")
 _COLUMNS = ("image", "expression", "target", "score", "x1", "y1", "x2", "y2", "mask_area")
 
 
@@ -262,9 +263,8 @@ class GroundingResult:
         pixels = downscale_to_limit(read_image(self.image if source is None else source))
         shown = self.resized((pixels.shape[0], pixels.shape[1]))
         record = {**shown.record, "points_xy": [list(point) for point in shown.points_xy]}
-        if layers is None:
-            return prediction_panel(pixels, record, score_thr=self.score_thr)
-        return prediction_panel(pixels, record, score_thr=self.score_thr, layers=layers)
+        drawn = _PLOT_LAYERS if layers is None else layers
+        return prediction_panel(pixels, record, score_thr=self.score_thr, layers=drawn)
 
     def show(self) -> None:
         """Open the drawn result in the image viewer of the desktop."""

@@ -135,6 +135,7 @@ class InstancePostprocessor:
         scores, existence = scores.float().cpu(), existence.float().cpu()
         boxes_xyxy = (boxes_xyxy * extent).float().cpu()
         points_xy = (points * extent[:2]).float().cpu()
+        # Shape (B, Q, H, W), or (B, Q + 1, H, W) with the semantic mask.
         mask_logits = self._join_masks(instance_mask_logits, semantic_mask_logits).float().cpu()
         for index, sample in enumerate(data_samples):
             sample.set_metainfo({"pred_frame": self.frame})
