@@ -10,8 +10,8 @@ from vgtoolbox.shapes.formats import FORMATS, write_formats
 
 
 @pytest.fixture(scope="session")
-def twins(tmp_path_factory):
-    """A generated world in all formats, whose counts are noted."""
+def world(tmp_path_factory):
+    """Folder of a generated dataset in all formats, with recorded counts."""
     root = tmp_path_factory.mktemp("worlds") / "shapes"
     prepare_world(root, WorldSpec(scale="small", seed=5, num_scenes=(8, 4, 4)), workers=1)
     write_formats(root, FORMATS)
@@ -20,13 +20,13 @@ def twins(tmp_path_factory):
 
 
 @pytest.fixture
-def copy(twins, tmp_path):
-    """A copy of the twins, to break."""
-    return shutil.copytree(twins, tmp_path / "copy")
+def copy(world, tmp_path):
+    """Copy of the generated dataset that a test can damage."""
+    return shutil.copytree(world, tmp_path / "copy")
 
 
 class Refs:
-    """RefCOCO's two files, to change: used as a context, written at its end."""
+    """Context manager that reads both files of RefCOCO for changes and writes them at the end."""
 
     def __init__(self, folder):
         self._files = folder / "refs(unc).p", folder / "instances.json"
@@ -43,7 +43,7 @@ class Refs:
         self._files[1].write_text(json.dumps(self.instances))
 
     def of_split(self, split):
-        """Return refs of a split, no two of one annotation."""
+        """Return refs of a split with distinct annotations."""
         return list({r["ann_id"]: r for r in self.refs if r["split"] == split}.values())
 
 

@@ -1,4 +1,4 @@
-"""Configs of the benchmarks that no system's leaf has yet, on generated twins."""
+"""Base configs of benchmarks on a generated dataset."""
 
 from pathlib import Path
 
@@ -20,23 +20,23 @@ TESTS = {
 
 
 @pytest.fixture
-def config(request, twins):
-    """A config whose files are those of the twins."""
+def config(request, world):
+    """Config with the files of the generated dataset."""
     config = Config.fromfile(CONFIGS / f"{request.param}.py")
     datasets = [config.train_dataloader.dataset, config.val_dataloader.dataset]
     datasets += [split.dataset for split in config.test_splits.values()]
     for dataset in datasets:
         for part in dataset.get("datasets", [dataset]):
-            part.data_root = str(twins)
+            part.data_root = str(world)
             if "image_root" in part:
                 part.image_root = "" if request.param == "segllm" else "images"
             if "pipeline" in part:
-                part.pipeline.tokenize.tokenizer.model_file = str(twins / "tokenizer.spm")
+                part.pipeline.tokenize.tokenizer.model_file = str(world / "tokenizer.spm")
     return config
 
 
 @pytest.mark.parametrize(("config", "tests"), TESTS.items(), ids=list(TESTS), indirect=["config"])
-def test_every_split_is_there_with_its_metric(config, tests):
+def test_all_splits_have_samples_and_metrics(config, tests):
     assert list(config.test_splits) == tests
     for split in config.test_splits.values():
         samples = TargetDataset(split.dataset)
@@ -47,7 +47,7 @@ def test_every_split_is_there_with_its_metric(config, tests):
 
 
 @pytest.mark.parametrize("config", ["refclef", "fprefcoco", "reasonseg"], ids=str, indirect=True)
-def test_every_loader_gives_a_batch(config):
+def test_all_dataloaders_yield_a_batch(config):
     with DefaultScope.overwrite_default_scope("vgtoolbox"):
         for loader in (config.train_dataloader, config.val_dataloader):
             loader = {**loader, "batch_size": 4, "num_workers": 0, "persistent_workers": False}
@@ -56,7 +56,7 @@ def test_every_loader_gives_a_batch(config):
 
 
 @pytest.mark.parametrize("config", ["segllm"], indirect=True)
-def test_a_conversation_is_a_sample_and_a_round_is_scored(config):
+def test_training_samples_are_conversations_and_test_samples_are_rounds(config):
     conversations = DATASETS.build(config.train_dataloader.dataset)
     assert len(conversations[0]["expressions"]) > 1
     rounds = TargetDataset(config.test_splits.mr_refcoco_val.dataset)

@@ -3,20 +3,20 @@ import pytest
 from vgtoolbox.preparation import find_leaks
 
 
-def test_splits_by_images_share_none(twins):
-    assert find_leaks(twins, ["refcoco", "refcoco+"], ["refcoco", "grefcoco", "plvl:unc/val"]) == []
+def test_splits_by_images_have_no_leaks(world):
+    assert find_leaks(world, ["refcoco", "refcoco+"], ["refcoco", "grefcoco", "plvl:unc/val"]) == []
 
 
-def test_splits_by_objects_share_images(twins):
-    (leak,) = find_leaks(twins, ["refcocog:umd/train"], ["refcocog:google/val"])
+def test_splits_by_objects_share_images(world):
+    (leak,) = find_leaks(world, ["refcocog:umd/train"], ["refcocog:google/val"])
     assert (leak.training, leak.test) == ("refcocog:umd/train", "refcocog:google/val")
     assert 0 < len(leak.images) <= leak.test_images
     assert all(len(key) == 12 and key.isdigit() for key in leak.images)
 
 
-def test_training_on_a_test_is_found_under_any_format(twins):
-    """All tests of all formats hold the images of the world's test."""
-    leaks = find_leaks(twins, ["refcocog:umd/test"])
+def test_leaks_are_found_across_formats(world):
+    """The test splits of all formats contain the same images."""
+    leaks = find_leaks(world, ["refcocog:umd/test"])
     by_test = {leak.test: leak for leak in leaks}
     for test in ("refcoco:test", "refcoco+:testA", "plvl:unc/testB", "instancevg:grefs/testA"):
         assert len(by_test[test].images) == by_test[test].test_images
@@ -25,8 +25,11 @@ def test_training_on_a_test_is_found_under_any_format(twins):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("refcoco3", "is no benchmark; there are: refcoco"), ("refcoco:testC", "no split 'testC'")],
+    [
+        ("refcoco3", "benchmark must be 'refcoco', .* got 'refcoco3'"),
+        ("refcoco:testC", "split of refcoco must be 'train', 'val' or 'test', got 'testC'"),
+    ],
 )
-def test_an_unknown_name_is_an_error(twins, name, message):
+def test_unknown_benchmark_or_split_raises(world, name, message):
     with pytest.raises(ValueError, match=message):
-        find_leaks(twins, [name])
+        find_leaks(world, [name])

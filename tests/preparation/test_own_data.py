@@ -14,15 +14,15 @@ def check(file, images):
 @pytest.mark.parametrize(
     ("name", "splits"), [("instances.json", ["test", "train", "val"]), ("val.jsonl", ["all"])]
 )
-def test_the_twins_have_no_fault(twins, name, splits):
-    report = check(twins / "own" / name, twins / "images")
-    assert report.all_faults == []
+def test_generated_files_have_no_problems(world, name, splits):
+    report = check(world / "own" / name, world / "images")
+    assert report.all_problems == []
     assert [split.name for split in report.splits] == splits
     assert all(split.refs for split in report.splits)
 
 
-def test_each_fault_of_json_lines_has_its_line(twins, tmp_path):
-    image = next((twins / "images").iterdir()).name
+def test_problems_of_json_lines_name_their_line(world, tmp_path):
+    image = next((world / "images").iterdir()).name
     lines = [
         {"image": image, "expression": "the disc", "boxes": [[1, 2, 9, 12]]},
         {"image": image, "expression": " ", "boxes": []},
@@ -32,7 +32,9 @@ def test_each_fault_of_json_lines_has_its_line(twins, tmp_path):
     ]
     file = tmp_path / "mine.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines) + "{\n")
-    found = {(f.kind, f.where.split(", ")[2]) for f in check(file, twins / "images").all_faults}
+    found = {
+        (f.kind, f.location.split(", ")[2]) for f in check(file, world / "images").all_problems
+    }
     assert found == {
         ("expression-empty", "line 2"),
         ("image-missing", "line 3"),
@@ -42,10 +44,10 @@ def test_each_fault_of_json_lines_has_its_line(twins, tmp_path):
     }
 
 
-def test_what_is_no_such_file_is_an_error(tmp_path):
+def test_file_of_another_format_raises(tmp_path):
     file = tmp_path / "mine.json"
     file.write_text('{"captions": []}')
-    with pytest.raises(AnnotationError, match="no COCO JSON"):
+    with pytest.raises(AnnotationError, match="must be COCO JSON"):
         own_benchmark(file, tmp_path)
     with pytest.raises(FileNotFoundError):
         own_benchmark(tmp_path / "nowhere.json", tmp_path)

@@ -57,16 +57,16 @@ def test_formats_are_added_to_a_world_that_is_there(run, world):
     assert (code, "format must be" in printed) == (1, True)
 
 
-def test_check_ends_with_1_where_there_is_a_fault(run, world, tmp_path):
+def test_check_exits_with_1_if_there_is_a_problem(run, world, tmp_path):
     make(run, world, "--formats", "refzom")
     code, printed = run("check", "refzom", "--root", world)
-    assert (code, "no fault" in printed) == (0, True)
+    assert (code, "no problems" in printed) == (0, True)
     copy = shutil.copytree(world, tmp_path / "copy")
     next((copy / "images").iterdir()).unlink()
-    code, printed = run("check", "grefcoco", "--root", copy, "--fix", tmp_path / "mended")
+    code, printed = run("check", "grefcoco", "--root", copy, "--fix", tmp_path / "repaired")
     assert code == 1
-    assert "image-missing" in printed and "left out" in printed
-    assert run("check", "grefcoco", "--root", tmp_path / "mended")[0] == 0
+    assert "image-missing" in printed and "dropped" in printed
+    assert run("check", "grefcoco", "--root", tmp_path / "repaired")[0] == 0
 
 
 def test_a_benchmark_says_what_it_needs_and_puts_it_in_place(run, world, tmp_path):

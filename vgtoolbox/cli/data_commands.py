@@ -11,17 +11,17 @@ from rich.console import Console
 
 from vgtoolbox.cli.data_reports import (
     print_leaks,
-    print_mends,
     print_needs,
+    print_repairs,
     print_report,
 )
-from vgtoolbox.preparation.catalogue import BENCHMARKS, known_labels
+from vgtoolbox.preparation.catalog import BENCHMARKS
 from vgtoolbox.preparation.checks import ImageCheck, check_benchmark
+from vgtoolbox.preparation.expected_counts import write_expected_counts
 from vgtoolbox.preparation.leaks import find_leaks
 from vgtoolbox.preparation.own_data import own_benchmark
 from vgtoolbox.preparation.repair import repair_benchmark
-from vgtoolbox.preparation.setup import arrange
-from vgtoolbox.preparation.world_counts import write_world_counts
+from vgtoolbox.preparation.setup import setup_benchmark
 from vgtoolbox.shapes import WorldSpec, prepare_world
 from vgtoolbox.shapes.formats import write_formats
 from vgtoolbox.shapes.statistics import statistics_table
@@ -52,7 +52,7 @@ def note_counts(root: Path) -> None:
     """Write down what the benchmarks of a generated world hold, for `check` to compare with."""
     there = [b for b in BENCHMARKS.values() if not b.missing_files(root)]
     reports = [check_benchmark(benchmark, root, images="skip") for benchmark in there]
-    write_world_counts(
+    write_expected_counts(
         root, {r.benchmark.name: {split.name: split.counts for split in r.splits} for r in reports}
     )
 
@@ -65,8 +65,8 @@ def place(console: Console, name: str, root: Path, source: Path | None) -> bool:
     """
     benchmark = BENCHMARKS[name]
     if source is not None:
-        for item in arrange(benchmark, source, root, known_labels=known_labels()):
-            console.print(f"{root / item.place} <- {item.origin}", soft_wrap=True)
+        for item in setup_benchmark(benchmark, source, root):
+            console.print(f"{root / item.folder} <- {item.source}", soft_wrap=True)
     is_complete = print_needs(console, benchmark, root)
     if is_complete:
         console.print(f"all there; check it: prepare_data.py check {name} --root {root}")
@@ -84,16 +84,16 @@ def check(
     show_all: bool,
     fix: Path | None,
 ) -> bool:
-    """Check benchmarks, and mend them into `fix`, one below the other where they are several."""
-    faults = 0
+    """Check benchmarks, and repair them into `fix`, one below the other where they are several."""
+    problems = 0
     for name in names:
         report = check_benchmark(BENCHMARKS[name], root, images=images)
         print_report(console, report, root, show_all=show_all)
-        faults += len(report.all_faults)
+        problems += len(report.all_problems)
         if fix is not None:
             out = fix if len(names) == 1 else fix / name
-            print_mends(console, repair_benchmark(BENCHMARKS[name], root, out), out)
-    return faults == 0
+            print_repairs(console, repair_benchmark(BENCHMARKS[name], root, out), out)
+    return problems == 0
 
 
 def check_own(
@@ -102,7 +102,7 @@ def check_own(
     """Check data of one's own, whose images are in `folder`."""
     report = check_benchmark(own_benchmark(file, folder), file.parent, images=images)
     print_report(console, report, file.parent, show_all=show_all)
-    return not report.all_faults
+    return not report.all_problems
 
 
 def leaks(

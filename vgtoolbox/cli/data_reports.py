@@ -1,4 +1,4 @@
-"""What tools/prepare_data.py prints."""
+"""Tables and messages of tools/prepare_data.py."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from vgtoolbox.preparation.benchmark import Benchmark
-from vgtoolbox.preparation.checks import KINDS, BenchmarkReport, Fault
+from vgtoolbox.preparation.checks import PROBLEM_KINDS, BenchmarkReport, Problem
+from vgtoolbox.preparation.expected_counts import expected_counts
 from vgtoolbox.preparation.leaks import Leak
 from vgtoolbox.preparation.repair import Repair
-from vgtoolbox.preparation.world_counts import known_counts
 
 _SHOWN = 5
-"""Faults of a kind that are shown, unless all are asked for."""
+"""Number of problems per kind that are printed unless all are requested."""
 
 
 def print_needs(console: Console, benchmark: Benchmark, root: Path) -> bool:
@@ -30,10 +30,10 @@ def print_needs(console: Console, benchmark: Benchmark, root: Path) -> bool:
     table = Table(title=f"{benchmark.title}: under {root}", show_lines=False)
     for column in ("", "what", "officially from"):
         table.add_column(column, overflow="fold")
-    for bundle in benchmark.bundles:
-        for name in bundle.files:
-            path = f"{bundle.folder}/{name}"
-            table.add_row(_mark(path not in missing), path, bundle.origin)
+    for files in benchmark.annotation_files:
+        for name in files.names:
+            path = f"{files.folder}/{name}"
+            table.add_row(_mark(path not in missing), path, files.origin)
     for images in benchmark.images:
         archives = f" ({', '.join(images.archives)})" if images.archives else ""
         row = (f"{images.folder}/{archives}", images.origin)
@@ -45,42 +45,43 @@ def print_needs(console: Console, benchmark: Benchmark, root: Path) -> bool:
 def print_report(
     console: Console, report: BenchmarkReport, root: Path, *, show_all: bool = False
 ) -> None:
-    """Print counts per split beside the known ones, and the faults by kind."""
+    """Print counts per split with the expected ones, and the problems by kind."""
     table = Table(title=f"{report.benchmark.title}: under {root}")
-    for column in ("split", "refs", "expressions", "images", "faults"):
+    for column in ("split", "refs", "expressions", "images", "problems"):
         table.add_column(column, justify="left" if column == "split" else "right")
     splits = {split.name: split for split in report.benchmark.splits_at(root)}
     for part in report.splits:
-        known, found = known_counts(report.benchmark, splits[part.name], root), part.counts
+        known, found = expected_counts(report.benchmark, splits[part.name], root), part.counts
         cells = [
             _count(getattr(found, name), getattr(known, name))
             for name in ("refs", "expressions", "images")
         ]
-        table.add_row(part.name, *cells, str(len(part.faults)))
+        table.add_row(part.name, *cells, str(len(part.problems)))
     console.print(table)
-    print_faults(console, report.all_faults, show_all=show_all)
+    print_problems(console, report.all_problems, show_all=show_all)
 
 
-def print_faults(console: Console, faults: list[Fault], *, show_all: bool) -> None:
-    """Print faults by kind, with a few places of each."""
-    counts = Counter(fault.kind for fault in faults)
+def print_problems(console: Console, problems: list[Problem], *, show_all: bool) -> None:
+    """Print problems by kind, with a few locations of each."""
+    counts = Counter(problem.kind for problem in problems)
     for kind, number in counts.most_common():
-        console.print(f"[bold red]{kind}[/]: {KINDS[kind]}: {number}")
-        places = [fault for fault in faults if fault.kind == kind]
-        for fault in places if show_all else places[:_SHOWN]:
-            console.print(f"  {escape(fault.where)}: {escape(fault.found)}", soft_wrap=True)
+        console.print(f"[bold red]{kind}[/]: {PROBLEM_KINDS[kind]}: {number}")
+        places = [problem for problem in problems if problem.kind == kind]
+        for problem in places if show_all else places[:_SHOWN]:
+            line = f"  {escape(problem.location)}: {escape(problem.message)}"
+            console.print(line, soft_wrap=True)
         if not show_all and number > _SHOWN:
             console.print(f"  and {number - _SHOWN} more; --all shows them")
-    if not faults:
-        console.print("[green]no fault[/]")
+    if not problems:
+        console.print("[green]no problems[/]")
 
 
-def print_mends(console: Console, mends: Iterable[Repair], out: Path) -> None:
-    """Print what was mended."""
-    rows = list(mends)
-    for mend in rows:
-        console.print(f"{escape(mend.where)}: {escape(mend.done)}", soft_wrap=True)
-    console.print(f"{out}: a copy, {len(rows)} things mended or left out")
+def print_repairs(console: Console, repairs: Iterable[Repair], out: Path) -> None:
+    """Print the changes of a repair."""
+    rows = list(repairs)
+    for repair in rows:
+        console.print(f"{escape(repair.location)}: {escape(repair.change)}", soft_wrap=True)
+    console.print(f"{out}: a copy, {len(rows)} changes")
 
 
 def print_leaks(console: Console, leaks: list[Leak]) -> None:
@@ -98,8 +99,8 @@ def print_leaks(console: Console, leaks: list[Leak]) -> None:
     console.print(table)
 
 
-def _mark(is_there: bool) -> str:
-    return "[green]there[/]" if is_there else "[red]missing[/]"
+def _mark(exists: bool) -> str:
+    return "[green]there[/]" if exists else "[red]missing[/]"
 
 
 def _count(found: int, known: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What a benchmark is made of: its files, its images, and the splits it is divided into."""
+"""Description of a benchmark: annotation files, images and splits."""
 
 from __future__ import annotations
 
@@ -10,75 +10,83 @@ from typing import Any
 
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.utils.choices import check_choice
 
-WORLD_FILE = "statistics.json"
-"""Stands in a folder of generated data, whose images are all in one folder."""
-WORLD_IMAGES = "images"
+GENERATED_MARKER = "statistics.json"
+"""File that marks a generated dataset, whose images are all in one folder."""
+GENERATED_IMAGES = "images"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotationFiles:
-    """Annotation files that stand in one folder and are released together.
+    """Annotation files that are released together, in one folder.
 
     Args:
-        folder: Where they belong, under the data root.
-        files: Their names there; a name may have others beside it, under which it is released.
-        origin: The official page.
-        labels: Names of folders or archives that they come in, beside the last part of `folder`.
+        folder: Folder of the files under the data root.
+        names: File name -> other names under which the file is released.
+        origin: Official page.
+        aliases: Other names of the folder or archive that contains the released files, in addition
+            to the last part of `folder`.
     """
 
     folder: str
-    files: Mapping[str, tuple[str, ...]]
+    names: Mapping[str, tuple[str, ...]]
     origin: str
-    labels: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
     def missing(self, root: Path) -> list[str]:
-        """Return the files that are not there, as paths under `root`; any name will do."""
+        """Return the missing files as paths under `root`; any of their names is accepted."""
         place = root / self.folder
         return [
             f"{self.folder}/{name}"
-            for name, others in self.files.items()
+            for name, others in self.names.items()
             if not any((place / candidate).is_file() for candidate in (name, *others))
         ]
 
     @property
-    def known_as(self) -> frozenset[str]:
-        """Names by which the folder or archive of the files is told from others."""
-        return frozenset({Path(self.folder).name, *self.labels})
+    def folder_names(self) -> frozenset[str]:
+        """Names that identify the folder or archive of the files."""
+        return frozenset({Path(self.folder).name, *self.aliases})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder:
-    """Images, as one folder.
+    """Folder of images.
 
     Args:
-        folder: Where it belongs, under the data root.
-        origin: The official page.
-        archives: Names of the official archives, which together fill the folder.
-        labels: Names of folders that it comes as, beside the last part of `folder`.
+        folder: Folder under the data root.
+        origin: Official page.
+        archives: Names of the official archives, which together contain all images.
+        aliases: Other names of the released folder, in addition to the last part of `folder`.
     """
 
     folder: str
     origin: str
     archives: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
-    def is_there(self, root: Path) -> bool:
-        """Tell whether the folder has something in it."""
+    def exists(self, root: Path) -> bool:
+        """Return whether the folder exists and is not empty."""
         place = root / self.folder
         return place.is_dir() and any(place.iterdir())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How many refs, expressions and images; None is not known."""
+    """Numbers of refs, expressions and images.
+
+    Args:
+        refs: Number of refs. If `None`, it is unknown.
+        expressions: Number of expressions. If `None`, it is unknown.
+        images: Number of images. If `None`, it is unknown.
+    """
 
     refs: int | None = None
     expressions: int | None = None
     images: int | None = None
 
     def differences(self, found: Counts) -> list[str]:
-        """Say, in words, where `found` is not what is known."""
+        """Return a message for each known number from which `found` differs."""
         pairs = {name: (known, getattr(found, name)) for name, known in vars(self).items()}
         return [
             f"{name}: {number:,} found, {known:,} expected"
@@ -89,13 +97,13 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """A part of a benchmark.
+    """Split of a benchmark.
 
     Args:
-        name: How the tools call it.
-        options: Arguments of the reader that select it.
-        counts: What the official files hold.
-        training: Whether models are trained on it.
+        name: Name of the split in the tools.
+        options: Arguments of the reader that select the split.
+        counts: Official numbers of refs, expressions and images.
+        training: Whether the split is used for training.
     """
 
     name: str
@@ -106,79 +114,80 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """A benchmark as its official pages describe it.
+    """Benchmark as described by its official pages.
 
     Args:
-        name: Sub-command of tools/prepare_data.py.
-        title: What people call it.
-        bundles: Annotation files.
-        images: Folders of images.
-        reader: Config of the dataset, but for the split.
-        splits: The parts.
-        total: Counts of all splits together, where no more is known.
-        shares_images: Groups of splits (by the part of their name before the slash) of which
-            several hold the same images, by design.
-        world_reader: Arguments of the reader that differ on generated data.
-        world_splits: Splits of generated data, where they are others.
+        name: Subcommand of tools/prepare_data.py.
+        title: Title of the benchmark.
+        annotation_files: Annotation files, by folder.
+        images: Image folders.
+        reader: Config of the dataset without its split.
+        splits: Official splits.
+        total: Official numbers of all splits together, if those of each split are unknown.
+        shares_images: Partitions (the part of a split's name before the slash) whose splits share
+            images by design.
+        generated_reader: Arguments of the reader that differ for generated datasets.
+        generated_splits: Splits of generated datasets. If empty, `splits` are used.
     """
 
     name: str
     title: str
-    bundles: tuple[AnnotationFiles, ...]
+    annotation_files: tuple[AnnotationFiles, ...]
     images: tuple[ImageFolder, ...]
     reader: Mapping[str, Any]
     splits: tuple[Split, ...]
     total: Counts = Counts()
     shares_images: frozenset[str] = frozenset()
-    world_reader: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    world_splits: tuple[Split, ...] = ()
+    generated_reader: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    generated_splits: tuple[Split, ...] = ()
 
     def splits_at(self, root: Path) -> tuple[Split, ...]:
-        """Return the splits that the data at `root` should have."""
-        return self.world_splits if self.world_splits and is_world(root) else self.splits
+        """Return the expected splits of the data at `root`."""
+        if self.generated_splits and is_generated(root):
+            return self.generated_splits
+        return self.splits
 
     def dataset(self, root: Path, split: Split, **options: Any) -> GroundingDataset:
-        """Return the reader of a split, which has read nothing yet.
+        """Return the reader of a split; files are not read until they are needed.
 
         Args:
             root: Data root.
-            split: One of `splits`.
-            options: Further arguments of the reader.
+            split: Split of the benchmark.
+            options: Other arguments of the reader.
         """
         config = {**self.reader, **split.options, "data_root": str(root), "lazy_init": True}
-        if is_world(root):
-            config |= {"image_root": WORLD_IMAGES, **self.world_reader}
+        if is_generated(root):
+            config |= {"image_root": GENERATED_IMAGES, **self.generated_reader}
         return DATASETS.build({**config, **options})
 
     def split(self, name: str, root: Path) -> Split:
-        """Return the split of that name.
+        """Return the split with a name.
 
         Raises:
-            ValueError: There is none.
+            ValueError: The split does not exist.
         """
         splits = {split.name: split for split in self.splits_at(root)}
-        if name not in splits:
-            raise ValueError(f"{self.name} has no split {name!r}; it has: {', '.join(splits)}")
+        check_choice(f"split of {self.name}", name, splits)
         return splits[name]
 
     @property
-    def own_folders(self) -> list[str]:
-        """Folders that hold annotations, under the data root."""
-        return [b.folder for b in self.bundles] or [i.folder for i in self.images]
+    def annotation_folders(self) -> list[str]:
+        """Folders that contain annotations, under the data root."""
+        return [part.folder for part in self.annotation_files or self.images]
 
     def missing_files(self, root: Path) -> list[str]:
-        """Return the annotations that are not there, as paths under `root`."""
-        if not self.bundles:
+        """Return the missing annotation files as paths under `root`."""
+        if not self.annotation_files:
             return self.missing_images(root)
-        return [path for bundle in self.bundles for path in bundle.missing(root)]
+        return [path for files in self.annotation_files for path in files.missing(root)]
 
     def missing_images(self, root: Path) -> list[str]:
-        """Return the folders of images that are not there, as paths under `root`."""
-        if is_world(root) and self.bundles:
-            return [] if (root / WORLD_IMAGES).is_dir() else [WORLD_IMAGES]
-        return [images.folder for images in self.images if not images.is_there(root)]
+        """Return the missing image folders as paths under `root`."""
+        if is_generated(root) and self.annotation_files:
+            return [] if (root / GENERATED_IMAGES).is_dir() else [GENERATED_IMAGES]
+        return [images.folder for images in self.images if not images.exists(root)]
 
 
-def is_world(root: Path) -> bool:
-    """Tell whether the data at `root` are generated."""
-    return (root / WORLD_FILE).is_file()
+def is_generated(root: Path) -> bool:
+    """Return whether the data at `root` are a generated dataset."""
+    return (root / GENERATED_MARKER).is_file()

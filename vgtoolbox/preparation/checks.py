@@ -1,7 +1,7 @@
-"""Checking a benchmark on disk: its annotations and images, split by split and all together.
+"""Check the annotations and images of a benchmark, per split and across splits.
 
-Annotations are read by the readers that training uses; what they refuse is a fault with its place,
-and the rest is read on.
+Annotations are read by the readers that training uses. An annotation that a reader rejects is a
+problem with its location, and reading continues with the next one.
 """
 
 from __future__ import annotations
@@ -11,88 +11,108 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from vgtoolbox.datasets.annotations.annotation_files import AnnotationError, FieldError
 from vgtoolbox.datasets.records import Record, image_key
 from vgtoolbox.datasets.transforms import LoadImage
-from vgtoolbox.preparation.benchmark import Benchmark, Counts, Split, is_world
-from vgtoolbox.preparation.targets import target_faults
-from vgtoolbox.preparation.world_counts import known_counts
+from vgtoolbox.preparation.benchmark import Benchmark, Counts, Split, is_generated
+from vgtoolbox.preparation.expected_counts import expected_counts
+from vgtoolbox.preparation.targets import find_target_problems
+from vgtoolbox.utils.choices import check_choice
 
 ImageCheck = Literal["decode", "exist", "skip"]
 
-KINDS: Final[Mapping[str, str]] = MappingProxyType(
+PROBLEM_KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "file": "an annotation file is missing, truncated or of another format",
-        "format": "an annotation is not as its format says, or names what is not there",
-        "count": "the split holds more or less than the official one",
+        "file": "an annotation file is missing, truncated or in another format",
+        "format": "an annotation violates its format, or refers to a missing annotation or image",
+        "count": "the split has more or fewer samples than the official one",
         "id-repeated": "two expressions share an id",
         "expression-empty": "an expression has no words",
-        "image-missing": "there is no such image",
-        "image-broken": "an image is truncated or no image",
-        "image-size": "an image has another size than its annotation says",
+        "image-missing": "an image file does not exist",
+        "image-broken": "an image file is truncated, or not an image",
+        "image-size": "the size of an image differs from its annotation",
         "image-shared": "an image is in two splits",
         "box-empty": "a box has no area",
-        "box-outside": "a box leaves the image",
+        "box-outside": "a box is partly outside the image",
         "polygon-broken": "a polygon has fewer than three points, or half a point",
-        "polygon-outside": "a polygon leaves the image",
-        "rle-broken": "run lengths are not those of the image",
-        "mask-empty": "a target's mask has no pixel",
-        "box-mask": "a target's box is not that of its mask",
+        "polygon-outside": "a polygon is partly outside the image",
+        "rle-broken": "run lengths do not match the size of the image",
+        "mask-empty": "the mask of a target has no pixels",
+        "box-mask": "the box of a target does not match its mask",
     }
 )
-"""Kinds of faults."""
+"""Kind of problem -> description."""
 
 
 @dataclass(frozen=True)
-class Fault:
-    """Something wrong: its kind (of `KINDS`), where, and what was found."""
+class Problem:
+    """Problem in the files of a benchmark.
+
+    Args:
+        kind: Kind of problem, a key of `PROBLEM_KINDS`.
+        location: Split, file and annotation.
+        message: Description of the values that were found.
+    """
 
     kind: str
-    where: str
-    found: str
+    location: str
+    message: str
 
 
 @dataclass
 class SplitReport:
-    """What a split holds and what is wrong with it."""
+    """Counts and problems of a split.
+
+    Args:
+        name: Name of the split.
+        refs: Number of refs.
+        expressions: Number of expressions.
+        rejected: Number of refs that the reader rejected.
+        images: Path of each image -> location of the first annotation that refers to it.
+        problems: Problems of the split.
+    """
 
     name: str
     refs: int = 0
     expressions: int = 0
-    unread: int = 0
+    rejected: int = 0
     images: dict[str, str] = field(default_factory=dict)
-    """Path of each image, and the first place that needs it."""
-    faults: list[Fault] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
-    def add(self, record: Record, where: str) -> None:
+    def add(self, record: Record, location: str) -> None:
         """Count a ref."""
         self.refs += 1
         self.expressions += len(record["expressions"])
-        self.images.setdefault(record["img_path"], where)
+        self.images.setdefault(record["img_path"], location)
 
     @property
     def counts(self) -> Counts:
-        """Refs (also those that could not be read), expressions and images."""
+        """Numbers of refs (including rejected ones), expressions and images."""
         return Counts(
-            refs=self.refs + self.unread, expressions=self.expressions, images=len(self.images)
+            refs=self.refs + self.rejected, expressions=self.expressions, images=len(self.images)
         )
 
 
 @dataclass
 class BenchmarkReport:
-    """What a benchmark holds and what is wrong with it."""
+    """Counts and problems of a benchmark.
+
+    Args:
+        benchmark: Benchmark that was checked.
+        splits: Reports of its splits.
+        problems: Problems across splits.
+    """
 
     benchmark: Benchmark
     splits: list[SplitReport]
-    faults: list[Fault]
-    """Of the splits together."""
+    problems: list[Problem]
 
     @property
-    def all_faults(self) -> list[Fault]:
-        """All faults, those of the splits first."""
-        return [fault for split in self.splits for fault in split.faults] + self.faults
+    def all_problems(self) -> list[Problem]:
+        """All problems, those of the splits first."""
+        return [problem for split in self.splits for problem in split.problems] + self.problems
 
 
 def check_benchmark(
@@ -101,39 +121,44 @@ def check_benchmark(
     """Check the files of a benchmark under `root`.
 
     Args:
-        benchmark: What should be there.
+        benchmark: Benchmark to check.
         root: Data root.
-        images: "decode" each image, see that they "exist", or "skip" them.
+        images: Extent of the check of image files: "decode" decodes each of them, "exist" checks
+            only that they exist, and "skip" does not look at them.
+
+    Raises:
+        ValueError: `images` is not allowed.
     """
+    check_choice("images", images, get_args(ImageCheck))
     checker = _RecordChecker(images)
     splits = [_check_split(benchmark, root, split, checker) for split in benchmark.splits_at(root)]
-    total = Counts() if is_world(root) else benchmark.total
-    faults = [*_shared_images(benchmark, splits), *_total_faults(splits, total)]
-    return BenchmarkReport(benchmark, splits, faults)
+    total = Counts() if is_generated(root) else benchmark.total
+    problems = [*_shared_images(benchmark, splits), *_total_problems(splits, total)]
+    return BenchmarkReport(benchmark, splits, problems)
 
 
 class _RecordChecker:
-    """Looks at records; what several records name is looked at once.
+    """Checker of records that checks each image and each target only once.
 
     Args:
-        images: As for `check_benchmark`.
+        images: Extent of the check of image files; see `check_benchmark`.
     """
 
     def __init__(self, images: ImageCheck) -> None:
         self._images = images
         self._sizes: dict[str, tuple[int, int] | None] = {}
-        """(H, W) of each image that was looked at; None where the image does not tell."""
+        """(H, W) of each checked image; `None` if it was not decoded."""
         self._seen_targets: set[tuple[Any, ...]] = set()
 
-    def faults(self, record: Record, where: str) -> Iterator[Fault]:
-        """Yield what is wrong with a record that no earlier one has shown."""
+    def find_problems(self, record: Record, location: str) -> Iterator[Problem]:
+        """Yield the problems of a record that earlier records did not have."""
         for text in record["expressions"]:
             if not text.strip():
-                yield Fault("expression-empty", where, repr(text))
+                yield Problem("expression-empty", location, repr(text))
         path = record["img_path"]
         if path not in self._sizes:
             self._sizes[path] = None
-            yield from self._image_faults(record, where)
+            yield from self._image_problems(record, location)
         size = self._size(record)
         if size is None:
             return
@@ -141,32 +166,32 @@ class _RecordChecker:
             key = (path, target["ann_id"], *target["bbox"])
             if key not in self._seen_targets:
                 self._seen_targets.add(key)
-                for kind, found in target_faults(target, size):
-                    yield Fault(kind, f"{where}, annotation {target['ann_id']}", found)
+                for kind, message in find_target_problems(target, size):
+                    yield Problem(kind, f"{location}, annotation {target['ann_id']}", message)
 
     def _size(self, record: Record) -> tuple[int, int] | None:
-        """Return (H, W) as annotated, else as the image has it."""
+        """Return (H, W) of the annotation, else of the image file."""
         if "height" in record and "width" in record:
             return record["height"], record["width"]
         return self._sizes[record["img_path"]]
 
-    def _image_faults(self, record: Record, where: str) -> Iterator[Fault]:
+    def _image_problems(self, record: Record, location: str) -> Iterator[Problem]:
         path = record["img_path"]
         if self._images == "skip":
             return
         if not Path(path).is_file():
-            yield Fault("image-missing", where, path)
+            yield Problem("image-missing", location, path)
         elif self._images == "decode":
             try:
                 height, width = LoadImage()({"img_path": path})["ori_shape"]
             except ValueError as error:
-                yield Fault("image-broken", where, str(error))
+                yield Problem("image-broken", location, str(error))
                 return
             self._sizes[path] = height, width
-            said = (record.get("height", height), record.get("width", width))
-            if said != (height, width):
-                sizes = f"{height} x {width} (height x width), annotated {said[0]} x {said[1]}"
-                yield Fault("image-size", where, f"{path}: {sizes}")
+            annotated = (record.get("height", height), record.get("width", width))
+            if annotated != (height, width):
+                sizes = f"(H, W) is {(height, width)}, annotated {annotated}"
+                yield Problem("image-size", location, f"{path}: {sizes}")
 
 
 def _check_split(
@@ -177,48 +202,49 @@ def _check_split(
     ids: set[str] = set()
     try:
         for entry in dataset.read_entries():
-            where = f"{split.name}, {entry.file.name}, {entry.name}"
+            location = f"{split.name}, {entry.file.name}, {entry.name}"
             try:
                 record = dataset.parse_data_info(entry.value)
             except FieldError as error:
-                report.unread += 1
-                report.faults.append(Fault("format", where, str(error)))
+                report.rejected += 1
+                report.problems.append(Problem("format", location, str(error)))
                 continue
-            if record is None:  # of another split
+            if record is None:  # belongs to another split
                 continue
-            report.add(record, where)
-            report.faults += checker.faults(record, where)
+            report.add(record, location)
+            report.problems += checker.find_problems(record, location)
             repeated = ids.intersection(record["expression_ids"])
             if repeated:
-                report.faults.append(Fault("id-repeated", where, ", ".join(sorted(repeated))))
+                listed = ", ".join(sorted(repeated))
+                report.problems.append(Problem("id-repeated", location, listed))
             ids.update(record["expression_ids"])
     except (AnnotationError, OSError, pickle.UnpicklingError) as error:
-        report.faults.append(Fault("file", split.name, str(error)))
+        report.problems.append(Problem("file", split.name, str(error)))
         return report
-    known = known_counts(benchmark, split, root)
-    if report.unread:  # what those would have added is not known
+    known = expected_counts(benchmark, split, root)
+    if report.rejected:  # their expressions and images are unknown
         known = Counts(refs=known.refs)
     differences = known.differences(report.counts)
     if differences:
-        report.faults.append(Fault("count", split.name, "; ".join(differences)))
+        report.problems.append(Problem("count", split.name, "; ".join(differences)))
     return report
 
 
-def _shared_images(benchmark: Benchmark, splits: list[SplitReport]) -> Iterator[Fault]:
-    """Find images in two splits of one division."""
+def _shared_images(benchmark: Benchmark, splits: list[SplitReport]) -> Iterator[Problem]:
+    """Yield images that are in two splits of the same partition."""
     owners: dict[tuple[str, str], tuple[str, str]] = {}
     for report in splits:
-        division = report.name.rpartition("/")[0]
-        if division in benchmark.shares_images:
+        partition = report.name.rpartition("/")[0]
+        if partition in benchmark.shares_images:
             continue
-        for path, where in report.images.items():
-            name, first = owners.setdefault((division, image_key(path)), (report.name, where))
+        for path, location in report.images.items():
+            name, first = owners.setdefault((partition, image_key(path)), (report.name, location))
             if name != report.name:
-                yield Fault("image-shared", where, f"{path} is also in {first}")
+                yield Problem("image-shared", location, f"{path} is also in {first}")
 
 
-def _total_faults(splits: list[SplitReport], total: Counts) -> Iterator[Fault]:
-    if any(report.unread for report in splits):
+def _total_problems(splits: list[SplitReport], total: Counts) -> Iterator[Problem]:
+    if any(report.rejected for report in splits):
         return
     found = Counts(
         expressions=sum(report.expressions for report in splits),
@@ -226,4 +252,4 @@ def _total_faults(splits: list[SplitReport], total: Counts) -> Iterator[Fault]:
     )
     differences = total.differences(found)
     if differences:
-        yield Fault("count", "all splits", "; ".join(differences))
+        yield Problem("count", "all splits", "; ".join(differences))

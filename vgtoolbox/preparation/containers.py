@@ -1,4 +1,4 @@
-"""Folders and archives, looked into alike: names of files, and their content."""
+"""Uniform access to the files in folders and archives."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
-_TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 class Container(Protocol):
-    """Files with names, in a folder or an archive."""
+    """Named files in a folder or an archive."""
 
     path: Path
 
@@ -26,7 +26,7 @@ class Container(Protocol):
 
 
 class FolderContainer:
-    """The files directly in a folder, and those below it that are in no archive."""
+    """Files in a folder and its subfolders, without the members of archives."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,7 +42,7 @@ class FolderContainer:
 
 
 class ArchiveContainer:
-    """The members of a zip or tar archive that are plain files."""
+    """Regular files in a zip or tar archive."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile | tarfile.TarFile) -> None:
         self.path = path
@@ -66,7 +66,7 @@ class ArchiveContainer:
             return self._archive.open(member)  # type: ignore[return-value]
         file = self._archive.extractfile(member)
         if file is None:
-            raise ValueError(f"{self.path}: {name} is no file")
+            raise ValueError(f"{self.path}: {name} is not a regular file")
         return file  # type: ignore[return-value]
 
 
@@ -75,7 +75,7 @@ def open_archive(path: Path) -> Iterator[Container]:
     """Open a zip or tar archive.
 
     Raises:
-        ValueError: It is broken.
+        ValueError: The archive is damaged, or not an archive.
     """
     with ExitStack() as stack:
         try:
@@ -85,32 +85,34 @@ def open_archive(path: Path) -> Iterator[Container]:
             stack.enter_context(archive)
             container = ArchiveContainer(path, archive)
         except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-            raise ValueError(f"{path} is broken or no archive: {error}; fetch it again") from None
+            raise ValueError(
+                f"{path} is damaged or not an archive: {error}; download it again"
+            ) from None
         yield container
 
 
 def find_archives(folder: Path) -> list[Path]:
-    """Return the archives in a folder and below it."""
+    """Return the archives in a folder and its subfolders."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path for path in files if path.name.endswith((".zip", *_TAR_ENDINGS))]
+    return [path for path in files if path.name.endswith((".zip", *_TAR_SUFFIXES))]
 
 
-def stem(path: Path) -> str:
-    """Return the name of an archive without its ending."""
-    for ending in (".zip", *sorted(_TAR_ENDINGS, key=len, reverse=True)):
-        if path.name.endswith(ending):
-            return path.name[: -len(ending)]
+def archive_stem(path: Path) -> str:
+    """Return the name of an archive without its suffix."""
+    for suffix in (".zip", *sorted(_TAR_SUFFIXES, key=len, reverse=True)):
+        if path.name.endswith(suffix):
+            return path.name[: -len(suffix)]
     return path.name
 
 
 def copy_file(container: Container, name: PurePosixPath, target: Path) -> None:
-    """Write a file of a container to `target`, whatever its own name says.
+    """Copy a file of a container to `target`.
 
     Raises:
-        ValueError: The archive ends early, or a checksum is wrong.
+        ValueError: The archive is truncated, or a checksum is wrong.
     """
     try:
         with container.open(name) as source, target.open("wb") as file:
             shutil.copyfileobj(source, file)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise ValueError(f"{container.path}, {name}: {error}; fetch it again") from None
+        raise ValueError(f"{container.path}, {name}: {error}; download it again") from None

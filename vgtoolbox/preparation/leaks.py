@@ -1,4 +1,4 @@
-"""Images of a test that a training mixture holds."""
+"""Find test images in training data."""
 
 from __future__ import annotations
 
@@ -9,36 +9,43 @@ from pathlib import Path
 from vgtoolbox.datasets.annotations.annotation_files import FieldError
 from vgtoolbox.datasets.records import image_key
 from vgtoolbox.preparation.benchmark import Benchmark, Split
-from vgtoolbox.preparation.catalogue import BENCHMARKS
+from vgtoolbox.preparation.catalog import BENCHMARKS
+from vgtoolbox.utils.choices import check_choice
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Images of `test` that `training` holds, by their keys (`records.image_key`)."""
+    """Images of a test split that are also in training data.
+
+    Args:
+        training: Training split, as `benchmark:split`.
+        test: Test split, as `benchmark:split`.
+        images: Keys of the shared images (`records.image_key`).
+        test_images: Number of images in the test split.
+    """
 
     training: str
     test: str
     images: tuple[str, ...]
     test_images: int
-    """Of how many."""
 
 
 def find_leaks(root: Path, training: Iterable[str], tests: Iterable[str] = ()) -> list[Leak]:
-    """Look for the images of tests in training data.
+    """Find the images of test splits that are in training data.
 
-    An image is known by COCO's number, so that it is found under its name of 2014 and of 2017.
+    COCO images are identified by their number, so both their 2014 and 2017 names are found.
 
     Args:
         root: Data root.
-        training: The mixture: `benchmark:split`, or `benchmark` for all of its training splits.
-        tests: The same; of a whole benchmark the splits that are not for training. Without any,
-            those of all benchmarks that are there.
+        training: Training mixture: `benchmark:split`, or `benchmark` for its training splits.
+        tests: Test splits: `benchmark:split`, or `benchmark` for all splits but its training
+            splits. If empty, the test splits of all available benchmarks.
 
     Raises:
-        ValueError: There is no such benchmark or split.
+        ValueError: A benchmark or split does not exist.
     """
-    held = {
-        _call(benchmark, split): _image_keys(benchmark, split, root)
+    training_images = {
+        _split_name(benchmark, split): _image_keys(benchmark, split, root)
         for name in training
         for benchmark, split in _parse(name, root, training=True)
     }
@@ -46,30 +53,30 @@ def find_leaks(root: Path, training: Iterable[str], tests: Iterable[str] = ()) -
     leaks = []
     for name in names:
         for benchmark, split in _parse(name, root, training=False):
-            asked = _image_keys(benchmark, split, root)
-            for mixture, images in held.items():
-                shared = tuple(sorted(asked & images))
+            test_images = _image_keys(benchmark, split, root)
+            for mixture, images in training_images.items():
+                shared = tuple(sorted(test_images & images))
                 if shared:
-                    leaks.append(Leak(mixture, _call(benchmark, split), shared, len(asked)))
+                    test = _split_name(benchmark, split)
+                    leaks.append(Leak(mixture, test, shared, len(test_images)))
     return leaks
 
 
 def _parse(text: str, root: Path, *, training: bool) -> list[tuple[Benchmark, Split]]:
     name, _, part = text.partition(":")
-    if name not in BENCHMARKS:
-        raise ValueError(f"{name!r} is no benchmark; there are: {', '.join(BENCHMARKS)}")
+    check_choice("benchmark", name, BENCHMARKS)
     benchmark = BENCHMARKS[name]
     if part:
         return [(benchmark, benchmark.split(part, root))]
     return [(benchmark, s) for s in benchmark.splits_at(root) if s.training == training]
 
 
-def _call(benchmark: Benchmark, split: Split) -> str:
+def _split_name(benchmark: Benchmark, split: Split) -> str:
     return f"{benchmark.name}:{split.name}"
 
 
 def _image_keys(benchmark: Benchmark, split: Split, root: Path) -> set[str]:
-    """Return the keys of all images; what can not be read is left to `check`."""
+    """Return the keys of all images; invalid annotations are skipped."""
     dataset = benchmark.dataset(root, split)
     keys = set()
     for entry in dataset.read_entries():

@@ -1,4 +1,4 @@
-"""Data of one's own as a benchmark: one file, whose splits are those that stand in it."""
+"""Describe a custom annotation file as a benchmark."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from vgtoolbox.datasets.annotations.annotation_files import (
     read_annotations_file,
 )
 from vgtoolbox.preparation.benchmark import Benchmark, Split
-from vgtoolbox.preparation.raw_files import objects_in
+from vgtoolbox.preparation.repairers import dicts_in
 
 _NO_SPLIT = "all"
 
 
 def own_benchmark(file: Path, images: Path) -> Benchmark:
-    """Describe a file of one's own, COCO JSON with `expressions` or JSON lines.
+    """Describe a custom file, COCO JSON with `expressions` or JSON lines, as a benchmark.
 
-    Its data root is the file's folder.
+    The data root of the benchmark is the folder of the file; its splits are those in the file.
 
     Args:
-        file: What to read.
-        images: Folder that the names of images are relative to.
+        file: Annotation file.
+        images: Folder that image paths are relative to.
 
     Raises:
-        FileNotFoundError: There is none.
-        AnnotationError: It is neither.
+        FileNotFoundError: `file` does not exist.
+        AnnotationError: `file` has another format.
     """
     kind, items = _read(file)
     names = sorted({str(item["split"]) for item in items if "split" in item}) or [_NO_SPLIT]
     return Benchmark(
         name=file.stem,
         title=str(file),
-        bundles=(),
+        annotation_files=(),
         images=(),
         reader={"type": kind, "ann_file": file.name, "image_root": str(images.resolve())},
         splits=tuple(Split(name=name, options={"split": name}) for name in names),
@@ -43,25 +43,25 @@ def own_benchmark(file: Path, images: Path) -> Benchmark:
 
 
 def _read(file: Path) -> tuple[str, list[dict[str, Any]]]:
-    """Return the reader of a file, and what may name a split in it."""
+    """Return the reader of a file, and the items in it that can name a split."""
     if file.suffix != ".jsonl":
         content = read_annotations_file(file)
         if isinstance(content, dict) and "annotations" in content:
             parts = ("images", "annotations", "annotation_groups")
-            items = [item for part in parts for item in objects_in(content.get(part))]
+            items = [item for part in parts for item in dicts_in(content.get(part))]
             return "COCOExpressionsDataset", items
         if isinstance(content, list):
-            return "JSONLinesDataset", objects_in(content)
+            return "JSONLinesDataset", dicts_in(content)
         raise AnnotationError(
-            f"{file} is no COCO JSON, which has 'images' and 'annotations', and no list of objects "
-            "with 'image' and 'expression'"
+            f"{file} must be COCO JSON with 'images' and 'annotations', or a list of objects with "
+            f"'image' and 'expression', got {type(content).__name__} without these keys"
         )
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "JSONLinesDataset", objects_in([_parse(line) for line in lines if line.strip()])
+    return "JSONLinesDataset", dicts_in([_parse(line) for line in lines if line.strip()])
 
 
 def _parse(line: str) -> Any:
-    """Parse a line; one that is broken names no split, and is a fault of the check."""
+    """Parse a line; return `None` for an invalid one, which the check reports."""
     try:
         return parse_json(line)
     except FieldError:

@@ -1,7 +1,7 @@
-"""The benchmarks whose files are refs beside `instances.json`.
+"""Benchmarks whose files are refs next to `instances.json`.
 
 Counts of refs and images: the table of https://www.tensorflow.org/datasets/catalog/ref_coco. Counts
-of expressions: those that papers report their results on (10,834 / 5,657 / 5,095 for RefCOCO's val,
+of expressions: the numbers that papers report (10,834 / 5,657 / 5,095 for RefCOCO's val,
 testA and testB; https://github.com/luogen1996/MCN/issues/7 counts 95,010 in all of RefCOCOg umd).
 """
 
@@ -24,24 +24,31 @@ VAL2014 = ImageFolder(folder="images/val2014", origin=COCO, archives=("val2014.z
 _INSTANCES = {"instances.json": ()}
 
 
-def _split(name: str, *counts: int | None, split_by: str, apart: bool = False) -> Split:
-    """Return a split of a refs file; where a file has several divisions, the name says which."""
+def _split(name: str, *counts: int | None, split_by: str, prefixed: bool = False) -> Split:
+    """Return a split of a refs file.
+
+    Args:
+        name: Name of the split in the file.
+        counts: Numbers of refs, expressions and images. If omitted, they are unknown.
+        split_by: Partition, part of the name of the file.
+        prefixed: Whether the name of the split includes the partition.
+    """
     refs, expressions, images = counts or (None, None, None)
     return Split(
-        name=f"{split_by}/{name}" if apart else name,
+        name=f"{split_by}/{name}" if prefixed else name,
         options={"split": name, "split_by": split_by},
         counts=Counts(refs=refs, expressions=expressions, images=images),
         training=name == "train",
     )
 
 
-_WORLD_SPLITS = tuple(_split(name, split_by="unc") for name in ("train", "val", "test"))
+_GENERATED_SPLITS = tuple(_split(name, split_by="unc") for name in ("train", "val", "test"))
 
 REFCOCO = Benchmark(
     name="refcoco",
     title="RefCOCO",
-    bundles=(
-        AnnotationFiles(folder="refcoco", files={"refs(unc).p": (), **_INSTANCES}, origin=REFER),
+    annotation_files=(
+        AnnotationFiles(folder="refcoco", names={"refs(unc).p": (), **_INSTANCES}, origin=REFER),
     ),
     images=(TRAIN2014,),
     reader={"type": "RefCOCODataset", "ann_root": "refcoco", "image_root": TRAIN2014.folder},
@@ -51,14 +58,14 @@ REFCOCO = Benchmark(
         _split("testA", 1975, 5657, 750, split_by="unc"),
         _split("testB", 1810, 5095, 750, split_by="unc"),
     ),
-    world_splits=_WORLD_SPLITS,
+    generated_splits=_GENERATED_SPLITS,
 )
 
 REFCOCO_PLUS = Benchmark(
     name="refcoco+",
     title="RefCOCO+",
-    bundles=(
-        AnnotationFiles(folder="refcoco+", files={"refs(unc).p": (), **_INSTANCES}, origin=REFER),
+    annotation_files=(
+        AnnotationFiles(folder="refcoco+", names={"refs(unc).p": (), **_INSTANCES}, origin=REFER),
     ),
     images=(TRAIN2014,),
     reader={"type": "RefCOCODataset", "ann_root": "refcoco+", "image_root": TRAIN2014.folder},
@@ -73,21 +80,21 @@ REFCOCO_PLUS = Benchmark(
 REFCOCOG = Benchmark(
     name="refcocog",
     title="RefCOCOg",
-    bundles=(
+    annotation_files=(
         AnnotationFiles(
             folder="refcocog",
-            files={"refs(umd).p": (), "refs(google).p": (), **_INSTANCES},
+            names={"refs(umd).p": (), "refs(google).p": (), **_INSTANCES},
             origin=REFER,
         ),
     ),
     images=(TRAIN2014,),
     reader={"type": "RefCOCODataset", "ann_root": "refcocog", "image_root": TRAIN2014.folder},
     splits=(
-        _split("train", 42226, 80512, 21899, split_by="umd", apart=True),
-        _split("val", 2573, 4896, 1300, split_by="umd", apart=True),
-        _split("test", 5023, 9602, 2600, split_by="umd", apart=True),
-        _split("train", 44822, None, 24698, split_by="google", apart=True),
-        _split("val", 5000, None, 4650, split_by="google", apart=True),
+        _split("train", 42226, 80512, 21899, split_by="umd", prefixed=True),
+        _split("val", 2573, 4896, 1300, split_by="umd", prefixed=True),
+        _split("test", 5023, 9602, 2600, split_by="umd", prefixed=True),
+        _split("train", 44822, None, 24698, split_by="google", prefixed=True),
+        _split("val", 5000, None, 4650, split_by="google", prefixed=True),
     ),
     shares_images=frozenset({"google"}),
 )
@@ -95,10 +102,10 @@ REFCOCOG = Benchmark(
 REFCLEF = Benchmark(
     name="refclef",
     title="RefCLEF (ReferIt)",
-    bundles=(
+    annotation_files=(
         AnnotationFiles(
             folder="refclef",
-            files={"refs(unc).p": (), "refs(berkeley).p": (), **_INSTANCES},
+            names={"refs(unc).p": (), "refs(berkeley).p": (), **_INSTANCES},
             origin=REFER,
         ),
     ),
@@ -111,7 +118,7 @@ REFCLEF = Benchmark(
         "image_root": "images/saiapr_tc-12",
     },
     splits=tuple(
-        _split(name, split_by=split_by, apart=True)
+        _split(name, split_by=split_by, prefixed=True)
         for split_by, names in {
             "unc": ("train", "val", "testA", "testB", "testC"),
             "berkeley": ("train", "val", "test"),
@@ -125,30 +132,30 @@ REFCLEF = Benchmark(
 GREFCOCO = Benchmark(
     name="grefcoco",
     title="gRefCOCO",
-    bundles=(
+    annotation_files=(
         AnnotationFiles(
             folder="grefcoco",
-            files={"grefs(unc).json": ("grefs(unc).p",), **_INSTANCES},
+            names={"grefs(unc).json": ("grefs(unc).p",), **_INSTANCES},
             origin="https://github.com/henghuiding/gRefCOCO",
         ),
     ),
     images=(TRAIN2014,),
     reader={"type": "GRefCOCODataset", "ann_root": "grefcoco", "image_root": TRAIN2014.folder},
     splits=tuple(_split(name, split_by="unc") for name in ("train", "val", "testA", "testB")),
-    world_splits=_WORLD_SPLITS,
-    # https://github.com/henghuiding/gRefCOCO/issues/6: the released file lacks 6 % of the paper's.
+    generated_splits=_GENERATED_SPLITS,
+    # https://github.com/henghuiding/gRefCOCO/issues/6: 6 % of the paper's are not in the release.
     total=Counts(expressions=259859),
 )
 
 REFZOM = Benchmark(
     name="refzom",
     title="Ref-ZOM",
-    bundles=(
+    annotation_files=(
         AnnotationFiles(
             folder="ref-zom",
-            files={"refs(final).p": ("Ref-ZOM(final).p", "Ref_ZOM.p"), **_INSTANCES},
+            names={"refs(final).p": ("Ref-ZOM(final).p", "Ref_ZOM.p"), **_INSTANCES},
             origin="https://github.com/toggle1995/RIS-DMMI",
-            labels=("refzom", "Ref-ZOM"),
+            aliases=("refzom", "Ref-ZOM"),
         ),
     ),
     images=(TRAIN2014, VAL2014),
@@ -164,12 +171,12 @@ _RREFCOCO_PARTS = {"rrefcoco": "unc", "rrefcoco+": "unc", "rrefcocog": "umd"}
 RREFCOCO = Benchmark(
     name="rrefcoco",
     title="R-RefCOCO, R-RefCOCO+, R-RefCOCOg",
-    bundles=tuple(
+    annotation_files=tuple(
         AnnotationFiles(
             folder=part,
-            files={f"refs({split_by}).p": (), **_INSTANCES},
+            names={f"refs({split_by}).p": (), **_INSTANCES},
             origin=_RREFCOCO_PAGE,
-            labels=(part.replace("rref", "R-ref"),),
+            aliases=(part.replace("rref", "R-ref"),),
         )
         for part, split_by in _RREFCOCO_PARTS.items()
     ),
@@ -189,10 +196,10 @@ RREFCOCO = Benchmark(
 FPREFCOCO = Benchmark(
     name="fprefcoco",
     title="FP-RefCOCO, FP-RefCOCO+, FP-RefCOCOg",
-    bundles=tuple(
+    annotation_files=tuple(
         AnnotationFiles(
             folder=part,
-            files={"refs(berkeley_exclude_unified).p": (), **_INSTANCES},
+            names={"refs(berkeley_exclude_unified).p": (), **_INSTANCES},
             origin="https://github.com/see-say-segment/sesame",
         )
         for part in ("fprefcoco", "fprefcoco+", "fprefcocog")

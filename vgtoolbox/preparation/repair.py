@@ -1,13 +1,14 @@
-"""Writing a mended copy of a benchmark: what can be mended is, what can not is left out and named.
+"""Write a repaired copy of a benchmark.
 
-The targets are mended in the raw files first, each format in its own way. Then the copy is read as
-in training, and what its reader refuses, or what has no image, goes.
+First the targets are repaired in the annotation files, by the repairer of the format. Then the copy
+is read as in training, and annotations that the reader rejects or that have no readable image are
+removed. Every change is reported.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,51 +16,66 @@ from vgtoolbox.datasets.annotations.annotation_files import Entry, FieldError
 from vgtoolbox.datasets.records import Record
 from vgtoolbox.datasets.transforms import LoadImage
 from vgtoolbox.preparation.benchmark import (
-    WORLD_FILE,
-    WORLD_IMAGES,
+    GENERATED_IMAGES,
+    GENERATED_MARKER,
     Benchmark,
-    is_world,
+    is_generated,
 )
-from vgtoolbox.preparation.raw_files import FORMATS
+from vgtoolbox.preparation.repairers import REPAIRERS
 from vgtoolbox.utils.atomic_file import atomic_folder
-
-Note = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
 class Repair:
-    """Something that was mended or left out: where, and what was done."""
+    """Change made by a repair.
 
-    where: str
-    done: str
+    Args:
+        location: File and annotation.
+        change: Description of the change.
+    """
+
+    location: str
+    change: str
 
 
 def repair_benchmark(benchmark: Benchmark, root: Path, out: Path) -> list[Repair]:
-    """Write a mended copy of the annotations under `root` to `out`, which becomes a data root.
+    """Write a repaired copy of the annotations of a benchmark, as a new data root.
 
-    Images are linked, not copied; their folders at `root` have to stay.
+    Images are linked, not copied, so their folders under `root` must not be removed.
+
+    Args:
+        benchmark: Benchmark to repair.
+        root: Data root.
+        out: Data root to create.
+
+    Returns:
+        All changes.
 
     Raises:
-        ValueError: `out` is `root`, or there is no mending of this benchmark's format.
-        FileExistsError: `out` is there already.
+        ValueError: The format of the benchmark cannot be repaired.
+        FileExistsError: `out` exists.
     """
     kind = str(benchmark.reader["type"])
-    if kind not in FORMATS:
-        raise ValueError(f"{benchmark.name}: files of this format can not be mended")
+    if kind not in REPAIRERS:
+        raise ValueError(
+            f"reader of {benchmark.name} must be one of {', '.join(REPAIRERS)} for a repair, "
+            f"got {kind}; run the check without --fix"
+        )
     if out.exists():
-        raise FileExistsError(f"{out} is there already; name a folder that is not")
-    mends: list[Repair] = []
+        raise FileExistsError(f"{out} must not exist yet; choose another folder")
+    repairs: list[Repair] = []
     with atomic_folder(out) as folder:
-        files = [FORMATS[kind](_copy(root, folder, name)) for name in benchmark.own_folders]
+        folders = [_copy(root, folder, name) for name in benchmark.annotation_folders]
+        repairers = [REPAIRERS[kind](annotations) for annotations in folders]
         _link_images(benchmark, root, folder)
-        for raw in files:
-            raw.repair_targets(lambda where, done: mends.append(Repair(where, done)))
-        refused = list(_refused(benchmark, folder))
-        for raw in files:
-            raw.leave_out([entry for entry, _ in refused if raw.folder in entry.file.parents])
-        for entry, reason in refused:
-            mends.append(Repair(f"{entry.file.name}, {entry.name}", f"left out: {reason}"))
-    return mends
+        for repairer in repairers:
+            repairer.repair_targets(lambda where, change: repairs.append(Repair(where, change)))
+        unusable = list(_unusable_entries(benchmark, folder))
+        for repairer in repairers:
+            repairer.remove([e for e, _ in unusable if repairer.folder in e.file.parents])
+        for entry, reason in unusable:
+            repairs.append(Repair(f"{entry.file.name}, {entry.name}", f"dropped: {reason}"))
+    return repairs
 
 
 def _copy(root: Path, out: Path, folder: str) -> Path:
@@ -67,19 +83,19 @@ def _copy(root: Path, out: Path, folder: str) -> Path:
 
 
 def _link_images(benchmark: Benchmark, root: Path, out: Path) -> None:
-    """Link the folders of images, and say of generated data that they are."""
+    """Link the image folders, and copy the marker of a generated dataset."""
     folders = [images.folder for images in benchmark.images]
-    if is_world(root):
-        shutil.copyfile(root / WORLD_FILE, out / WORLD_FILE)
-        folders.append(WORLD_IMAGES)
+    if is_generated(root):
+        shutil.copyfile(root / GENERATED_MARKER, out / GENERATED_MARKER)
+        folders.append(GENERATED_IMAGES)
     for name in folders:
         if (root / name).is_dir() and not (out / name).exists():
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             (out / name).symlink_to((root / name).resolve(), target_is_directory=True)
 
 
-def _refused(benchmark: Benchmark, root: Path) -> Iterator[tuple[Entry, str]]:
-    """Yield the annotations that can not be used, and why."""
+def _unusable_entries(benchmark: Benchmark, root: Path) -> Iterator[tuple[Entry, str]]:
+    """Yield the annotations that cannot be used, with the reasons."""
     usable: dict[str, str | None] = {}
     for split in benchmark.splits_at(root):
         dataset = benchmark.dataset(root, split)
@@ -91,12 +107,12 @@ def _refused(benchmark: Benchmark, root: Path) -> Iterator[tuple[Entry, str]]:
                 continue
             if record is None:
                 continue
-            reason = usable.setdefault(record["img_path"], _image_fault(record))
+            reason = usable.setdefault(record["img_path"], _image_problem(record))
             if reason is not None:
                 yield entry, reason
 
 
-def _image_fault(record: Record) -> str | None:
+def _image_problem(record: Record) -> str | None:
     known: Record = {key: record[key] for key in ("img_path", "height", "width") if key in record}
     try:
         LoadImage()(known)

@@ -1,35 +1,35 @@
-"""The benchmarks whose files come with a system: ReasonSeg, and those derived from the others."""
+"""Benchmarks released with a system: ReasonSeg, and files derived from other benchmarks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from vgtoolbox.preparation.benchmark import (
-    WORLD_IMAGES,
+    GENERATED_IMAGES,
     AnnotationFiles,
     Benchmark,
     Counts,
     ImageFolder,
     Split,
 )
+from vgtoolbox.preparation.refer_family import COCO, TRAIN2014
 
-COCO = "https://cocodataset.org/#download"
-REASONSEG_FOLDER = "reason_seg/ReasonSeg"
+_REASONSEG_FOLDER = "reason_seg/ReasonSeg"
 _INSTANCEVG = "https://huggingface.co/datasets/Dmmm997/InstanceVG_Data"
 
 REASONSEG = Benchmark(
     name="reasonseg",
     title="ReasonSeg",
-    bundles=(),
+    annotation_files=(),
     images=tuple(
         ImageFolder(
-            folder=f"{REASONSEG_FOLDER}/{split}",
+            folder=f"{_REASONSEG_FOLDER}/{split}",
             origin="https://github.com/dvlab-research/LISA#dataset",
             archives=(f"{split}.zip",),
         )
         for split in ("train", "val", "test")
     ),
-    reader={"type": "ReasonSegDataset", "ann_root": REASONSEG_FOLDER},
+    reader={"type": "ReasonSegDataset", "ann_root": _REASONSEG_FOLDER},
     # https://github.com/dvlab-research/LISA#dataset: 239 train, 200 val and 779 test.
     splits=tuple(
         Split(
@@ -69,8 +69,8 @@ _SEQTR_SPLITS = {
 INSTANCEVG = Benchmark(
     name="instancevg",
     title="InstanceVG's released annotations",
-    bundles=tuple(
-        AnnotationFiles(folder=f"seqtr_type/annotations/{name}", files=files, origin=_INSTANCEVG)
+    annotation_files=tuple(
+        AnnotationFiles(folder=f"seqtr_type/annotations/{name}", names=files, origin=_INSTANCEVG)
         for name, files in _SEQTR_FILES.items()
     ),
     images=(
@@ -92,7 +92,7 @@ INSTANCEVG = Benchmark(
             options={
                 "ann_root": f"seqtr_type/annotations/{name}",
                 "split": split,
-                # Ref-ZOM takes images from train2014 and val2014, merged into one folder.
+                # Ref-ZOM uses images of train2014 and val2014, merged into one folder.
                 **(
                     {"image_root": "seqtr_type/images/mscoco/trainval2014"}
                     if name == "ref-zom"
@@ -104,7 +104,7 @@ INSTANCEVG = Benchmark(
         for name, splits in _SEQTR_SPLITS.items()
         for split in splits
     ),
-    # RefCOCO's, RefCOCO+'s and RefCOCOg's parts share images, in train with the tests too.
+    # The parts of RefCOCO, RefCOCO+ and RefCOCOg share images, also between train and test.
     shares_images=frozenset({"mixed-seg", "rrefcoco"}),
 )
 
@@ -117,7 +117,7 @@ _LIST_IMAGES = {
     "vg": "image_data/visual-genome",
     "referit": "image_data/referit/images",
 }
-_WORLD_LIST_IMAGES = {**_LIST_IMAGES, "coco": WORLD_IMAGES, "referit": WORLD_IMAGES}
+_GENERATED_LIST_IMAGES = {**_LIST_IMAGES, "coco": GENERATED_IMAGES, "referit": GENERATED_IMAGES}
 
 
 def _list_split(name: str, split: str, expressions: int | None = None) -> Split:
@@ -133,7 +133,7 @@ def _lists(names: Mapping[str, tuple[str, ...]]) -> tuple[AnnotationFiles, ...]:
     return tuple(
         AnnotationFiles(
             folder=f"mask_data/{name}",
-            files={f"{name}_{split}.pth": () for split in splits},
+            names={f"{name}_{split}.pth": () for split in splits},
             origin=_EEVG,
         )
         for name, splits in names.items()
@@ -143,7 +143,7 @@ def _lists(names: Mapping[str, tuple[str, ...]]) -> tuple[AnnotationFiles, ...]:
 PLVL = Benchmark(
     name="plvl",
     title="EEVG's and PLVL's lists of the RefCOCO family",
-    bundles=_lists(
+    annotation_files=_lists(
         {
             "unc": ("train", "val", "testA", "testB"),
             "unc+": ("train", "val", "testA", "testB"),
@@ -153,7 +153,7 @@ PLVL = Benchmark(
     ),
     images=(ImageFolder(folder=_LIST_IMAGES["coco"], origin=COCO, archives=("train2014.zip",)),),
     reader={"type": "EEVGListDataset", "ann_root": "mask_data", "image_root": _LIST_IMAGES},
-    # A tuple a sentence: the counts of RefCOCO, RefCOCO+ and RefCOCOg.
+    # One tuple per sentence, as many as in RefCOCO, RefCOCO+ and RefCOCOg.
     splits=(
         _list_split("unc", "train", 120624),
         _list_split("unc", "val", 10834),
@@ -170,19 +170,19 @@ PLVL = Benchmark(
         _list_split("mixed_coco", "val"),
     ),
     shares_images=frozenset({"mixed_coco"}),
-    world_reader={"image_root": _WORLD_LIST_IMAGES},
+    generated_reader={"image_root": _GENERATED_LIST_IMAGES},
 )
 
 FLICKR30K = Benchmark(
     name="flickr30k",
     title="Flickr30k Entities, as EEVG's lists",
-    bundles=_lists({"flickr": ("train", "val", "test")}),
+    annotation_files=_lists({"flickr": ("train", "val", "test")}),
     images=(
         ImageFolder(
             folder="image_data/Flickr30k/flickr30k_images",
             origin=_FLICKR_IMAGES,
             archives=("flickr30k-images.tar",),
-            labels=("flickr30k-images",),
+            aliases=("flickr30k-images",),
         ),
     ),
     reader={
@@ -191,20 +191,20 @@ FLICKR30K = Benchmark(
         "image_root": "image_data/Flickr30k/flickr30k_images",
     },
     splits=tuple(_list_split("flickr", split) for split in ("train", "val", "test")),
-    world_reader={"image_root": "image_data/Flickr30k/flickr30k_images"},
+    generated_reader={"image_root": "image_data/Flickr30k/flickr30k_images"},
 )
 
 VISUAL_GENOME = Benchmark(
     name="vg",
     title="Visual Genome in EEVG's mixture for pretraining",
-    bundles=_lists({"mixed_pretrain": ("train", "val")}),
+    annotation_files=_lists({"mixed_pretrain": ("train", "val")}),
     images=(
         ImageFolder(folder=_LIST_IMAGES["coco"], origin=COCO, archives=("train2014.zip",)),
         ImageFolder(
             folder=_LIST_IMAGES["flickr"],
             origin=_FLICKR_IMAGES,
             archives=("flickr30k-images.tar",),
-            labels=("flickr30k-images",),
+            aliases=("flickr30k-images",),
         ),
         ImageFolder(
             folder=_LIST_IMAGES["vg"], origin=_VG_IMAGES, archives=("images.zip", "images2.zip")
@@ -213,7 +213,7 @@ VISUAL_GENOME = Benchmark(
     reader={"type": "EEVGListDataset", "ann_root": "mask_data", "image_root": _LIST_IMAGES},
     splits=tuple(_list_split("mixed_pretrain", split) for split in ("train", "val")),
     shares_images=frozenset({"mixed_pretrain"}),
-    world_reader={"image_root": _WORLD_LIST_IMAGES},
+    generated_reader={"image_root": _GENERATED_LIST_IMAGES},
 )
 
 _SEGLLM = "https://huggingface.co/datasets/Marlo-Z/SegLLM_dataset"
@@ -221,8 +221,8 @@ _PACO = "https://github.com/facebookresearch/paco/tree/main#dataset-setup"
 _REFER_MASKS = {name: f"{name}/instances.json" for name in ("refcoco", "refcoco+", "refcocog")}
 
 
-def _dialogues(name: str, counts: Counts | None = None, *, part: str) -> Split:
-    """Return a file of conversations; its masks are RefCOCO's, or those of a part of PACO."""
+def _conversation_split(name: str, counts: Counts | None = None, *, part: str) -> Split:
+    """Return a file of conversations as a split, with masks of RefCOCO and of a part of PACO."""
     return Split(
         name=name,
         options={
@@ -238,10 +238,10 @@ def _dialogues(name: str, counts: Counts | None = None, *, part: str) -> Split:
 SEGLLM = Benchmark(
     name="segllm",
     title="SegLLM: MR-RefCOCO, MR-PACO",
-    bundles=(
+    annotation_files=(
         AnnotationFiles(
             folder="segllm",
-            files={
+            names={
                 f"{name}.json": ()
                 for name in (
                     "mr_refcoco_train",
@@ -255,24 +255,24 @@ SEGLLM = Benchmark(
         ),
         AnnotationFiles(
             folder="paco",
-            files={"paco_lvis_v1_train.json": (), "paco_lvis_v1_val.json": ()},
+            names={"paco_lvis_v1_train.json": (), "paco_lvis_v1_val.json": ()},
             origin=_PACO,
         ),
     ),
     images=(
-        ImageFolder(folder="images/train2014", origin=COCO, archives=("train2014.zip",)),
+        TRAIN2014,
         ImageFolder(folder="images/train2017", origin=COCO, archives=("train2017.zip",)),
     ),
     reader={"type": "SegLLMConversationDataset", "ann_root": "segllm", "image_root": "images"},
-    # Dialogues and rounds of the published validation file, counted by others.
+    # Conversations and rounds of the published validation file, as counted by third parties.
     splits=(
-        _dialogues("mr_refcoco_train", part="train"),
-        _dialogues("mr_refcoco_hard_train", part="train"),
-        _dialogues("mr_refcoco_val", Counts(refs=1500, expressions=6832), part="val"),
-        _dialogues("mr_paco_train", part="train"),
-        _dialogues("mr_paco_val", part="val"),
+        _conversation_split("mr_refcoco_train", part="train"),
+        _conversation_split("mr_refcoco_hard_train", part="train"),
+        _conversation_split("mr_refcoco_val", Counts(refs=1500, expressions=6832), part="val"),
+        _conversation_split("mr_paco_train", part="train"),
+        _conversation_split("mr_paco_val", part="val"),
     ),
-    # Several files are made of one set of training images.
+    # Several files use the same training images.
     shares_images=frozenset({""}),
-    world_reader={"image_root": ""},
+    generated_reader={"image_root": ""},
 )

@@ -1,4 +1,4 @@
-"""What can be wrong with a target: its box, its polygons or run lengths, and how they agree."""
+"""Check and repair the box and mask of a target."""
 
 from __future__ import annotations
 
@@ -10,53 +10,56 @@ from vgtoolbox.structures import RLE, rle_areas, rle_boxes_xyxy, segmentation_to
 
 Target = dict[str, Any]
 TOLERANCE = 1.0
-"""Pixels by which annotators may leave the image: COCO's own boxes and polygons do."""
-_LEAST_AGREEMENT = 0.5
-"""IoU of a box with its mask's; between an empty and a wrong box lies a lot."""
-_TINY = 4.0
-"""Sides in pixels below which a box and its mask's may differ by a pixel each way."""
+"""Allowed distance in pixels outside the image, as in the annotations of COCO."""
+_MIN_BOX_IOU = 0.5
+"""Lowest IoU of a box with the box of its mask; low, since annotated boxes can be rough."""
+_MIN_SIDE = 4.0
+"""Side in pixels below which a box is not compared: one pixel would change its IoU too much."""
 
 
-def target_faults(target: Target, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
-    """Yield (kind of fault, what was found) for a target of an image of `size` (H, W)."""
+def find_target_problems(target: Target, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
+    """Yield (kind of problem, message) for a target in an image of `size` (H, W)."""
     box, segmentation = target["bbox"], target["segmentation"]
-    yield from _box_faults(box, size)
+    yield from _box_problems(box, size)
     if segmentation is None:
         return
-    faults = list(_outline_faults(segmentation, size))
-    yield from faults
-    if faults:
+    problems = list(_polygon_problems(segmentation, size))
+    yield from problems
+    if problems:
         return
     try:
         rle = segmentation_to_rle(segmentation, size)
     except (ValueError, TypeError, KeyError) as error:
         yield "rle-broken", str(error)
         return
-    yield from _mask_faults(rle, box)
+    yield from _mask_problems(rle, box)
 
 
-def _box_faults(box: list[float], size: tuple[int, int]) -> Iterator[tuple[str, str]]:
+def _box_problems(box: list[float], size: tuple[int, int]) -> Iterator[tuple[str, str]]:
     x, y, w, h = box
     height, width = size
     if w <= 0 or h <= 0:
         yield "box-empty", f"the box {box} has no area"
     elif min(x, y) < -TOLERANCE or x + w > width + TOLERANCE or y + h > height + TOLERANCE:
-        yield "box-outside", f"the box {box} leaves the image of {width} x {height} pixels"
+        yield "box-outside", f"the box {box} exceeds the image of {width} x {height} pixels"
 
 
-def _outline_faults(segmentation: Any, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
-    """Look at polygons; run lengths have none."""
+def _polygon_problems(segmentation: Any, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
+    """Yield the problems of polygons; RLE has none."""
     if isinstance(segmentation, dict):
         return
     for polygon in segmentation:
         if not is_polygon(polygon):
-            yield "polygon-broken", f"a polygon of {len(polygon)} values is none: {polygon[:8]}"
+            yield (
+                "polygon-broken",
+                f"a polygon must have at least 3 points, got {polygon[:8]}",
+            )
         elif leaves_image(polygon, size):
-            yield "polygon-outside", f"a polygon leaves the image of {size[1]} x {size[0]} pixels"
+            yield "polygon-outside", f"a polygon exceeds the image of {size[1]} x {size[0]} pixels"
 
 
 def is_polygon(points: Any) -> bool:
-    """Tell whether these are x and y in turn of at least three points."""
+    """Return whether `points` are alternating x and y of at least three points."""
     return (
         len(points) >= 6
         and len(points) % 2 == 0
@@ -65,57 +68,57 @@ def is_polygon(points: Any) -> bool:
 
 
 def leaves_image(polygon: list[float], size: tuple[int, int]) -> bool:
-    """Tell whether a point of the polygon is outside the image by more than the tolerance."""
+    """Return whether a point of the polygon is outside the image by more than `TOLERANCE`."""
     height, width = size
     xs, ys = polygon[::2], polygon[1::2]
     return min(*xs, *ys) < -TOLERANCE or max(xs) > width + TOLERANCE or max(ys) > height + TOLERANCE
 
 
-def _mask_faults(rle: RLE, box: list[float]) -> Iterator[tuple[str, str]]:
+def _mask_problems(rle: RLE, box: list[float]) -> Iterator[tuple[str, str]]:
     if not rle_areas([rle])[0]:
-        yield "mask-empty", "the mask has no pixel"
+        yield "mask-empty", "the mask has no pixels"
         return
     x1, y1, x2, y2 = rle_boxes_xyxy([rle])[0].tolist()
-    is_tiny = min(x2 - x1, y2 - y1) < _TINY
-    if min(box[2:]) > 0 and not is_tiny and _iou((x1, y1, x2, y2), box) < _LEAST_AGREEMENT:
+    is_tiny = min(x2 - x1, y2 - y1) < _MIN_SIDE
+    if min(box[2:]) > 0 and not is_tiny and _iou((x1, y1, x2, y2), box) < _MIN_BOX_IOU:
         tight = [x1, y1, x2 - x1, y2 - y1]
-        yield "box-mask", f"the box {box} is not that of the mask, {tight}"
+        yield "box-mask", f"the box {box} does not match the box of the mask, {tight}"
 
 
-def mend_target(target: Target, size: tuple[int, int]) -> tuple[Target | None, list[str]]:
-    """Repair the box and mask of a target; a mask tells its box, a box tells no mask.
+def repair_target(target: Target, size: tuple[int, int]) -> tuple[Target | None, list[str]]:
+    """Repair the mask of a target, and its box from the mask; a box without a mask is clipped.
 
     Returns:
-        The target, None where nothing is left to go by, and what was done.
+        The repaired target, or `None` if it must be dropped, and descriptions of the changes.
     """
-    segmentation, done = _mend_outline(target["segmentation"], size)
-    mended = {**target, "segmentation": segmentation}
-    kinds = {kind for kind, _ in target_faults(mended, size)}
+    segmentation, changes = _repair_polygons(target["segmentation"], size)
+    repaired = {**target, "segmentation": segmentation}
+    kinds = {kind for kind, _ in find_target_problems(repaired, size)}
     if kinds & {"rle-broken", "mask-empty"}:
-        return None, [*done, "left out: nothing can be drawn of its mask"]
+        return None, [*changes, "dropped: its mask has no valid pixels"]
     if kinds & {"box-empty", "box-outside", "box-mask"}:
         if segmentation is None:
-            mended["bbox"] = _clip_box(target["bbox"], size)
-            done.append("box cut at the image's border")
+            repaired["bbox"] = _clip_box(target["bbox"], size)
+            changes.append("box clipped at the image border")
         else:
             x1, y1, x2, y2 = rle_boxes_xyxy([segmentation_to_rle(segmentation, size)])[0].tolist()
-            mended["bbox"] = [x1, y1, x2 - x1, y2 - y1]
-            done.append("box taken from the mask")
-    if min(mended["bbox"][2:]) <= 0:
-        return None, [*done, "left out: its box has no area"]
-    return mended, done
+            repaired["bbox"] = [x1, y1, x2 - x1, y2 - y1]
+            changes.append("box recomputed from the mask")
+    if min(repaired["bbox"][2:]) <= 0:
+        return None, [*changes, "dropped: its box has no area"]
+    return repaired, changes
 
 
-def _mend_outline(segmentation: Any, size: tuple[int, int]) -> tuple[Any, list[str]]:
-    """Drop what is no polygon, and cut polygons at the image's border."""
+def _repair_polygons(segmentation: Any, size: tuple[int, int]) -> tuple[Any, list[str]]:
+    """Drop broken polygons, and clip the others at the image border."""
     if segmentation is None or isinstance(segmentation, dict):
         return segmentation, []
     polygons = [polygon for polygon in segmentation if is_polygon(polygon)]
-    done = ["broken polygon dropped"] if len(polygons) < len(segmentation) else []
+    changes = ["broken polygon dropped"] if len(polygons) < len(segmentation) else []
     if any(leaves_image(polygon, size) for polygon in polygons):
         polygons = [_clip_polygon(polygon, size) for polygon in polygons]
-        done.append("polygon cut at the image's border")
-    return polygons if done else segmentation, done
+        changes.append("polygon clipped at the image border")
+    return polygons if changes else segmentation, changes
 
 
 def _clip_polygon(polygon: list[float], size: tuple[int, int]) -> list[float]:

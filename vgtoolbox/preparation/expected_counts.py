@@ -1,4 +1,4 @@
-"""How much a split should hold: for official data the known table, for generated data its own."""
+"""Expected numbers of a split: the official ones, or those recorded with a generated dataset."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from vgtoolbox.preparation.benchmark import Benchmark, Counts, Split, is_world
+from vgtoolbox.preparation.benchmark import Benchmark, Counts, Split, is_generated
 from vgtoolbox.utils.atomic_file import atomic_file
 
 COUNTS_FILE = "counts.json"
 
 
-def known_counts(benchmark: Benchmark, split: Split, root: Path) -> Counts:
-    """Return what is known of the split of the data at `root`."""
-    if not is_world(root):
+def expected_counts(benchmark: Benchmark, split: Split, root: Path) -> Counts:
+    """Return the expected numbers of a split of the data at `root`."""
+    if not is_generated(root):
         return split.counts
     table = _read(root / COUNTS_FILE)
     return Counts(**table.get(benchmark.name, {}).get(split.name, {}))
 
 
-def write_world_counts(root: Path, counts: Mapping[str, Mapping[str, Counts]]) -> None:
-    """Note what generated benchmarks hold, by benchmark and split, beside what was noted before."""
+def write_expected_counts(root: Path, counts: Mapping[str, Mapping[str, Counts]]) -> None:
+    """Record the numbers of generated benchmarks by benchmark and split; others are kept."""
     table = _read(root / COUNTS_FILE)
     table |= {
         benchmark: {split: vars(numbers) for split, numbers in splits.items()}

@@ -1,4 +1,4 @@
-"""All benchmarks by name."""
+"""Table of all benchmarks by name."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = MappingProxyType(
         )
     }
 )
-"""Sub-command of tools/prepare_data.py -> what it prepares."""
+"""Subcommand of tools/prepare_data.py -> benchmark."""
 
 
-def known_labels() -> frozenset[str]:
-    """Return the names of the folders that any benchmark comes in."""
+def known_folder_names() -> frozenset[str]:
+    """Return the names of the folders or archives of all benchmarks."""
     return frozenset(
-        label
+        name
         for benchmark in BENCHMARKS.values()
-        for bundle in benchmark.bundles
-        for label in bundle.known_as
+        for files in benchmark.annotation_files
+        for name in files.folder_names
     )

@@ -5,22 +5,22 @@ from vgtoolbox.registry import DATASETS
 
 
 @pytest.mark.parametrize("name", list(BENCHMARKS))
-def test_a_benchmark_is_described_whole(name, tmp_path):
+def test_descriptions_of_benchmarks_are_complete(name, tmp_path):
     benchmark = BENCHMARKS[name]
     assert benchmark.name == name
     assert DATASETS.get(benchmark.reader["type"]) is not None
     names = [split.name for split in benchmark.splits]
     assert len(set(names)) == len(names)
     assert any(split.training for split in benchmark.splits)
-    for part in (*benchmark.bundles, *benchmark.images):
+    for part in (*benchmark.annotation_files, *benchmark.images):
         assert part.origin.startswith("https://")
     for split in benchmark.splits:
-        benchmark.dataset(tmp_path, split)  # every option is one of the reader's
+        benchmark.dataset(tmp_path, split)  # raises for an unknown option
     assert benchmark.missing_files(tmp_path)
 
 
-def test_divisions_of_refcoco_add_up():
-    """The paper's 142,209 expressions about 50,000 objects (Yu et al., ECCV 2016)."""
+def test_counts_of_the_refcoco_splits_add_up():
+    """The paper has 142,209 expressions about 50,000 objects (Yu et al., ECCV 2016)."""
     counts = [split.counts for split in BENCHMARKS["refcoco"].splits]
     assert sum(c.refs for c in counts) == 50000
     assert sum(c.expressions for c in counts) == 142210
