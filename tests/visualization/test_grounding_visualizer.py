@@ -16,6 +16,12 @@ def visualizer():
     return VISUALIZERS.build({"type": "GroundingVisualizer", "name": "drawing"})
 
 
+@pytest.mark.parametrize("option", ["score_thr", "alpha"])
+def test_fractions_are_checked(option):
+    with pytest.raises(ValueError, match=f"{option} must be between 0 and 1, got 70"):
+        GroundingVisualizer("invalid", **{option: 70})
+
+
 def test_ground_truth_is_left_of_the_prediction(visualizer, image, sample):
     both = visualizer.draw(image, sample)
     truth = visualizer.draw(image, sample, draw_pred=False)

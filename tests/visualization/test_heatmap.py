@@ -31,3 +31,8 @@ def test_is_invariant_to_scale_and_offset_and_accepts_constant_maps():
 def test_invalid_maps(values, message):
     with pytest.raises(ValueError, match=message):
         draw_heatmap(np.zeros((4, 4, 3), np.uint8), values)
+
+
+def test_invalid_alpha():
+    with pytest.raises(ValueError, match="alpha must be between 0 and 1, got 60"):
+        draw_heatmap(np.zeros((4, 4, 3), np.uint8), np.zeros((2, 2)), alpha=60)

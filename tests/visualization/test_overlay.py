@@ -120,6 +120,14 @@ def test_image_in_another_frame(make_record):
         draw_overlay(np.zeros((32, 32, 3), np.uint8), overlay)
 
 
+def test_invalid_alpha_and_layers(image):
+    overlay = Overlay.empty(SIZE)
+    with pytest.raises(ValueError, match="alpha must be between 0 and 1, got 40"):
+        draw_overlay(image, overlay, alpha=40)
+    with pytest.raises(ValueError, match=r"layers must be 'masks', .* or 'labels', got 'mask'"):
+        draw_overlay(image, overlay, layers=["mask"])
+
+
 class TestLayers:
     def test_points_of_targets_only(self, make_record):
         record = make_record(points_xy=[[100.0, 150.0], [375.0, 300.0]], scores=[0.9, 0.1])

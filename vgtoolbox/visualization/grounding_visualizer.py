@@ -10,6 +10,7 @@ from mmengine.visualization import Visualizer
 
 from vgtoolbox.registry import VISUALIZERS
 from vgtoolbox.structures import PUBLISHED_SCORE_THR, GroundingDataSample
+from vgtoolbox.utils.choices import check_fraction
 from vgtoolbox.visualization.drawing import RGBImage, side_by_side
 from vgtoolbox.visualization.overlay import Overlay
 from vgtoolbox.visualization.panel import prediction_panel, target_panel
@@ -30,6 +31,9 @@ class GroundingVisualizer(Visualizer):
         alpha: Opacity of masks in [0, 1].
         font_file: Path of a font file, for expressions in a script that DejaVu Sans lacks. If
             `None`, DejaVu Sans is used.
+
+    Raises:
+        ValueError: `score_thr` or `alpha` is not in [0, 1].
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class GroundingVisualizer(Visualizer):
         super().__init__(
             name=name, vis_backends=list(vis_backends or ()) or None, save_dir=save_dir
         )
+        check_fraction("score_thr", score_thr)
+        check_fraction("alpha", alpha)
         self.score_thr = score_thr
         self.alpha = alpha
         self.font_file = font_file

@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
+from vgtoolbox.utils.choices import check_fraction
 from vgtoolbox.visualization.drawing import RGBImage, check_rgb_image
 
 # Perceptually uniform, and the same for every type of color vision (Nuñez et al., 2018).
@@ -22,9 +23,10 @@ def draw_heatmap(image: RGBImage, values: NDArray[np.floating], *, alpha: float 
         alpha: Opacity of the map in [0, 1].
 
     Raises:
-        ValueError: A value is not finite, or the shape is not (h, w).
+        ValueError: A value is not finite, the shape is not (h, w), or `alpha` is not in [0, 1].
     """
     check_rgb_image(image)
+    check_fraction("alpha", alpha)
     if values.ndim != 2:
         raise ValueError(f"values must have the shape (h, w), got shape {values.shape}")
     if not np.isfinite(values).all():

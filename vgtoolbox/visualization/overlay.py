@@ -11,6 +11,7 @@ from mmengine.structures import InstanceData
 from numpy.typing import NDArray
 
 from vgtoolbox.structures import RLE, decode_masks
+from vgtoolbox.utils.choices import check_choice, check_fraction
 from vgtoolbox.visualization.drawing import (
     DenseMask,
     RGBImage,
@@ -147,9 +148,13 @@ def draw_overlay(
         layers: Layers to draw.
 
     Raises:
-        ValueError: The image is invalid, or the overlay is in the frame of another image.
+        ValueError: The image is invalid, the overlay is in the frame of another image, a layer is
+            unknown, or `alpha` is not in [0, 1].
     """
     check_rgb_image(image)
+    check_fraction("alpha", alpha)
+    for layer in layers:
+        check_choice("layers", layer, LAYERS)
     source = (image.shape[0], image.shape[1])
     target = size or display_size(source)
     if overlay.masks.shape[1:] != source:

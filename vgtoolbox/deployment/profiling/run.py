@@ -93,7 +93,7 @@ def measure_modes(
     """Time the modes in turn with each other and with a matrix product, for each batch size.
 
     Args:
-        loaded: Model with its pipeline. It is not changed.
+        loaded: Model with its pipeline. It is set to evaluation mode; its weights do not change.
         batch_sizes: Batch sizes to measure.
         settings: Modes, data type and time limit.
 
