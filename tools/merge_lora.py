@@ -14,13 +14,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import Config
-
 from vgtoolbox.checkpoint import load_checkpoint, save_released
-from vgtoolbox.checkpoint.config_text import read_config_text, write_config_text
+from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.deployment.lora_export import extract_adapter_weights, merge_lora_weights
 from vgtoolbox.engine import ConfigError, load_config
+from vgtoolbox.engine.config import config_from_text
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -43,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         text = content.get("config")
         if args.config is None and not text:
             raise ConfigError(f"{args.checkpoint} carries no config; name it by --config")
-        cfg = load_config(args.config) if args.config else Config(read_config_text(str(text)))
+        cfg = load_config(args.config) if args.config else config_from_text(str(text))
         config = cfg.to_dict()
         if args.adapter_only:
             weights = extract_adapter_weights(content["state_dict"], config)

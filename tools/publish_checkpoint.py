@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.utils import apply_to
 
 from vgtoolbox.checkpoint import (
@@ -24,10 +23,10 @@ from vgtoolbox.checkpoint import (
     save_released,
     tokenizer_files,
 )
-from vgtoolbox.checkpoint.config_text import read_config_text, write_config_text
+from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.engine import parse_options
-from vgtoolbox.engine.config import override
+from vgtoolbox.engine.config import config_from_text, override
 
 # What says where and how the training ran, not what was trained.
 OF_THE_RUN = {"device", "experiment_name", "launcher", "load_from", "resume", "work_dir"}
@@ -54,7 +53,7 @@ def publish(
         raise CheckpointError(
             f"{source} carries no config, so it is no training checkpoint of ours"
         )
-    config = Config(read_config_text(checkpoint["config"]))
+    config = config_from_text(checkpoint["config"])
     for key, value in (options or {}).items():
         override(config, key, value)
     config = relative_paths(config.to_dict(), f"{Path.cwd()}/")

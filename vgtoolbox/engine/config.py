@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from vgtoolbox import registry as ours
+from vgtoolbox.checkpoint.config_text import read_config_text
 from vgtoolbox.utils.deprecation import current_argument, update_config
 
 RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}
@@ -107,6 +108,17 @@ def _read_file(path: str | Path) -> Config:
                 "Python searches the installed packages and PYTHONPATH; for a folder in the "
                 "current directory run: export PYTHONPATH=."
             ) from error
+    return cfg
+
+
+def config_from_text(text: str) -> Config:
+    """Return the config that a checkpoint contains, with earlier names replaced.
+
+    Args:
+        text: Python source, as `write_config_text` writes it.
+    """
+    cfg = Config(read_config_text(text))
+    update_config(cfg._cfg_dict)
     return cfg
 
 

@@ -18,10 +18,8 @@ from vgtoolbox.checkpoint import (
     load_checkpoint,
     load_state_dict_strict,
 )
-from vgtoolbox.checkpoint.config_text import read_config_text
-from vgtoolbox.engine.config import ConfigError, load_config, override
+from vgtoolbox.engine.config import ConfigError, config_from_text, load_config, override
 from vgtoolbox.registry import FUNCTIONS, MODELS, TRANSFORMS
-from vgtoolbox.utils.deprecation import update_config
 from vgtoolbox.zoo import ZooModel, find_model
 
 ConfigLike = str | Path | Mapping[str, Any]
@@ -119,9 +117,7 @@ def _read_config(
         raise CheckpointError(
             f"{checkpoint} contains no config; pass the config that it was trained with"
         )
-    embedded = Config(read_config_text(text))
-    update_config(embedded._cfg_dict)
-    return embedded
+    return config_from_text(text)
 
 
 def _build_pipeline(config: Mapping[str, Any]) -> Compose:
