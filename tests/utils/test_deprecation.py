@@ -5,6 +5,7 @@ from vgtoolbox.registry import (
     DATASETS,
     FUNCTIONS,
     HOOKS,
+    MODELS,
     TRANSFORMS,
     UnknownTypeError,
 )
@@ -43,3 +44,11 @@ def test_configs_are_updated_at_any_depth(monkeypatch):
         update_config(cfg)
     assert cfg == {"a": [{"b": {"type": "SampleExpressions", "num": 3, "order": "random"}}]}
     assert len(caught) == 3
+
+
+@pytest.mark.parametrize("loss", ["FocalDiceLoss", "TokenMaskLoss"])
+def test_earlier_values_build_the_same_loss_with_a_warning(loss):
+    cfg = {"type": loss, "form": "clean"}
+    with pytest.warns(DeprecationWarning, match="form='clean' of .* is now 'corrected'"):
+        update_config(cfg)
+    assert MODELS.build(cfg).form == "corrected"

@@ -28,7 +28,10 @@ RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
 }
 """Argument by its earlier name, by type (its present name)."""
 
-RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {}
+RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {
+    ("FocalDiceLoss", "form"): {"clean": "corrected"},
+    ("TokenMaskLoss", "form"): {"clean": "corrected"},
+}
 """Value by its earlier name, by type and argument (their present names)."""
 
 

@@ -71,7 +71,7 @@ model = dict(
     ),
     mask_loss=dict(
         type="TokenMaskLoss",
-        form="published",  # "clean": the focal loss of the paper
+        form="published",  # "corrected": the focal loss of the paper
         focal_weight=1.0,
         dice_weight=1.0,
     ),

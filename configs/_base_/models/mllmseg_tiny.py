@@ -80,7 +80,7 @@ model = dict(
         dropout=0.0,
         refine_init="identity",
     ),
-    mask_loss=dict(type="TokenMaskLoss", form="clean", focal_weight=20.0, dice_weight=1.0),
+    mask_loss=dict(type="TokenMaskLoss", form="corrected", focal_weight=20.0, dice_weight=1.0),
     postprocessor=dict(type="TokenMaskPostprocessor"),
     prompts=dict(questions=["<image>{expressions}"], answers=[["", "{token}"]], end=""),
     protocol="constrained",

@@ -10,5 +10,5 @@ model = dict(
     # peak.
     box_head=dict(supervised_cell="target", keep_center_inside=True, prior_score=0.1),
     # The focal loss without the second sigmoid.
-    mask_head=dict(loss=dict(form="clean")),
+    mask_head=dict(loss=dict(form="corrected")),
 )

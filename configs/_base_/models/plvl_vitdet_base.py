@@ -61,7 +61,7 @@ model = dict(
             type="FocalDiceLoss",
             focal_weight=1.0,
             dice_weight=1.0,
-            form="published",  # 'clean': without the second sigmoid
+            form="published",  # "corrected": without the second sigmoid
         ),
     ),
     postprocessor=dict(

@@ -21,7 +21,7 @@ class _Ramp(nn.Module):
         return torch.arange(3.0)
 
 
-def test_is_computed_once_a_key():
+def test_each_key_is_computed_once():
     cache, made = ConstantCache(), []
     values = [cache.get(key, lambda: made.append(0) or torch.ones(1)) for key in "aab"]
     assert len(made) == 2
@@ -29,7 +29,7 @@ def test_is_computed_once_a_key():
     assert values[0] is not values[2]
 
 
-def test_made_in_inference_mode_it_still_takes_part_in_training():
+def test_a_tensor_made_in_inference_mode_can_be_used_in_training():
     module = _Ramp()
     with torch.inference_mode():
         module()
@@ -38,7 +38,7 @@ def test_made_in_inference_mode_it_still_takes_part_in_training():
     assert module.made == 1
 
 
-def test_tracing_keeps_nothing():
+def test_a_traced_tensor_is_not_cached():
     module = _Ramp()
     exported = torch.export.export(module, ())
     assert torch.equal(module(), torch.arange(3.0))
@@ -46,7 +46,7 @@ def test_tracing_keeps_nothing():
     assert type(module.cache.get((3, module.weight.device), torch.empty)) is torch.Tensor
 
 
-def test_is_no_part_of_the_state_dict_and_can_be_copied():
+def test_the_cache_is_not_in_the_state_dict_and_can_be_copied():
     module = _Ramp()
     module()
     assert list(module.state_dict()) == ["weight"]

@@ -20,9 +20,9 @@ def _levels(channels, batch=1):
     return [torch.randn(batch, channels, *size) for size in SIZES]
 
 
-def _transparent(size_of_channels=4):
-    """One head that reads exactly at the reference and leaves values as they are."""
-    layer = MultiScaleDeformableAttention(size_of_channels, num_heads=1, num_levels=1, num_points=1)
+def _identity_attention(channels=4):
+    """Return an attention whose one head reads exactly at the reference and keeps values."""
+    layer = MultiScaleDeformableAttention(channels, num_heads=1, num_levels=1, num_points=1)
     nn.init.zeros_(layer.sampling_offsets.bias)
     for linear in (layer.value_proj, layer.output_proj):
         nn.init.eye_(linear.weight)
@@ -54,31 +54,31 @@ def test_reads_bilinearly_at_the_reference():
     ).float()
     ramp = torch.cat([ramp, torch.zeros_like(ramp)], 2).permute(2, 0, 1)  # (row, column, 0, 0)
     references = torch.tensor([[[0.5, 0.5], [0.25, 0.375], [1 / 16, 7 / 8]]])  # x, y
-    read = _transparent()(torch.zeros(1, 3, 4), references, [ramp[None]])
-    # Cell centres lie at halves: column = x * width - 0.5, row = y * height - 0.5.
+    read = _identity_attention()(torch.zeros(1, 3, 4), references, [ramp[None]])
+    # The centers of cells are at halves: column = x * width - 0.5, row = y * height - 0.5.
     expected = [[1.5, 3.5], [1.0, 1.5], [3.0, 0.0]]
     torch.testing.assert_close(read[0, :, :2], torch.tensor(expected))
 
 
-def test_outside_of_the_image_is_zero():
+def test_samples_outside_the_image_are_zero():
     references = torch.tensor([[[1.6, 0.5], [0.5, -0.4]]])
-    layer = _transparent()
+    layer = _identity_attention()
     nn.init.ones_(layer.value_proj.bias)
     read = layer(torch.zeros(1, 2, 4), references, [torch.ones(1, 4, 6, 6)])
     assert torch.equal(read, torch.zeros(1, 2, 4))
 
 
-def test_across_the_edge_values_and_their_bias_fade_alike():
-    layer = _transparent()
+def test_values_and_bias_fade_equally_across_the_border():
+    layer = _identity_attention()
     nn.init.ones_(layer.value_proj.bias)
-    # In cells of a map of 6 x 6, the references stand at x = 0, 6.25 and 3; y = 3.
+    # In cells of a map of 6 x 6, the references are at x = 0, 6.25 and 3; y = 3.
     references = torch.tensor([[[0.0, 0.5], [6.25 / 6, 0.5], [0.5, 0.5]]])
     read = layer(torch.zeros(1, 3, 4), references, [torch.ones(1, 4, 6, 6)])
     expected = torch.tensor([0.5, 0.25, 1.0]) * (1 + 1)  # value and bias
     torch.testing.assert_close(read[0], expected[:, None].expand(3, 4))
 
 
-def test_levels_may_lie_channels_last(attention):
+def test_levels_can_be_in_channels_last_format(attention):
     query, references, levels = torch.randn(2, 3, 8), torch.rand(2, 3, 2), _levels(8, batch=2)
     last = [level.to(memory_format=torch.channels_last) for level in levels]
     torch.testing.assert_close(
@@ -86,7 +86,7 @@ def test_levels_may_lie_channels_last(attention):
     )
 
 
-def test_starts_as_a_ring_of_one_direction_a_head_and_one_radius_a_point():
+def test_initial_points_are_a_ring_with_one_direction_per_head_and_one_radius_per_point():
     layer = MultiScaleDeformableAttention(16, num_heads=4, num_levels=2, num_points=3)
     offsets = layer.sampling_offsets(torch.randn(1, 16)).view(4, 2, 3, 2)
     directions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
@@ -104,6 +104,6 @@ def test_gradients_reach_every_input_and_parameter(attention):
         assert tensor.grad.abs().sum() > 0
 
 
-def test_channels_that_heads_do_not_divide():
-    with pytest.raises(ValueError, match=r"channels \(10\) must be a multiple of num_heads \(4\)"):
+def test_channels_must_be_a_multiple_of_heads():
+    with pytest.raises(ValueError, match="channels must be a multiple of num_heads=4, got 10"):
         MultiScaleDeformableAttention(10, num_heads=4)

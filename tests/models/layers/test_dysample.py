@@ -12,18 +12,18 @@ def zero_offsets(channels=8, groups=4, scale=2):
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_without_offsets_it_is_bilinear(scale):
+def test_without_offsets_upsampling_is_bilinear(scale):
     x = torch.randn(2, 8, 5, 4)
     expected = F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
     torch.testing.assert_close(zero_offsets(scale=scale)(x), expected)
 
 
-def test_published_places_of_the_output_pixels():
-    places = zero_offsets().init_pos.flatten()
-    assert places.tolist() == [-0.25, 0.25, -0.25, 0.25] * 4 + [-0.25, -0.25, 0.25, 0.25] * 4
+def test_subpixel_centers_equal_the_published_buffer():
+    centers = zero_offsets().init_pos.flatten()
+    assert centers.tolist() == [-0.25, 0.25, -0.25, 0.25] * 4 + [-0.25, -0.25, 0.25, 0.25] * 4
 
 
-def test_an_offset_of_four_moves_by_one_pixel():
+def test_an_offset_of_four_moves_by_one_input_pixel():
     module = zero_offsets(channels=2, groups=1)
     with torch.no_grad():
         module.offset.bias[:4] = 4.0  # x of the four sub-pixels, times 0.25
@@ -32,7 +32,7 @@ def test_an_offset_of_four_moves_by_one_pixel():
     torch.testing.assert_close(module(x)[..., 2:8], expected[..., 4:10])
 
 
-def test_groups_move_apart():
+def test_groups_move_independently():
     module = zero_offsets(channels=4, groups=2)
     with torch.no_grad():
         module.offset.bias[4:8] = 8.0  # x of the second group
@@ -43,6 +43,6 @@ def test_groups_move_apart():
     assert not torch.allclose(moved[:, 2:], plain[:, 2:])
 
 
-def test_channels_that_do_not_divide():
+def test_channels_must_be_a_multiple_of_groups():
     with pytest.raises(ValueError, match="channels must be a multiple of groups=4, got 6"):
         DySample(channels=6)

@@ -21,10 +21,10 @@ def test_inverts_the_sigmoid_between_the_bounds(probability):
         (0.75, math.log(3)),
         (0.0, math.log(1e-3)),
         (1.0, math.log(1e3)),
-        # Initial references may leave the image; they count as its border.
+        # Initial references outside the image are clamped to its border.
         (1.67, math.log(1e3)),
         (-0.2, math.log(1e-3)),
-        # Only one side of the quotient is guarded: not log(eps / (1 - eps)).
+        # Only the numerator is guarded: not log(eps / (1 - eps)).
         (0.0005, math.log(1e-3 / 0.9995)),
     ],
 )

@@ -4,7 +4,7 @@ from torch import nn
 from vgtoolbox.models.layers import Multiway
 
 
-def test_each_modality_goes_through_weights_of_its_own():
+def test_each_modality_has_its_own_weights():
     layer = Multiway(lambda: nn.Linear(3, 2))
     vision, text = torch.randn(2, 5, 3), torch.randn(2, 4, 3)
     out_vision, out_text = layer(vision, text)
@@ -13,7 +13,7 @@ def test_each_modality_goes_through_weights_of_its_own():
     assert not torch.equal(layer.vision.weight, layer.text.weight)
 
 
-def test_loss_on_one_modality_leaves_the_other_alone():
+def test_a_loss_on_one_modality_does_not_train_the_other():
     layer = Multiway(lambda: nn.Linear(3, 2))
     vision, _ = layer(torch.randn(1, 5, 3), torch.randn(1, 4, 3))
     vision.sum().backward()

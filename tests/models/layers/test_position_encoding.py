@@ -22,13 +22,13 @@ def test_rows_come_first_and_columns_second():
     rows, columns = encoding.split(4, 2)
     assert torch.equal(rows[:, 0], rows[:, 2])
     assert torch.equal(columns[0], columns[1])
-    # The first of two rows, counted from 1, stands at half of a turn.
+    # The first of two rows, counted from 1, is at half a turn.
     assert rows[0, 0, :2].tolist() == pytest.approx([0.0, -1.0], abs=1e-5)
     third = 2 * math.pi / 3
     assert columns[0, 0, :2].tolist() == pytest.approx([math.sin(third), math.cos(third)], abs=1e-5)
 
 
-def test_every_cell_is_told_apart():
+def test_every_cell_has_a_distinct_encoding():
     encoding = sine_position_encoding((6, 5), 16)
     assert encoding.shape == (30, 16)
     assert torch.cdist(encoding, encoding).fill_diagonal_(1).min() > 1e-2

@@ -14,7 +14,7 @@ def block(request):
     return layer, layer
 
 
-def test_result_is_normalised_over_channels(block):
+def test_output_is_normalized_over_channels(block):
     layer, run = block
     layer.eval()
     out = run(torch.randn(2, 5, 8) * 7)
@@ -23,7 +23,7 @@ def test_result_is_normalised_over_channels(block):
     torch.testing.assert_close(out.var(2, unbiased=False), torch.ones(2, 5), atol=1e-3, rtol=0)
 
 
-def test_dropout_only_in_training(block):
+def test_dropout_acts_only_in_training(block):
     layer, run = block
     x = torch.randn(2, 5, 8)
     layer.train()
@@ -32,16 +32,16 @@ def test_dropout_only_in_training(block):
     assert torch.equal(run(x), run(x))
 
 
-def test_without_a_position_attention_is_blind_to_order():
+def test_without_positions_attention_ignores_order():
     layer = PostNormSelfAttention(8, 2, dropout=0.0)
     x, order = torch.randn(1, 6, 8), torch.randperm(6)
-    nowhere = torch.zeros_like(x)
-    torch.testing.assert_close(layer(x, nowhere)[:, order], layer(x[:, order], nowhere))
+    no_position = torch.zeros_like(x)
+    torch.testing.assert_close(layer(x, no_position)[:, order], layer(x[:, order], no_position))
     position = torch.randn(1, 6, 8)
     assert not torch.allclose(layer(x, position)[:, order], layer(x[:, order], position))
 
 
-def test_positions_steer_attention_but_are_not_mixed_into_values():
+def test_positions_are_not_added_to_values():
     layer = PostNormSelfAttention(8, 2, dropout=0.0)
     same = torch.randn(1, 1, 8).expand(1, 4, 8)  # whatever is attended to, the value is the same
     torch.testing.assert_close(layer(same, torch.randn(1, 4, 8)), layer(same, torch.zeros(1, 4, 8)))

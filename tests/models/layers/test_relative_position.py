@@ -14,7 +14,7 @@ def module():
     return module
 
 
-def test_the_bias_depends_on_the_distances_as_written(module):
+def test_bias_is_the_sum_of_the_row_and_column_terms(module):
     query = torch.randn(2, 3, 9, 4)
     bias = module(query, (3, 3))
     for (y, x), (y2, x2) in (((0, 0), (2, 1)), ((1, 2), (1, 2)), ((2, 0), (0, 2))):
@@ -22,7 +22,7 @@ def test_the_bias_depends_on_the_distances_as_written(module):
         torch.testing.assert_close(bias[:, :, 3 * y + x, 3 * y2 + x2], expected)
 
 
-def test_tables_are_resampled_to_the_grid(module):
+def test_tables_are_resampled_for_another_grid(module):
     query = torch.randn(1, 1, 8, 4)  # a grid of 2 x 4
     bias = module(query, (2, 4))
     assert bias.shape == (1, 1, 8, 8)
@@ -32,13 +32,13 @@ def test_tables_are_resampled_to_the_grid(module):
     torch.testing.assert_close(bias[0, 0, 6, 3], expected)
 
 
-def test_it_starts_without_a_bias():
+def test_initial_bias_is_zero():
     module = DecomposedRelativePosition(head_dim=4, side=3)
     assert not module(torch.randn(1, 2, 9, 4), (3, 3)).any()
     assert module.rows.shape == module.columns.shape == (5, 4)
 
 
-def test_tables_are_trained(module):
+def test_tables_receive_gradients(module):
     module(torch.randn(1, 1, 9, 4), (3, 3)).sum().backward()
     assert module.rows.grad.abs().sum() > 0
     assert module.columns.grad.abs().sum() > 0

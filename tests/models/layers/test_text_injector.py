@@ -16,7 +16,7 @@ def _build(**changes):
     return TextInjector(embed_dim=8, num_heads=2, bottleneck=3, **changes).eval()
 
 
-def test_every_patch_reads_the_words_of_its_own_expression(inputs):
+def test_patches_read_only_the_words_of_their_own_expression(inputs):
     patches, text, padding = inputs
     injector = _build()
     before = injector(patches, text, padding)
@@ -33,7 +33,7 @@ def test_every_patch_reads_the_words_of_its_own_expression(inputs):
 
 
 @pytest.mark.parametrize("mask_padding", [False, True])
-def test_padding_takes_part_unless_it_is_masked(inputs, mask_padding):
+def test_padding_is_attended_to_unless_it_is_masked(inputs, mask_padding):
     patches, text, padding = inputs
     injector = _build(mask_padding=mask_padding)
     before = injector(patches, text, padding)
@@ -43,7 +43,7 @@ def test_padding_takes_part_unless_it_is_masked(inputs, mask_padding):
     assert torch.allclose(before[1], after[1], atol=1e-6) == mask_padding
 
 
-def test_the_patches_are_the_queries_as_they_are(inputs):
+def test_patches_are_queries_without_normalization(inputs):
     patches, text, padding = inputs
     injector = _build()
     adapted = injector.norm(text)
@@ -53,7 +53,7 @@ def test_the_patches_are_the_queries_as_they_are(inputs):
 
 
 @pytest.mark.parametrize("mask_padding", [False, True])
-def test_attention_weights_are_shares_of_the_words(inputs, mask_padding):
+def test_attention_weights_sum_to_one_over_the_words(inputs, mask_padding):
     patches, text, padding = inputs
     weights = _build(mask_padding=mask_padding).attention_weights(patches, text, padding)
     assert weights.shape == (2, 5, 3, 4)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from vgtoolbox.models.layers import join_windows, split_windows
 
 
-def test_windows_come_row_by_row():
+def test_windows_are_ordered_row_by_row():
     grid = torch.arange(16.0).view(1, 4, 4, 1)
     windows = split_windows(grid, 2)
     assert windows.shape == (4, 2, 2, 1)
@@ -14,7 +14,7 @@ def test_windows_come_row_by_row():
     assert windows[2].flatten().tolist() == [8, 9, 12, 13]
 
 
-def test_what_windows_do_not_tile_is_padded_with_zeros():
+def test_a_grid_that_windows_do_not_tile_is_padded_with_zeros():
     windows = split_windows(torch.ones(2, 3, 5, 4), 2)
     assert windows.shape == (2 * 2 * 3, 2, 2, 4)
     assert windows.sum() == 2 * 3 * 5 * 4
@@ -28,12 +28,12 @@ def test_what_windows_do_not_tile_is_padded_with_zeros():
     width=st.integers(1, 9),
     side=st.integers(1, 5),
 )
-def test_joining_undoes_splitting(batch, height, width, side):
+def test_joining_inverts_splitting(batch, height, width, side):
     grid = torch.randn(batch, height, width, 2)
     assert torch.equal(join_windows(split_windows(grid, side), (height, width)), grid)
 
 
 @pytest.mark.parametrize("size", [(4, 6), (5, 3)])
-def test_no_samples(size):
+def test_an_empty_batch_has_no_windows(size):
     windows = split_windows(torch.zeros(0, *size, 2), 2)
     assert len(windows) == 0

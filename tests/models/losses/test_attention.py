@@ -23,13 +23,13 @@ def _loss(attention, is_valid, target, **options):
 
 @pytest.fixture
 def attention():
-    """Two samples of two queries: one looks at the top left only, the others everywhere."""
+    """Return attention of 2 samples and 2 queries: one to the top left, the others uniform."""
     attention = torch.full((2, 2, *GRID), 0.25)
     attention[0, 0] = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
     return attention
 
 
-def test_mass_is_minus_log_of_what_falls_on_the_target(attention):
+def test_mass_is_the_negative_log_of_the_attention_inside_the_target(attention):
     valid = torch.ones(2, 2, dtype=torch.bool)
     target = _target((0, 0, 2, 2), (0, 0, 4, 2))  # the top left cell; the upper half
     expected = -(math.log(1.0) + math.log(0.25) + 2 * math.log(0.5)) / 4
@@ -44,7 +44,7 @@ def test_mass_counts_every_cell_that_a_target_touches(attention):
     ).item() == pytest.approx(0.0, abs=1e-6)
 
 
-def test_mass_leaves_out_invalid_queries_and_samples_without_target(attention):
+def test_mass_ignores_invalid_queries_and_samples_without_target(attention):
     valid = torch.tensor([[True, False], [True, True]])
     loss = _loss(attention, valid, _target((0, 0, 2, 2), None), form="mass", loss_weight=1.0)
     assert loss.item() == pytest.approx(0.0, abs=1e-6)
@@ -59,7 +59,7 @@ def test_logits_form_is_the_mask_loss_of_the_pooled_attention(attention):
 
 
 @pytest.mark.parametrize("form", ["logits", "mass"])
-def test_no_target_at_all_is_finite_with_gradients(attention, form):
+def test_a_batch_without_targets_has_a_finite_loss_and_gradient(attention, form):
     attention.requires_grad_()
     valid = torch.ones(2, 2, dtype=torch.bool)
     loss = _loss(attention, valid, _target(None, None), form=form)
@@ -70,12 +70,12 @@ def test_no_target_at_all_is_finite_with_gradients(attention, form):
         assert loss.item() == 0
 
 
-def test_attention_that_misses_its_target_is_finite(attention):
+def test_attention_that_misses_its_target_has_a_finite_loss(attention):
     valid = torch.tensor([[True, False], [False, False]])
     loss = _loss(attention, valid, _target((2, 2, 4, 4), None), form="mass", loss_weight=1.0)
     assert loss.item() == pytest.approx(-math.log(1e-6), rel=1e-5)
 
 
-def test_unknown_form():
+def test_an_unknown_form_raises():
     with pytest.raises(ValueError, match="form must be 'logits' or 'mass', got 'kl'"):
         AttentionLoss(form="kl")

@@ -11,7 +11,7 @@ def _sigmoid(x):
     return 1 / (1 + math.exp(-x))
 
 
-def test_clean_form_by_hand():
+def test_corrected_form_by_hand():
     logits, targets = torch.tensor([[[2.0, -1.0]]]), torch.tensor([[[True, False]]])
     p, q = _sigmoid(2.0), _sigmoid(-1.0)
     expected = (-0.25 * (1 - p) ** 2 * math.log(p) - 0.75 * q**2 * math.log(1 - q)) / 2
@@ -20,7 +20,7 @@ def test_clean_form_by_hand():
     assert float(losses["loss_mask_dice"]) == pytest.approx(1 - (2 * p + 1) / (p + q + 1 + 1))
 
 
-def test_published_form_takes_the_sigmoid_twice():
+def test_published_form_applies_the_sigmoid_twice():
     logits, targets = torch.tensor([[[2.0, -1.0]]]), torch.tensor([[[True, False]]])
     p, q = _sigmoid(2.0), _sigmoid(-1.0)
     expected = 0.25 * (1 - p) ** 2 * -math.log(_sigmoid(p)) / 2
@@ -29,8 +29,8 @@ def test_published_form_takes_the_sigmoid_twice():
     assert float(losses["loss_mask_focal"]) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("form", ["published", "clean"])
-def test_weights_and_a_mean_over_masks(form):
+@pytest.mark.parametrize("form", ["published", "corrected"])
+def test_loss_is_weighted_and_averaged_over_masks(form):
     torch.manual_seed(0)
     logits, targets = torch.randn(3, 4, 5), torch.rand(3, 4, 5) > 0.5
     loss = MODELS.build(
@@ -43,13 +43,13 @@ def test_weights_and_a_mean_over_masks(form):
         assert float(together[name]) == pytest.approx(mean, rel=1e-5)
 
 
-@pytest.mark.parametrize("form", ["published", "clean"])
-def test_no_masks_give_0(form):
+@pytest.mark.parametrize("form", ["published", "corrected"])
+def test_loss_of_no_masks_is_zero(form):
     logits = torch.zeros(0, 4, 4, requires_grad=True)
     losses = FocalDiceLoss(form=form)(logits, torch.zeros(0, 4, 4))
     assert all(loss.item() == 0 and loss.requires_grad for loss in losses.values())
 
 
-def test_unknown_form():
-    with pytest.raises(ValueError, match="form must be 'published' or 'clean', got 'double'"):
+def test_an_unknown_form_raises():
+    with pytest.raises(ValueError, match="form must be 'corrected' or 'published', got 'double'"):
         FocalDiceLoss(form="double")

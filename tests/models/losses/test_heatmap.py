@@ -13,7 +13,7 @@ GRID = (28, 28)
 @pytest.mark.parametrize(
     ("height", "width", "radius"), [(8.4, 11.2, 2.628), (0.56, 5.6, 0.295), (28, 28, 7.653)]
 )
-def test_radius_in_the_published_form(height, width, radius):
+def test_radius_follows_the_published_formula(height, width, radius):
     found = gaussian_radius(torch.tensor(float(height)), torch.tensor(float(width)))
     assert float(found) == pytest.approx(radius, abs=5e-4)
 
@@ -25,7 +25,7 @@ def _heatmap(boxes, keep_inside=True, grid=GRID):
     )[0]
 
 
-def test_a_gaussian_of_known_width():
+def test_heatmap_is_a_gaussian_of_known_width():
     heatmap = _heatmap([[0.5, 0.25, 11.2 / 28, 8.4 / 28]])  # radius 2, sigma 5 / 6
     assert heatmap[7, 14] == 1
     assert float(heatmap[7, 16]) == pytest.approx(math.exp(-4 / (2 * (5 / 6) ** 2)))
@@ -34,7 +34,7 @@ def test_a_gaussian_of_known_width():
     assert (heatmap > 0).sum() == 25
 
 
-def test_a_box_of_less_than_a_cell_has_its_peak():
+def test_a_box_smaller_than_a_cell_has_a_peak():
     heatmap = _heatmap([[0.5, 0.5, 1e-3, 1e-3]])
     assert heatmap.sum() == heatmap[14, 14] == 1
 
@@ -54,21 +54,21 @@ def test_a_peak_at_the_border_is_lost_as_published_or_kept():
         max_size=4,
     )
 )
-def test_one_peak_for_each_centre_and_values_in_0_to_1(boxes):
+def test_each_center_is_a_peak_and_values_are_between_0_and_1(boxes):
     heatmap = _heatmap([list(box) for box in boxes])
-    centres = {
+    centers = {
         (min(round(28 * y), 27), min(round(28 * x), 27))
         for x, y in torch.tensor(boxes)[:, :2].tolist()
     }
-    assert {tuple(cell) for cell in (heatmap == 1).nonzero().tolist()} == centres
+    assert {tuple(cell) for cell in (heatmap == 1).nonzero().tolist()} == centers
     assert ((heatmap >= 0) & (heatmap <= 1)).all()
 
 
-def test_rows_and_columns_of_a_grid_that_is_no_square():
+def test_rows_and_columns_of_a_grid_that_is_not_square():
     assert _heatmap([[0.75, 0.5, 0.01, 0.01]], grid=(4, 8)).nonzero().tolist() == [[2, 6]]
 
 
-def test_padding_and_samples_without_targets_draw_nothing():
+def test_padding_and_samples_without_targets_have_no_peak():
     boxes = torch.full((2, 1, 4), 0.5)
     heatmap = gaussian_heatmap(boxes, torch.tensor([[True], [False]]), GRID, keep_inside=True)
     assert heatmap[0].any()
@@ -83,12 +83,12 @@ def test_padding_and_samples_without_targets_draw_nothing():
 def test_focal_loss_by_hand():
     heatmap = torch.tensor([[[1.0, 0.5]]])
     scores = torch.tensor([[[0.8, 0.3]]])
-    gain = 0.2**2 * math.log(0.8)
-    false_alarm = 0.5**4 * 0.3**2 * math.log(0.7 + 1e-5)
-    assert float(heatmap_focal_loss(scores, heatmap)) == pytest.approx(-(gain + false_alarm))
+    positive = 0.2**2 * math.log(0.8)
+    negative = 0.5**4 * 0.3**2 * math.log(0.7 + 1e-5)
+    assert float(heatmap_focal_loss(scores, heatmap)) == pytest.approx(-(positive + negative))
 
 
-def test_focal_loss_is_divided_by_the_peaks_of_the_batch():
+def test_focal_loss_is_divided_by_the_number_of_peaks_in_the_batch():
     heatmap, scores = torch.eye(3)[None], torch.full((1, 3, 3), 0.3)
     one = torch.zeros(1, 3, 3)
     one[0, 0, 0] = 1
@@ -99,7 +99,7 @@ def test_focal_loss_is_divided_by_the_peaks_of_the_batch():
     assert float(single) == pytest.approx(on + 8 * off, rel=1e-5)
 
 
-def test_focal_loss_without_a_peak_is_finite_and_trains():
+def test_focal_loss_without_a_peak_is_finite_and_has_gradients():
     scores = torch.full((2, 3, 3), 0.3, requires_grad=True)
     loss = heatmap_focal_loss(scores, torch.zeros(2, 3, 3))
     loss.backward()

@@ -44,7 +44,7 @@ def test_weighted_sum_by_hand():
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**31))
-def test_bounds(count, side, seed):
+def test_losses_stay_in_their_bounds(count, side, seed):
     generator = torch.Generator().manual_seed(seed)
     logits = 10 * torch.randn(count, side, side, generator=generator)
     targets = torch.rand(count, side, side, generator=generator) < 0.5
@@ -53,12 +53,12 @@ def test_bounds(count, side, seed):
     assert MaskLoss()(logits, targets) >= 0
 
 
-def test_perfect_masks_cost_nothing(masks):
+def test_loss_of_perfect_masks_is_zero(masks):
     _, targets = masks
     assert MaskLoss()(torch.where(targets, 50.0, -50.0), targets).item() < 1e-5
 
 
-def test_no_masks_cost_zero_and_keep_the_graph():
+def test_loss_of_no_masks_is_zero_and_keeps_the_graph():
     logits = torch.randn(3, 4, 4, requires_grad=True)
     loss = MaskLoss()(logits[:0], torch.zeros(0, 4, 4, dtype=torch.bool))
     loss.backward()
@@ -66,7 +66,7 @@ def test_no_masks_cost_zero_and_keep_the_graph():
     assert torch.equal(logits.grad, torch.zeros(3, 4, 4))
 
 
-def test_great_logits_stay_finite():
+def test_large_logits_give_a_finite_loss():
     logits = torch.tensor([[[1e4, -1e4]]], requires_grad=True)
     loss = MaskLoss()(logits, torch.tensor([[[False, True]]]))
     loss.backward()

@@ -3,24 +3,24 @@ import torch
 from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
-from vgtoolbox.models.losses import TokenMaskLoss, probability_focal_loss
+from vgtoolbox.models.losses import TokenMaskLoss, double_sigmoid_focal_loss
 
 
-def test_a_pixel_by_hand():
-    """p = 0.5 against 1: weight 0.25 * 0.25, entropy of the *logit* 0.5."""
+def test_double_sigmoid_focal_loss_by_hand():
+    """For p = 0.5 and target 1: weight 0.25 * 0.25, cross-entropy of the *logit* 0.5."""
     expected = 0.25 * 0.25 * F.softplus(torch.tensor(-0.5))
-    found = probability_focal_loss(torch.tensor([0.5]), torch.tensor([1.0]))
+    found = double_sigmoid_focal_loss(torch.tensor([0.5]), torch.tensor([1.0]))
     torch.testing.assert_close(found[0], expected)
 
 
-def test_how_soft_the_published_focal_loss_is():
+def test_largest_values_of_the_double_sigmoid_focal_loss():
     wrong = torch.tensor([0.0, 1.0])
-    losses = probability_focal_loss(wrong, 1 - wrong)
+    losses = double_sigmoid_focal_loss(wrong, 1 - wrong)
     assert losses.tolist() == pytest.approx([0.1733, 0.9850], abs=1e-3)
-    assert float(probability_focal_loss(wrong, wrong).sum()) == 0
+    assert float(double_sigmoid_focal_loss(wrong, wrong).sum()) == 0
 
 
-def test_clean_form_at_the_size_of_each_target():
+def test_corrected_form_is_computed_at_the_size_of_each_target():
     logits = torch.randn(2, 4, 4)
     targets = [torch.rand(8, 8) > 0.5, torch.rand(6, 10) > 0.5]
     losses = TokenMaskLoss(focal_weight=3.0)(logits, targets)
@@ -37,23 +37,23 @@ def test_clean_form_at_the_size_of_each_target():
     torch.testing.assert_close(losses["soft_iou"], iou)
 
 
-def test_missing_targets_count_and_add_nothing():
+def test_expressions_without_a_target_count_with_zero_loss():
     logits, targets = torch.randn(1, 4, 4), [torch.rand(4, 4) > 0.5]
     loss = TokenMaskLoss(form="published")
-    one, half = loss(logits, targets), loss(logits, targets, num_missing=1)
+    one, half = loss(logits, targets), loss(logits, targets, num_no_target=1)
     for name in ("loss_focal", "loss_dice"):
         torch.testing.assert_close(half[name], one[name] / 2)
     torch.testing.assert_close(half["soft_iou"], one["soft_iou"] / 2 + 0.5)
 
 
-def test_no_masks_at_all():
+def test_a_batch_without_masks_has_zero_loss():
     logits = torch.randn(0, 4, 4, requires_grad=True)
-    losses = TokenMaskLoss()(logits, [], num_missing=3)
+    losses = TokenMaskLoss()(logits, [], num_no_target=3)
     assert float(losses["loss_focal"] + losses["loss_dice"]) == 0
     assert float(losses["soft_iou"]) == 1
 
 
-def test_perfect_masks_cost_nothing():
+def test_loss_of_perfect_masks_is_zero():
     target = torch.rand(5, 5) > 0.5
     losses = TokenMaskLoss()((target.float() * 200 - 100)[None], [target])
     assert float(losses["loss_focal"]) == pytest.approx(0, abs=1e-6)
@@ -61,6 +61,6 @@ def test_perfect_masks_cost_nothing():
     assert float(losses["soft_iou"]) == pytest.approx(1, abs=1e-6)
 
 
-def test_unknown_form():
-    with pytest.raises(ValueError, match="form must be 'clean' or 'published', got 'gsva'"):
+def test_an_unknown_form_raises():
+    with pytest.raises(ValueError, match="form must be 'corrected' or 'published', got 'gsva'"):
         TokenMaskLoss(form="gsva")

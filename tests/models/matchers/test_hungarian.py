@@ -25,7 +25,7 @@ def _predictions(batch, seed=0, queries=QUERIES):
 
 
 def _targets(*samples):
-    """Make targets from lists of `cxcywh`; masks play no part."""
+    """Return targets with the given `cxcywh` boxes and empty masks, which matching ignores."""
     most = max(map(len, samples))
     boxes = torch.zeros(len(samples), most, 4)
     is_valid = torch.zeros(len(samples), most, dtype=torch.bool)
@@ -104,7 +104,7 @@ def test_point_cost_by_hand():
     )
 
 
-def test_costs_add_up(make_targets):
+def test_total_cost_is_the_weighted_sum_of_its_terms(make_targets):
     targets, predictions = make_targets((2, 3)), _predictions(2)
     weights = dict(zip(TERMS, (1.0, 5.0, 2.0, 3.0), strict=True))
     total = HungarianMatcher(**weights).cost(*predictions, targets)
@@ -114,7 +114,7 @@ def test_costs_add_up(make_targets):
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(0, 8), min_size=1, max_size=4), st.integers(0, 1000))
-def test_one_to_one_and_as_many_as_possible(counts, seed):
+def test_matching_is_one_to_one_and_maximal(counts, seed):
     generator = torch.Generator().manual_seed(seed)
     targets = _targets(
         *((0.2 + 0.3 * torch.rand(n, 4, generator=generator)).tolist() for n in counts)
@@ -128,14 +128,14 @@ def test_one_to_one_and_as_many_as_possible(counts, seed):
             assert all(target < count for target in wanted)
 
 
-def test_no_targets_at_all():
+def test_a_batch_without_targets_has_no_matches():
     matches = HungarianMatcher()(*_predictions(2), _targets([], []))
     assert len(matches) == LAYERS
     assert all(match.batch.shape == match.query.shape == (0,) for match in matches)
     assert all(match.target.dtype == torch.long for match in matches)
 
 
-def test_padding_of_the_targets_is_never_matched():
+def test_padded_targets_are_never_matched():
     one, three = [[0.3, 0.3, 0.2, 0.2]], [[0.5, 0.5, 0.1, 0.1]] * 3
     alone = HungarianMatcher()(*_predictions(1), _targets(one))
     logits, boxes, points = _predictions(1)

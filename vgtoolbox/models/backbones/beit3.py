@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vgtoolbox.models.layers import Multiway
-from vgtoolbox.models.layers.initialization import write_cosine_patches, write_sine_positions
+from vgtoolbox.models.layers.initialization import init_cosine_patches, init_sine_positions
 from vgtoolbox.registry import MODELS
 
 # fairseq counts positions from 2 (0 and 1 stand for padding); the published tables hold those rows.
@@ -103,9 +103,9 @@ class BEiT3(nn.Module):
         if sine_position_scale is not None:
             # The row of CLS, before those of the patches, keeps its noise.
             patches = self.vision_positions.weight[POSITION_OFFSET + 1 :]
-            write_sine_positions(patches, self.grid, sine_position_scale)
+            init_sine_positions(patches, self.grid, sine_position_scale)
         if cosine_patch_scale is not None:
-            write_cosine_patches(self.patch_embed.weight, cosine_patch_scale)
+            init_cosine_patches(self.patch_embed.weight, cosine_patch_scale)
 
     def forward(
         self, images: Tensor, token_ids: Tensor, text_padding_mask: Tensor

@@ -19,7 +19,7 @@ from vgtoolbox.models.layers import (
     join_windows,
     split_windows,
 )
-from vgtoolbox.models.layers.initialization import write_cosine_patches, write_sine_positions
+from vgtoolbox.models.layers.initialization import init_cosine_patches, init_sine_positions
 from vgtoolbox.registry import MODELS
 
 NORM_EPS = 1e-6
@@ -89,9 +89,9 @@ class ViTDet(nn.Module):
         self._draw_weights(init_std)
         if sine_position_scale is not None:
             grid = (position_side, position_side)
-            write_sine_positions(self.position_embed[0, 1:], grid, sine_position_scale)
+            init_sine_positions(self.position_embed[0, 1:], grid, sine_position_scale)
         if cosine_patch_scale is not None:
-            write_cosine_patches(self.patch_embed.weight, cosine_patch_scale)
+            init_cosine_patches(self.patch_embed.weight, cosine_patch_scale)
 
     def forward(
         self,

@@ -318,7 +318,7 @@ class MLLMSeg(BaseGrounder):
         losses = self.mask_loss(
             mask_logits,
             [self._target(each) for each in samples],
-            num_missing=len(data_samples) - len(samples),
+            num_no_target=len(data_samples) - len(samples),
             normalizer=mean_count(len(data_samples), fused.device),
         )
         if not samples:

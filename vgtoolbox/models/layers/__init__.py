@@ -1,4 +1,4 @@
-"""Building blocks; one concept a file."""
+"""Building blocks: attention, position encodings, upsampling; one concept per file."""
 
 from vgtoolbox.models.layers.constant_cache import ConstantCache
 from vgtoolbox.models.layers.cosine_patch_basis import cosine_patch_basis

@@ -1,4 +1,4 @@
-"""Tensors that depend on sizes alone, computed once."""
+"""Cache of tensors that depend only on sizes, such as the positions of a grid."""
 
 from __future__ import annotations
 
@@ -9,21 +9,27 @@ from torch import Tensor
 
 
 class ConstantCache:
-    """Keeps the constant tensors of a layer: positions, distances, extents of a grid.
+    """Constant tensors of a layer: positions, distances and extents of a grid.
 
-    They are no buffers, since what they depend on is known only in `forward`. The key must name
-    all of it, device and dtype included.
+    They cannot be buffers, because the size of the grid is known only in `forward`. The key must
+    contain everything that a tensor depends on, including device and dtype.
     """
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, Tensor] = {}
 
     def get(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-        """Return what `make` gives for `key`, calling it at most once."""
-        if torch.compiler.is_compiling():  # folded into the graph; a traced tensor must not stay
+        """Return the tensor of `key`, made on the first call.
+
+        Args:
+            key: Everything that the tensor depends on.
+            make: Function that computes the tensor.
+        """
+        if torch.compiler.is_compiling():
+            # The compiler folds the tensor into the graph; a traced tensor must not be cached.
             return make()
         if key not in self._kept:
-            # One made in inference mode could not take part in training later.
+            # A tensor made in inference mode could not be used in training later.
             with torch.inference_mode(False), torch.no_grad():
                 self._kept[key] = make()
         return self._kept[key]

@@ -1,25 +1,32 @@
-"""Initial weights that several parts share."""
+"""Weight initialization shared by several parts."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from vgtoolbox.models.layers.cosine_patch_basis import cosine_patch_basis
 from vgtoolbox.models.layers.position_encoding import sine_position_encoding
+from vgtoolbox.utils.choices import check_choice
+
+MatrixInit = Literal["default", "xavier"]
 
 
-def init_matrices(module: nn.Module, init: str) -> None:
-    """Leave PyTorch's initial weights ("default"), or draw them as published code does.
+def init_matrices(module: nn.Module, init: MatrixInit) -> None:
+    """Initialize all parameters of a module that have two or more dimensions.
 
     Args:
-        module: Whose parameters.
-        init: "xavier" draws every parameter of two or more dimensions Xavier-uniformly.
+        module: Module with the parameters.
+        init: "default" keeps PyTorch's initial weights; "xavier" draws from a Xavier uniform
+            distribution, as published code does.
+
+    Raises:
+        ValueError: `init` is not one of these.
     """
-    if init not in ("default", "xavier"):
-        raise ValueError(f"init must be 'default' or 'xavier', got {init!r}")
+    check_choice("init", init, get_args(MatrixInit))
     if init == "xavier":
         for parameter in module.parameters():
             if parameter.ndim > 1:
@@ -27,32 +34,33 @@ def init_matrices(module: nn.Module, init: str) -> None:
 
 
 @torch.no_grad()
-def write_sine_positions(table: Tensor, grid: tuple[int, int], scale: float) -> None:
-    """Let a table of learned positions begin as sines: neighbours are then alike.
+def init_sine_positions(table: Tensor, grid: tuple[int, int], scale: float) -> None:
+    """Initialize a table of learned positions with sines, so that neighbors are similar.
 
     Args:
-        table: (h * w, C), written to.
-        grid: (h, w).
-        scale: Amplitude.
+        table: Position table (h * w, C), overwritten.
+        grid: Height and width (h, w) of the grid.
+        scale: Amplitude of the sines.
     """
-    # With DETR's temperature most channels would be constant on a small grid.
+    # With DETR's temperature of 10000, most channels would be constant on a small grid.
     table.copy_(scale * sine_position_encoding(grid, table.shape[1], temperature=20.0))
 
 
 @torch.no_grad()
-def write_cosine_patches(weight: Tensor, scale: float) -> None:
-    """Let a patch embedding begin as cosine filters, which see edges as clearly as colours.
+def init_cosine_patches(weight: Tensor, scale: float) -> None:
+    """Initialize a patch embedding with cosine filters, which see edges as clearly as colors.
 
     Args:
-        weight: (C, 3, P, P), written to; channels beyond the number of filters keep theirs.
-        scale: Strength.
+        weight: Convolution weight (C, 3, P, P), overwritten. Channels beyond the 3 * P * P filters
+            keep their values.
+        scale: Factor on the filters of `cosine_patch_basis`.
     """
     basis = cosine_patch_basis(weight.shape[-1], len(weight))
     weight[: len(basis)].copy_(scale * basis)
 
 
 @torch.no_grad()
-def write_local_attention(
+def init_local_attention(
     query: nn.Linear,
     key: nn.Linear,
     value: nn.Linear,
@@ -61,33 +69,38 @@ def write_local_attention(
     head_dim: int,
     strength: float,
 ) -> None:
-    """Let a rotary attention begin by copying nearby tokens.
+    """Initialize an attention with rotary positions so that it copies nearby tokens.
 
-    A state is then at first a weighted sum of the tokens up to it, the nearest counting most. From
-    random weights a causal model gathers the words of a sentence late, since each is one among many
-    tokens. (Value times output as an identity: cf. Trockman and Kolter, arXiv 2305.09828.)
+    Each state is then a weighted sum of the tokens up to it, in which the nearest have the largest
+    weights. A causal model with random weights learns late to gather the words of a sentence, since
+    each word is one of many tokens. For value times output as an identity, cf. Trockman and Kolter,
+    arXiv 2305.09828.
 
     Args:
-        query: The attention's projection to queries, with a bias.
-        key: To keys, with a bias, and as many heads as queries have.
-        value: To values.
-        output: From values.
-        head_dim: D, channels of a head, turned in the pairs (i, i + D / 2).
-        strength: Logit of a token for itself over that of a far one; positive.
+        query: Query projection, with a bias; overwritten like the others.
+        key: Key projection, with a bias and the same number of heads as `query`.
+        value: Value projection.
+        output: Output projection.
+        head_dim: Channels D of a head; rotary positions turn the pairs (i, i + D / 2).
+        strength: Attention logit of a token for itself minus that for a distant token; positive.
 
     Raises:
-        ValueError: The attention is not of that form, or the strength is not positive.
+        ValueError: A projection has no bias, the numbers of heads differ, or `strength` is not
+            positive.
     """
     if strength <= 0:
-        raise ValueError(f"the strength of local attention must be positive, got {strength}")
+        raise ValueError(f"strength must be positive, got {strength}")
     if query.bias is None or key.bias is None:
-        raise ValueError("local attention begins in biases of queries and keys, as Qwen2 has them")
+        raise ValueError(
+            "query and key must have biases, as in Qwen2, got a projection without; "
+            "disable local attention for this language model"
+        )
     if query.weight.shape != key.weight.shape:
         raise ValueError(
-            f"local attention needs as many key heads as query heads, found {len(key.weight)} "
-            f"channels of keys for {len(query.weight)} of queries"
+            f"key must have as many channels as query ({len(query.weight)}), got "
+            f"{len(key.weight)}; local attention does not support grouped-query attention"
         )
-    # Of these biases a pair that turns by f a token scores cos(f d) at distance d.
+    # With equal biases, a pair that rotates by f per token contributes cos(f * d) at distance d.
     pairs = head_dim // 2
     level = math.sqrt(strength * math.sqrt(head_dim) / pairs)
     for projection in (query, key):

@@ -1,4 +1,4 @@
-"""Multiway modules: one set of weights a modality (VLMo, section 3.1; BEiT-3, section 2.1)."""
+"""Multiway modules: separate weights per modality (VLMo, section 3.1; BEiT-3, section 2.1)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 
 class Multiway(nn.Module):
-    """Two modules of the same form, one for vision tokens and one for text tokens.
+    """Two modules of the same architecture, one for vision tokens and one for text tokens.
 
     Args:
-        make: Builds one of the two.
+        make: Function that builds one of the two.
     """
 
     def __init__(self, make: Callable[[], nn.Module]) -> None:
@@ -20,5 +20,13 @@ class Multiway(nn.Module):
         self.text = make()
 
     def forward(self, vision: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply each to its tokens: vision (B, S, C), text (B, T, C)."""
+        """Apply each module to its tokens.
+
+        Args:
+            vision: Vision tokens (B, S, C).
+            text: Text tokens (B, T, C).
+
+        Returns:
+            Outputs (B, S, C') and (B, T, C').
+        """
         return self.vision(vision), self.text(text)

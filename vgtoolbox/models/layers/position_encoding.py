@@ -15,19 +15,19 @@ def sine_position_encoding(
     temperature: float = 10000.0,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Encode the cells of a grid by sines of their normalised row and column (DETR, section A.4).
+    """Encode the cells of a grid by sines of their normalized row and column (DETR, section A.4).
 
-    Cells are counted from 1 and scaled to 2*pi; the first half of the channels encodes y, the
-    second x, sine and cosine alternating.
+    Cells are counted from 1 and scaled to 2 * pi. The first half of the channels encodes y, the
+    second x; sine and cosine alternate.
 
     Args:
-        grid: (h, w).
-        channels: C, a multiple of 4.
-        temperature: Ratio of the longest to the shortest wave.
-        device: Where the result lies.
+        grid: Height and width (h, w) of the grid.
+        channels: Channels C, a multiple of 4.
+        temperature: Ratio of the longest to the shortest wavelength.
+        device: Device of the result. If `None`, PyTorch's default device.
 
     Returns:
-        (h * w, C), row-major.
+        Encodings (h * w, C) in row-major order.
     """
     half = channels // 2
     exponent = torch.arange(half, dtype=torch.float32, device=device) // 2 * 2 / half
@@ -35,7 +35,7 @@ def sine_position_encoding(
 
     def encode(cells: int) -> Tensor:
         position = torch.arange(1, cells + 1, dtype=torch.float32, device=device)
-        angle = (position / (cells + 1e-6) * 2 * math.pi)[:, None] / frequencies
+        angle = (position / (cells + 1e-6) * 2 * math.pi)[:, None] / frequencies  # (cells, C/2)
         return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], 2).flatten(1)
 
     height, width = grid

@@ -1,4 +1,4 @@
-"""The two residual blocks that DETR-like decoder layers share: normalised after the addition."""
+"""Post-norm residual blocks of DETR-like decoder layers: self-attention and feed-forward."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch.nn import functional as F
 
 
 class PostNormSelfAttention(nn.Module):
-    """Multi-head self-attention whose queries and keys carry a position.
+    """Multi-head self-attention with positions added to queries and keys.
 
     Args:
-        channels: C.
-        num_heads: Attention heads.
-        dropout: Of the attention weights.
+        channels: Channels C.
+        num_heads: Number of attention heads.
+        dropout: Dropout rate of the attention weights.
     """
 
     def __init__(self, channels: int, num_heads: int, *, dropout: float) -> None:
@@ -23,20 +23,25 @@ class PostNormSelfAttention(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, x: Tensor, position: Tensor) -> Tensor:
-        """Update x (B, Q, C), with `position` (B, Q, C) added to queries and keys only."""
+        """Return the updated queries (B, Q, C).
+
+        Args:
+            x: Queries (B, Q, C).
+            position: Positions (B, Q, C), added to attention's queries and keys but not its values.
+        """
         query = x + position
         attended, _ = self.attention(query, query, x, need_weights=False)
-        # Attention gives other strides than torch.compile's decomposed norm hands on.
+        # Attention's output has strides that torch.compile's decomposed norm does not preserve.
         return self.norm(x + attended.contiguous())
 
 
 class PostNormFeedForward(nn.Module):
-    """Two linear layers with a ReLU between.
+    """Two linear layers with a ReLU between them.
 
     Args:
-        channels: C.
-        hidden_channels: Width between the layers.
-        dropout: After each layer.
+        channels: Channels C.
+        hidden_channels: Channels between the layers.
+        dropout: Dropout rate after each layer.
     """
 
     def __init__(self, channels: int, hidden_channels: int, *, dropout: float) -> None:
@@ -47,6 +52,6 @@ class PostNormFeedForward(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Update x (B, Q, C)."""
+        """Return the updated queries, from x (B, Q, C) to (B, Q, C)."""
         hidden = self.dropout(F.relu(self.linear1(x)))
         return self.norm(x + self.dropout(self.linear2(hidden)))

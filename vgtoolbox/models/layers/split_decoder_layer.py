@@ -1,4 +1,4 @@
-"""A post-norm transformer decoder layer, in halves that can be computed apart."""
+"""Post-norm transformer decoder layer whose two halves can be computed separately."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from torch import Tensor, nn
 
 
 class SplitDecoderLayer(nn.Module):
-    """One post-norm decoder layer and a final norm, without positions (Vaswani et al., 2017).
+    """One post-norm decoder layer with a final norm, without positions (Vaswani et al., 2017).
 
-    `forward` is the layer. `self_attention` and `cross_attention` are its two halves: the first
-    does not read the memory, so it can be computed once for several memories.
+    `forward` computes the whole layer. `self_attention` and `cross_attention` are its two halves:
+    the first does not read the memory, so it can be computed once for several memories.
 
     Args:
-        channels: C.
-        num_heads: Attention heads.
-        ffn_channels: Width of the feed-forward network.
-        dropout: Everywhere.
+        channels: Channels C.
+        num_heads: Number of attention heads.
+        ffn_channels: Hidden channels of the feed-forward network.
+        dropout: Dropout rate of attention weights, residual branches and the feed-forward network.
     """
 
     def __init__(
@@ -28,22 +28,28 @@ class SplitDecoderLayer(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
-        """Update x (B, P, C) by memory (B, M, C)."""
+        """Return the updated tokens (B, P, C).
+
+        Args:
+            x: Tokens (B, P, C).
+            memory: Tokens (B, M, C) that x attends to.
+        """
         return self.norm(self.layer(x, memory))
 
     def self_attention(self, x: Tensor) -> Tensor:
-        """Return self-attention of x (B, P, C), added and normalised."""
+        """Run the first half of the layer: x (B, P, C) plus its self-attention, normalized."""
         layer = self.layer
         attended, _ = layer.self_attn(x, x, x, need_weights=False)
         return layer.norm1(x + layer.dropout1(attended))
 
     def cross_attention(self, x: Tensor, memory: Tensor) -> Tensor:
-        """Finish the layer for x (B, P, C) from `self_attention`.
+        """Run the second half of the layer, and return the updated tokens (B, P, C).
 
         Args:
-            x: Of the first half.
-            memory: (B, M, C). Attention to a single token is that token's value, whatever the
-                query: for M = 1, outside training, only the value is computed.
+            x: Output of `self_attention`, (B, P, C).
+            memory: Tokens (B, M, C) that x attends to. Attention to a single token equals the value
+                of that token for every query, so for M = 1 only the value is computed, except in
+                training, where dropout acts on the attention weights.
         """
         layer = self.layer
         if memory.shape[1] == 1 and not self.training:
@@ -56,7 +62,7 @@ class SplitDecoderLayer(nn.Module):
         return self.norm(x)
 
     def _value(self, memory: Tensor) -> Tensor:
-        """Return what attention to one token (B, 1, C) gives."""
+        """Return the output of the attention to a single token (B, 1, C)."""
         attention = self.layer.multihead_attn
         channels = memory.shape[-1]
         weight, bias = attention.in_proj_weight[2 * channels :], attention.in_proj_bias

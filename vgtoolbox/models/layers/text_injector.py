@@ -1,4 +1,4 @@
-"""Language inside a visual backbone (PLVL, arXiv 2504.16145, section 3.2)."""
+"""Cross-attention that injects text into a visual backbone (PLVL, section 3.2)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from vgtoolbox.registry import MODELS
 
 @MODELS.register_module()
 class TextInjector(nn.Module):
-    """Patches attend to the words, which a bottleneck adapts to this depth of the backbone.
+    """Cross-attention from patches to words, which a bottleneck adapts to the backbone's depth.
+
+    From PLVL (arXiv 2504.16145).
 
     Args:
-        embed_dim: C of patches and words.
-        num_heads: Attention heads.
-        bottleneck: Hidden width of the adapter.
-        dropout: Of the attention weights.
-        mask_padding: Attend to words only. Published weights depend on attending to the padding
-            of the expression as well.
+        embed_dim: Channels C of patches and words.
+        num_heads: Number of attention heads.
+        bottleneck: Hidden channels of the adapter.
+        dropout: Dropout rate of the attention weights.
+        mask_padding: Whether to attend only to words. The published weights require attention to
+            the padding of the expression as well (False).
     """
 
     def __init__(
@@ -45,15 +47,15 @@ class TextInjector(nn.Module):
         self.mask_padding = mask_padding
 
     def forward(self, patches: Tensor, text: Tensor, text_padding_mask: Tensor) -> Tensor:
-        """Return what the words add to the patches.
+        """Return the update of the patches, to be added to them.
 
         Args:
-            patches: (B, h, w, C), read as they are: no norm on the queries.
-            text: (B, T, C).
-            text_padding_mask: (B, T) bool, True = padding.
+            patches: Patches (B, h, w, C); they are not normalized before the attention.
+            text: Word features (B, T, C).
+            text_padding_mask: Padding mask (B, T) bool, True = padding.
 
         Returns:
-            (B, h, w, C).
+            Update (B, h, w, C).
         """
         attended, _ = self._attend(patches, text, text_padding_mask, need_weights=False)
         return attended.view_as(patches)
@@ -62,7 +64,7 @@ class TextInjector(nn.Module):
         """Return how much each patch attends to each word; arguments as in `forward`.
 
         Returns:
-            (B, T, h, w), the mean over heads; over T they sum to 1.
+            Attention weights (B, T, h, w), the mean over heads; they sum to 1 over T.
         """
         _, weights = self._attend(patches, text, text_padding_mask, need_weights=True)
         return weights.transpose(1, 2).unflatten(2, (patches.shape[1], patches.shape[2]))
@@ -70,7 +72,7 @@ class TextInjector(nn.Module):
     def _attend(
         self, patches: Tensor, text: Tensor, text_padding_mask: Tensor, *, need_weights: bool
     ) -> tuple[Tensor, Tensor]:
-        """Return what the attention gives, (B, h * w, C), and its weights (B, h * w, T)."""
+        """Return the attention's output (B, h * w, C) and weights (B, h * w, T) if needed."""
         text = self.norm(text)
         text = text + self.up(F.relu(self.down(text)))
         return self.attention(

@@ -1,4 +1,4 @@
-"""Cutting a grid of tokens into square windows, and putting it together again."""
+"""Split a grid of tokens into square windows and join them again."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch.nn import functional as F
 
 
 def split_windows(x: Tensor, side: int) -> Tensor:
-    """Cut a grid into windows; one that they do not tile is padded with 0 below and right.
+    """Split a grid into windows, padding it with 0 at the bottom and right to a multiple of `side`.
 
     Args:
-        x: (B, h, w, C).
-        side: Of a window, in cells.
+        x: Grid of tokens (B, h, w, C).
+        side: Side of a window, in cells.
 
     Returns:
-        (B * windows, side, side, C), the windows of a sample row by row.
+        Windows (B * windows, side, side, C), those of a sample row by row.
     """
     batch, height, width, channels = x.shape
     below, right = -height % side, -width % side
@@ -26,14 +26,14 @@ def split_windows(x: Tensor, side: int) -> Tensor:
 
 
 def join_windows(windows: Tensor, size: tuple[int, int]) -> Tensor:
-    """Undo `split_windows`, padding left out.
+    """Invert `split_windows` and remove its padding.
 
     Args:
-        windows: (B * windows, side, side, C).
-        size: (h, w) of the grid.
+        windows: Windows (B * windows, side, side, C).
+        size: Height and width (h, w) of the grid.
 
     Returns:
-        (B, h, w, C).
+        Grid of tokens (B, h, w, C).
     """
     side, channels = windows.shape[1], windows.shape[3]
     rows, columns = -(-size[0] // side), -(-size[1] // side)

@@ -1,6 +1,7 @@
-"""Losses: one concept a file, shared by every system."""
+"""Losses shared by all systems: mask, box center, attention; one concept per file."""
 
 from vgtoolbox.models.losses.attention import AttentionLoss
+from vgtoolbox.models.losses.double_sigmoid_focal import double_sigmoid_focal_loss
 from vgtoolbox.models.losses.focal import FocalDiceLoss
 from vgtoolbox.models.losses.heatmap import (
     gaussian_heatmap,
@@ -8,7 +9,6 @@ from vgtoolbox.models.losses.heatmap import (
     heatmap_focal_loss,
 )
 from vgtoolbox.models.losses.mask import MaskLoss, dice_loss
-from vgtoolbox.models.losses.probability_focal import probability_focal_loss
 from vgtoolbox.models.losses.token_mask import TokenMaskLoss
 
 __all__ = [
@@ -17,8 +17,8 @@ __all__ = [
     "MaskLoss",
     "TokenMaskLoss",
     "dice_loss",
+    "double_sigmoid_focal_loss",
     "gaussian_heatmap",
     "gaussian_radius",
     "heatmap_focal_loss",
-    "probability_focal_loss",
 ]

@@ -1,47 +1,55 @@
-"""Heat maps of object centres: the target and its loss (CornerNet, CenterNet)."""
+"""Heat maps of object centers: targets and focal loss (CornerNet, CenterNet)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-MIN_OVERLAP = 0.7
+MIN_OVERLAP = 0.7  # IoU that a box moved by the radius must keep, as in CenterNet
 
 
 def gaussian_heatmap(
     boxes_cxcywh: Tensor, is_valid: Tensor, grid: tuple[int, int], *, keep_inside: bool
 ) -> Tensor:
-    """Draw a Gaussian at the centre of each box, 1 at its peak; where they meet, the greatest.
+    """Draw a Gaussian with peak 1 at the center of each box; overlaps take the maximum.
 
     Args:
-        boxes_cxcywh: (B, N, 4), normalised.
-        is_valid: (B, N) bool, False for padding.
-        grid: (h, w) of the heat map.
-        keep_inside: Move a peak that rounding put just beyond the border to the last cell. The
-            published model loses it, and trains on a sample without a centre.
+        boxes_cxcywh: Boxes (B, N, 4), normalized.
+        is_valid: Whether a box is valid rather than padding, (B, N) bool.
+        grid: Height and width (h, w) of the heat map.
+        keep_inside: Whether to move a peak that rounding has put just outside the border to the
+            last cell. The published model (False) loses it and trains on a sample without a center.
 
     Returns:
-        (B, h, w).
+        Heat maps (B, h, w).
     """
     height, width = grid
     if boxes_cxcywh.shape[1] == 0:
         return boxes_cxcywh.new_zeros(len(boxes_cxcywh), height, width)
     cells = boxes_cxcywh * boxes_cxcywh.new_tensor([width, height, width, height])
-    centre = cells[..., :2].round()
+    center = cells[..., :2].round()  # (B, N, 2)
     if keep_inside:
-        centre = torch.minimum(centre, centre.new_tensor([width - 1, height - 1]))
-    radius = gaussian_radius(cells[..., 3], cells[..., 2]).clamp(min=0).trunc()
-    columns = _bump(centre[..., 0], radius, width)  # (B, N, w)
-    rows = _bump(centre[..., 1], radius, height)
+        center = torch.minimum(center, center.new_tensor([width - 1, height - 1]))
+    radius = gaussian_radius(cells[..., 3], cells[..., 2]).clamp(min=0).trunc()  # (B, N)
+    columns = _gaussian_1d(center[..., 0], radius, width)  # (B, N, w)
+    rows = _gaussian_1d(center[..., 1], radius, height)  # (B, N, h)
     rows = rows * is_valid[..., None]
+    # A 2-D Gaussian is the product of two 1-D ones.
     return (rows[..., :, None] * columns[..., None, :]).amax(1)
 
 
 def gaussian_radius(height: Tensor, width: Tensor) -> Tensor:
-    """Return how far a box may be off and still overlap its target enough, any shape, in cells.
+    """Return the distance by which a box may be off and still overlap its target by `MIN_OVERLAP`.
 
-    In the form that CornerNet published and its descendants were trained with: roots of the three
-    quadratic equations without the division by their first coefficient.
+    This is the formula that CornerNet published and its descendants were trained with: it omits the
+    division of the roots of the three quadratic equations by their first coefficient.
+
+    Args:
+        height: Heights of boxes, any shape, in cells.
+        width: Widths of boxes, the same shape.
+
+    Returns:
+        Radii of the same shape, in cells.
     """
     area, perimeter = height * width, height + width
     equations = (
@@ -54,25 +62,35 @@ def gaussian_radius(height: Tensor, width: Tensor) -> Tensor:
 
 
 def heatmap_focal_loss(scores: Tensor, heatmap: Tensor) -> Tensor:
-    """Return CenterNet's focal loss, a sum over the batch divided by its number of peaks.
+    """Return CenterNet's focal loss, a scalar: the sum over the batch divided by its peak count.
 
-    Cells near a peak count less, the less the nearer; in single precision whatever the input, since
-    half precision rounds scores near 1 to 1.
+    The closer a cell is to a peak, the less it counts. The loss is computed in single precision for
+    every input dtype, since half precision rounds scores near 1 to 1.
 
     Args:
-        scores: (B, h, w), probabilities.
-        heatmap: (B, h, w), the target; exactly 1 at peaks.
+        scores: Predicted probabilities (B, h, w).
+        heatmap: Target (B, h, w); exactly 1 at peaks.
     """
     scores, heatmap = scores.float().clamp(min=1e-12), heatmap.float()
     is_peak = heatmap == 1
-    gain = (1 - scores) ** 2 * scores.log() * is_peak
-    false_alarm = (1 - heatmap) ** 4 * scores**2 * (1 - scores + 1e-5).log() * ~is_peak
-    return -(gain.sum() + false_alarm.sum()) / is_peak.sum().clamp(min=1)
+    positive = (1 - scores) ** 2 * scores.log() * is_peak
+    # 1e-5 keeps the logarithm finite at a score of 1.
+    negative = (1 - heatmap) ** 4 * scores**2 * (1 - scores + 1e-5).log() * ~is_peak
+    return -(positive.sum() + negative.sum()) / is_peak.sum().clamp(min=1)
 
 
-def _bump(centre: Tensor, radius: Tensor, length: int) -> Tensor:
-    """Return a one-dimensional Gaussian (..., length) that ends at `radius` from its centre."""
-    distance = (torch.arange(length, device=centre.device) - centre[..., None]).abs()
+def _gaussian_1d(center: Tensor, radius: Tensor, length: int) -> Tensor:
+    """Return a one-dimensional Gaussian that is 0 beyond `radius` from its center.
+
+    Args:
+        center: Positions of the peaks, (...), in cells.
+        radius: Radii (...), in cells; the standard deviation is (2 * radius + 1) / 6.
+        length: Number of cells.
+
+    Returns:
+        Values (..., length).
+    """
+    distance = (torch.arange(length, device=center.device) - center[..., None]).abs()
     radius = radius[..., None]
     sigma = (2 * radius + 1) / 6
     return (-(distance**2) / (2 * sigma**2)).exp() * (distance <= radius)

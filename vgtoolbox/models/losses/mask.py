@@ -1,4 +1,4 @@
-"""Losses of binary masks."""
+"""Dice and binary cross-entropy losses of masks."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from vgtoolbox.registry import MODELS
 
 
 def dice_loss(mask_logits: Tensor, targets: Tensor) -> Tensor:
-    """Return 1 - Dice of each mask, smoothed by 1 (V-Net: Milletari et al., 2016).
+    """Return 1 - Dice of each mask, smoothed by 1 (V-Net, Milletari et al., 2016).
 
     Args:
-        mask_logits: (N, H, W).
-        targets: (N, H, W), 0 or 1.
+        mask_logits: Predicted masks (N, H, W).
+        targets: Target masks (N, H, W), 0 or 1.
 
     Returns:
-        (N,).
+        Losses (N,).
     """
     return soft_dice_loss(mask_logits.sigmoid(), targets)
 
 
 def soft_dice_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """Return `dice_loss` of probabilities (N, H, W)."""
+    """Return `dice_loss` of probabilities.
+
+    Args:
+        probabilities: Predicted masks after the sigmoid, (N, H, W).
+        targets: Target masks (N, H, W), 0 or 1.
+
+    Returns:
+        Losses (N,).
+    """
     probabilities, targets = probabilities.flatten(1), targets.flatten(1)
     overlap = (probabilities * targets).sum(1)
     return 1 - (2 * overlap + 1) / (probabilities.sum(1) + targets.sum(1) + 1)
@@ -30,7 +38,7 @@ def soft_dice_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class MaskLoss(nn.Module):
-    """Dice, a mean over masks, plus binary cross-entropy, a mean over all pixels.
+    """Dice loss averaged over masks, plus binary cross-entropy averaged over all pixels.
 
     Args:
         dice_weight: Weight of the Dice term.
@@ -46,11 +54,12 @@ class MaskLoss(nn.Module):
         """Return the loss, a scalar; 0 for no masks.
 
         Args:
-            mask_logits: (N, H, W).
-            targets: (N, H, W), bool or 0/1.
+            mask_logits: Predicted masks (N, H, W).
+            targets: Target masks (N, H, W), bool or 0/1.
         """
         if mask_logits.shape[0] == 0:
-            # The mean of nothing would be NaN; the product keeps the graph of the logits.
+            # The mean over no masks would be NaN. The product keeps the logits in the graph, so
+            # that every process of a distributed training has gradients.
             return mask_logits.sum() * 0.0
         targets = targets.to(mask_logits.dtype)
         dice = dice_loss(mask_logits, targets).mean()

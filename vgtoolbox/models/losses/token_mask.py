@@ -1,39 +1,39 @@
-"""The loss of masks that tokens stand for, each at the size of its own image."""
+"""Loss of masks that a language model's tokens represent, each at the size of its own image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import sigmoid_focal_loss
 
+from vgtoolbox.models.losses.double_sigmoid_focal import double_sigmoid_focal_loss
+from vgtoolbox.models.losses.focal import FocalForm
 from vgtoolbox.models.losses.mask import soft_dice_loss
-from vgtoolbox.models.losses.probability_focal import probability_focal_loss
 from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import resize_mask_logits
-
-Form = Literal["clean", "published"]
+from vgtoolbox.utils.choices import check_choice
 
 
 @MODELS.register_module()
 class TokenMaskLoss(nn.Module):
-    """Focal loss and Dice, means over the targets of a batch, those without a mask included.
+    """Focal and Dice loss, averaged over the expressions of a batch, with or without a target.
 
     Args:
-        form: "clean" resizes logits and takes the focal loss of logits. "published" resizes
-            probabilities and takes them for logits (`probability_focal_loss`).
-        focal_weight: Factor on the focal loss.
-        dice_weight: Factor on the Dice loss.
+        form: Formula of the focal loss. "corrected" resizes logits and computes the loss from
+            logits; "published" resizes probabilities and treats them as logits
+            (`double_sigmoid_focal_loss`).
+        focal_weight: Weight of the focal loss.
+        dice_weight: Weight of the Dice loss.
     """
 
     def __init__(
-        self, *, form: Form = "clean", focal_weight: float = 1.0, dice_weight: float = 1.0
+        self, *, form: FocalForm = "corrected", focal_weight: float = 1.0, dice_weight: float = 1.0
     ) -> None:
         super().__init__()
-        if form not in ("clean", "published"):
-            raise ValueError(f"form must be 'clean' or 'published', got {form!r}")
+        check_choice("form", form, get_args(FocalForm))
         self.form = form
         self.focal_weight = focal_weight
         self.dice_weight = dice_weight
@@ -43,42 +43,43 @@ class TokenMaskLoss(nn.Module):
         mask_logits: Tensor,
         targets: Sequence[Tensor],
         *,
-        num_missing: int = 0,
+        num_no_target: int = 0,
         normalizer: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Return `loss_focal`, `loss_dice`, and `soft_iou`, which is only logged.
+        """Return the scalars `loss_focal`, `loss_dice` and `soft_iou`, which is only logged.
 
         Args:
-            mask_logits: (N, h, w).
-            targets: N masks (H_i, W_i), bool or 0/1.
-            num_missing: Targets without a mask, rightly: no loss, an IoU of 1.
-            normalizer: What sums are divided by; None is N + num_missing.
+            mask_logits: Predicted masks (N, h, w).
+            targets: N target masks (H_i, W_i), bool or 0/1.
+            num_no_target: Number of expressions without a target, which have no mask: each counts
+                with a loss of 0 and an IoU of 1.
+            normalizer: Scalar that the sums are divided by. If `None`, N + num_no_target.
         """
         sums = mask_logits.new_zeros(3)
-        for places in _same_size(targets):
-            wanted = torch.stack([targets[i] for i in places])
-            sums = sums + self._sums(mask_logits[places], wanted)
+        for indices in _group_by_size(targets):
+            same_size = torch.stack([targets[i] for i in indices])
+            sums = sums + self._sums(mask_logits[indices], same_size)
         if normalizer is None:
-            normalizer = sums.new_tensor(max(len(targets) + num_missing, 1))
+            normalizer = sums.new_tensor(max(len(targets) + num_no_target, 1))
         focal, dice, iou = sums / normalizer
         return {
             "loss_focal": self.focal_weight * focal,
             "loss_dice": self.dice_weight * dice,
-            "soft_iou": (iou + num_missing / normalizer).detach(),
+            "soft_iou": (iou + num_no_target / normalizer).detach(),
         }
 
     def _sums(self, mask_logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the sums of focal loss, Dice loss and soft IoU, (3,), of masks of one size.
+        """Return the sums of focal loss, Dice loss and soft IoU, (3,), of masks of the same size.
 
         Args:
-            mask_logits: (M, h, w).
-            targets: (M, H, W).
+            mask_logits: Predicted masks (M, h, w).
+            targets: Target masks (M, H, W).
         """
         size = (targets.shape[1], targets.shape[2])
         targets = targets.to(mask_logits.device, mask_logits.dtype)
         if self.form == "published":
             probabilities = _resize(mask_logits.sigmoid(), size)
-            focal = probability_focal_loss(probabilities, targets)
+            focal = double_sigmoid_focal_loss(probabilities, targets)
         else:
             logits = _resize(mask_logits, size)
             probabilities = logits.sigmoid()
@@ -91,13 +92,13 @@ class TokenMaskLoss(nn.Module):
 
 
 def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize maps (M, h, w) bilinearly."""
+    """Resize maps (M, h, w) bilinearly to (M, *size)."""
     return resize_mask_logits(maps[None], size, align_corners=False)[0]
 
 
-def _same_size(targets: Sequence[Tensor]) -> list[list[int]]:
-    """Return the positions of the masks of each size."""
-    places: dict[tuple[int, ...], list[int]] = {}
+def _group_by_size(targets: Sequence[Tensor]) -> list[list[int]]:
+    """Return the indices of the masks of each size."""
+    groups: dict[tuple[int, ...], list[int]] = {}
     for index, target in enumerate(targets):
-        places.setdefault(tuple(target.shape), []).append(index)
-    return list(places.values())
+        groups.setdefault(tuple(target.shape), []).append(index)
+    return list(groups.values())

@@ -1,4 +1,4 @@
-"""Matchers: which prediction answers for which target."""
+"""Matchers: assign predictions to targets for training."""
 
 from vgtoolbox.models.matchers.hungarian import HungarianMatcher, Matches
 

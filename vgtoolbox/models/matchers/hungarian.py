@@ -16,7 +16,7 @@ from vgtoolbox.structures import BatchTargets
 
 @dataclass(frozen=True)
 class Matches:
-    """M matched pairs of a batch, as index tensors of shape (M,).
+    """Index tensors (M,) of the M matched pairs of a batch.
 
     Attributes:
         batch: Index of the sample.
@@ -31,16 +31,16 @@ class Matches:
 
 @TASK_UTILS.register_module()
 class HungarianMatcher:
-    """Give each target the query that costs least overall.
+    """Assign a query to each target such that the total cost is minimal.
 
     The cost is a weighted sum of -p(target), L1 distance of `cxcywh`, -GIoU, and the L1 distance
-    between the query's prior point and the target's centre (InstanceVG).
+    between the query's prior point and the center of the target (InstanceVG).
 
     Args:
         class_cost: Weight of the class probability.
-        l1_cost: Weight of the box distance.
-        giou_cost: Weight of the generalised IoU.
-        point_cost: Weight of the prior point's distance.
+        l1_cost: Weight of the L1 distance of the boxes.
+        giou_cost: Weight of the generalized IoU.
+        point_cost: Weight of the distance of the prior point.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class HungarianMatcher:
         """Match the queries of every decoder layer.
 
         Args:
-            class_logits: (layers, B, Q, 2), class 0 = target.
-            boxes_cxcywh: (layers, B, Q, 4), normalised.
-            points: (B, Q, 2), prior points, x and y in 0..1.
-            targets: Of the B samples.
+            class_logits: Class logits (layers, B, Q, 2), class 0 = target.
+            boxes_cxcywh: Predicted boxes (layers, B, Q, 4), normalized.
+            points: Prior points (B, Q, 2), x and y in [0, 1].
+            targets: Targets of the B samples, at most N each.
 
         Returns:
-            The pairs of each layer.
+            Matched pairs of each layer.
         """
         cost = self.cost(class_logits, boxes_cxcywh, points, targets)
         counts: list[int] = targets.is_valid.sum(1).tolist()
@@ -79,26 +79,36 @@ class HungarianMatcher:
     def cost(
         self, class_logits: Tensor, boxes_cxcywh: Tensor, points: Tensor, targets: BatchTargets
     ) -> Tensor:
-        """Return the cost of each query for each target, (layers, B, Q, N); arguments as above."""
-        wanted = targets.boxes_cxcywh.to(boxes_cxcywh.dtype)  # (B, N, 4)
+        """Return the cost of each query for each target; arguments as in `__call__`.
+
+        Returns:
+            Costs (layers, B, Q, N); those of padded targets are meaningless.
+        """
+        target_boxes = targets.boxes_cxcywh.to(boxes_cxcywh.dtype)  # (B, N, 4)
         probability = class_logits.softmax(3)[..., :1]  # (layers, B, Q, 1)
-        distance = torch.cdist(boxes_cxcywh, wanted[None], p=1)
+        box_distance = torch.cdist(boxes_cxcywh, target_boxes[None], p=1)  # (layers, B, Q, N)
         pairs = torch.broadcast_tensors(
             box_convert(boxes_cxcywh, "cxcywh", "xyxy")[:, :, :, None],
-            box_convert(wanted, "cxcywh", "xyxy")[None, :, None],
+            box_convert(target_boxes, "cxcywh", "xyxy")[None, :, None],
         )
         giou_loss = generalized_box_iou_loss(*pairs)  # (layers, B, Q, N)
-        to_centre = torch.cdist(points, wanted[..., :2].contiguous(), p=1)  # (B, Q, N)
+        point_distance = torch.cdist(points, target_boxes[..., :2].contiguous(), p=1)  # (B, Q, N)
         return (
-            self.l1_cost * distance
+            self.l1_cost * box_distance
             - self.class_cost * probability
             + self.giou_cost * (giou_loss - 1)
-            + self.point_cost * to_centre
+            + self.point_cost * point_distance
         )
 
 
 def _assign(cost: np.ndarray, counts: list[int], device: torch.device) -> Matches:
-    """Solve the assignment of each sample of one layer; cost (B, Q, N), N padded to `counts`."""
+    """Solve the assignment of each sample of one layer.
+
+    Args:
+        cost: Costs (B, Q, N).
+        counts: Number of targets of each sample; the rest of N is padding.
+        device: Device of the result.
+    """
     pairs = [
         (index, query, target)
         for index, (sample, count) in enumerate(zip(cost, counts, strict=True))

@@ -73,8 +73,8 @@ def test_the_other_half_adds_nothing_yet(build_mllmseg):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ({"model_type": "internlm2"}, "biases of queries and keys"),
-        ({"num_key_value_heads": 1}, "found 16 channels of keys for 32 of queries"),
+        ({"model_type": "internlm2"}, "query and key must have biases"),
+        ({"num_key_value_heads": 1}, r"as many channels as query \(32\), got 16"),
     ],
 )
 def test_local_attention_is_refused_where_it_has_no_place(build_mllmseg, text, message):

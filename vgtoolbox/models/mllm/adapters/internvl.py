@@ -10,9 +10,9 @@ from torch import Tensor
 from transformers import AutoModelForImageTextToText, InternVLConfig
 
 from vgtoolbox.models.layers.initialization import (
-    write_cosine_patches,
-    write_local_attention,
-    write_sine_positions,
+    init_cosine_patches,
+    init_local_attention,
+    init_sine_positions,
 )
 from vgtoolbox.models.mllm.adapters.base import ImageFeatures, MultimodalAdapter, torch_dtype
 from vgtoolbox.registry import MODELS
@@ -67,7 +67,7 @@ class InternVL(MultimodalAdapter):
             otherwise: a model without pretraining then knows which patches are neighbours.
         cosine_patch_scale: Likewise, of cosine filters in its patch embedding: edges are then seen
             as clearly as colours.
-        local_attention: Likewise, the strength of `write_local_attention` in the first half of the
+        local_attention: Likewise, the strength of `init_local_attention` in the first half of the
             language model's layers; what else the layers add is 0 at first, and so are the logits
             of all tokens. Words then add up in the state behind them. Needs biases of queries and
             keys, as Qwen2 has them.
@@ -95,10 +95,10 @@ class InternVL(MultimodalAdapter):
             torch.nn.init.normal_(self.model.get_input_embeddings().weight, std=embed_init_std)
         if sine_position_scale is not None:
             grid = embeddings.patch_embeddings.patch_shape
-            write_sine_positions(embeddings.position_embeddings[0, 1:], grid, sine_position_scale)
+            init_sine_positions(embeddings.position_embeddings[0, 1:], grid, sine_position_scale)
         if cosine_patch_scale is not None:
             weight = embeddings.patch_embeddings.projection.weight
-            write_cosine_patches(weight, cosine_patch_scale)
+            init_cosine_patches(weight, cosine_patch_scale)
         if local_attention is not None:
             self._begin_local(local_attention)
 
@@ -137,7 +137,7 @@ class InternVL(MultimodalAdapter):
         for i, layer in enumerate(layers):
             attention = layer.self_attn
             if i < len(layers) // 2:
-                write_local_attention(
+                init_local_attention(
                     attention.q_proj,
                     attention.k_proj,
                     attention.v_proj,
