@@ -1,22 +1,18 @@
 """Adapt mmengine 0.10.7, which is frozen upstream, to current torch and to exact resumption.
 
-Each adaptation documents the upstream behavior that it replaces. Four more are separate parts:
+Each adaptation documents the upstream behavior that it replaces. Five more are separate parts:
 `device.process_group` (gloo on a CPU), `AutocastOptimWrapper` (mixed precision on a CPU),
-`MergedGroupsConstructor` and `ResumableCheckpointHook`.
+`MergedGroupsConstructor`, `ResumableCheckpointHook` and `message_hub`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.dist import broadcast, get_world_size, is_main_process, master_only
-from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
@@ -25,10 +21,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from vgtoolbox.checkpoint.config_text import write_config_text
-from vgtoolbox.checkpoint.io import check_plain, load_checkpoint, save_checkpoint
+from vgtoolbox.checkpoint.io import load_checkpoint, save_checkpoint
 from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
 from vgtoolbox.engine.device import choose_device
+from vgtoolbox.engine.message_hub import deserialize_message_hub, serialize_message_hub
 from vgtoolbox.engine.sharding import (
     FullySharded,
     gather_full_tensors,
@@ -38,47 +35,6 @@ from vgtoolbox.engine.sharding import (
 )
 from vgtoolbox.registry import FUNCTIONS, RUNNERS
 from vgtoolbox.version import __version__
-
-# Longest smoothing window of the log after a resume.
-_KEPT_HISTORY = 1000
-# Set by every run, or stored elsewhere in the checkpoint.
-_RUN_SPECIFIC_KEYS = ("cfg", "experiment_name", "loop_stage", "dataset_meta", "mmengine_version")
-
-
-def serialize_message_hub(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the state of a `MessageHub` to tensors and plain values.
-
-    Upstream pickles its `HistoryBuffer` objects into every checkpoint, which torch >= 2.6 refuses
-    to load.
-    """
-    scalars = {}
-    for key, buffer in state["log_scalars"].items():
-        values, counts = (history[-_KEPT_HISTORY:] for history in buffer.data)
-        scalars[key] = {
-            "values": torch.from_numpy(np.array(values, dtype=np.float64)),
-            "counts": torch.from_numpy(np.array(counts, dtype=np.float64)),
-        }
-    info = {
-        key: value.item() if isinstance(value, np.generic) else value
-        for key, value in state["runtime_info"].items()
-        if key not in _RUN_SPECIFIC_KEYS
-    }
-    check_plain(info, where="message_hub.runtime_info")
-    return {"log_scalars": scalars, "runtime_info": info}
-
-
-def deserialize_message_hub(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Restore the state of a `MessageHub` from the values of `serialize_message_hub`."""
-    scalars = {
-        key: HistoryBuffer(history["values"].tolist(), history["counts"].tolist())
-        for key, history in plain["log_scalars"].items()
-    }
-    keys = [*scalars, *plain["runtime_info"]]
-    return {
-        "log_scalars": scalars,
-        "runtime_info": dict(plain["runtime_info"]),
-        "resumed_keys": dict.fromkeys(keys, True),
-    }
 
 
 def accumulated_gradients(model: nn.Module, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:

@@ -79,18 +79,9 @@ def join_predictions(
             raise ValueError(f"the file has two predictions for {match_by} {key!r}")
         del remaining[position]
         yield _join(dataset[position], prediction, options)
-    if unknown_keys:
-        raise ValueError(
-            f"the dataset has no samples for {len(unknown_keys)} predictions, the first is for "
-            f"{match_by} {unknown_keys[0]!r}; check the split, or match by another key"
-        )
-    if remaining and missing == "error":
-        keys = {position: key for key, position in positions.items()}
-        raise ValueError(
-            f"{len(remaining)} of {len(positions)} samples have no prediction, the first is "
-            f"{match_by} {keys[next(iter(remaining))]!r}; complete the file, or count them as "
-            "found nothing with missing='nothing'"
-        )
+    keys = {position: key for key, position in positions.items()}
+    missing_keys = [keys[position] for position in remaining] if missing == "error" else []
+    _check_keys(unknown_keys, missing_keys, match_by, len(positions))
     for position in remaining:
         yield _join(dataset[position], ScoredDetections(), options)
 
@@ -152,6 +143,21 @@ def _join(
         "masks": sample.get("rles_ori", []),
     }
     return {**sample, **prediction_fields(record), "prediction": record}
+
+
+def _check_keys(
+    unknown: Sequence[str], missing: Sequence[str], match_by: MatchKey, total: int
+) -> None:
+    if unknown:
+        raise ValueError(
+            f"the dataset has no samples for {len(unknown)} predictions, the first is for "
+            f"{match_by} {unknown[0]!r}; check the split, or match by another key"
+        )
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {total} samples have no prediction, the first is {match_by} "
+            f"{missing[0]!r}; complete the file, or count them as no target with missing='nothing'"
+        )
 
 
 def _positions_by_key(dataset: SupportsTargets, match_by: MatchKey) -> dict[str, int]:
