@@ -2,7 +2,7 @@
 
 from vgtoolbox.datasets.annotations.annotation_files import AnnotationError
 from vgtoolbox.datasets.base import GroundingDataset
-from vgtoolbox.datasets.collate.grounding import grounding_collate
+from vgtoolbox.datasets.collate import grounding_collate, group_collate
 from vgtoolbox.datasets.mixtures import ConcatGroundingDataset
 from vgtoolbox.datasets.readers.coco_expressions import COCOExpressionsDataset
 from vgtoolbox.datasets.readers.eevg_list import EEVGListDataset
@@ -14,12 +14,12 @@ from vgtoolbox.datasets.readers.reasonseg import ReasonSegDataset
 from vgtoolbox.datasets.readers.refcoco import RefCOCODataset
 from vgtoolbox.datasets.readers.refzom import RefZOMDataset
 from vgtoolbox.datasets.readers.segllm import SegLLMConversationDataset
-from vgtoolbox.datasets.samplers.image_batch import (
+from vgtoolbox.datasets.samplers import (
     ImageBatchSampler,
+    ImageWindowSampler,
     MixtureSampler,
-    group_collate,
+    WorkerAffineBatchSampler,
 )
-from vgtoolbox.datasets.samplers.image_window import ImageWindowSampler, WorkerAffineBatchSampler
 from vgtoolbox.datasets.tokenizers.chat import (
     HuggingFaceChatTokenizer,
     SentencePieceChatTokenizer,

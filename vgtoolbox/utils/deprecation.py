@@ -25,6 +25,7 @@ RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "GroundingVisualizationHook": {"num": "num_samples", "side": "max_width"},
     "HyperParameterHook": {"option": "attribute"},
     "PretrainedWeightsHook": {"page": "url"},
+    "WorkerAffineBatchSampler": {"lanes": "num_workers"},
 }
 """Argument by its earlier name, by type (its present name)."""
 

@@ -34,7 +34,7 @@ train_dataloader = dict(
     # image is decoded once for all of its expressions. To shuffle globally: batch_sampler=None and
     # sampler=dict(type="DefaultSampler", shuffle=True).
     sampler=dict(type="ImageWindowSampler", window=256),
-    batch_sampler=dict(type="WorkerAffineBatchSampler", lanes=4),
+    batch_sampler=dict(type="WorkerAffineBatchSampler", num_workers=4),
     collate_fn=dict(type="vgtoolbox.grounding_collate"),
     dataset=dict(_grefcoco, split="train", group_by="ref", pipeline=_train_pipeline),
 )

@@ -11,7 +11,7 @@ from vgtoolbox.structures import GroundingDataSample, empty_rle
 
 
 def _sample(count, side=5):
-    """A sample of `count` targets, of odd sizes so that bytes do not align by themselves."""
+    """Sample with `count` targets, of odd sizes so that bytes are not aligned by chance."""
     generator = torch.Generator().manual_seed(count)
     corners = torch.rand(count, 2, 2, generator=generator).sort(1).values * side
     targets = InstanceData(
@@ -37,7 +37,7 @@ def _assert_same(one, other):
 
 
 @pytest.mark.parametrize("counts", [[], [0], [1], [3, 0, 2, 1]])
-def test_a_batch_arrives_as_it_was(counts):
+def test_batch_is_unchanged_by_the_transfer(counts):
     batch = {
         "inputs": {"images": torch.rand(2, 3).share_memory_(), "token_ids": torch.arange(7)},
         "data_samples": [_sample(count) for count in counts],
@@ -51,7 +51,7 @@ def test_a_batch_arrives_as_it_was(counts):
         _assert_same(one, other)
 
 
-def test_all_tensors_travel_in_one_piece_but_shared_ones():
+def test_all_tensors_but_shared_ones_are_sent_in_one_block():
     image = torch.zeros(9, dtype=torch.uint8).share_memory_()
     skeleton, packed, shared = pack([_sample(3, side=50), image, _sample(2, side=50)])
     assert packed.numel() >= 5 * 50 * 52
@@ -71,7 +71,7 @@ class Samples:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_loader_gives_plain_values(workers):
+def test_loader_returns_plain_values(workers):
     loader = DataLoader(Samples(), 3, collate_fn=grounding_collate, num_workers=workers)
     batches = list(loader)
     assert [type(batch) for batch in batches] == [dict, dict]

@@ -26,7 +26,7 @@ def test_samples_are_stacked():
     assert len(batch["data_samples"]) == 2
 
 
-def test_mixed_sizes_are_padded_below_and_right():
+def test_images_of_different_sizes_are_padded_at_bottom_and_right():
     batch = grounding_collate([_packed(8, 3), _packed(5, 6), _packed(1, 1)])
     images = batch["inputs"]["images"]
     assert images.shape == (3, 3, 8, 6)
@@ -36,7 +36,7 @@ def test_mixed_sizes_are_padded_below_and_right():
     assert [s.img_shape for s in batch["data_samples"]] == [(8, 3), (5, 6), (1, 1)]
 
 
-def test_zero_targets_go_through_to_the_batch(official_tree, pipeline):
+def test_batch_contains_samples_without_targets(official_tree, pipeline):
     dataset = GRefCOCODataset(
         data_root=str(official_tree),
         ann_root="grefcoco",
@@ -49,11 +49,11 @@ def test_zero_targets_go_through_to_the_batch(official_tree, pipeline):
     assert batch["inputs"]["images"].shape == (2, 3, 32, 32)
 
 
-def test_it_is_found_by_name():
+def test_collate_function_is_registered():
     assert FUNCTIONS.get("grounding_collate") is grounding_collate
 
 
-def test_a_photograph_without_annotation_goes_through(pipeline):
+def test_batch_contains_images_without_annotations(pipeline):
     steps = Compose([TRANSFORMS.build(step) for step in pipeline.values()])
     image = np.zeros((20, 10, 3), np.uint8)
     batch = grounding_collate([steps({"image": image, "expressions": ["a red dog"]})])

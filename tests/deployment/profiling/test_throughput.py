@@ -17,7 +17,7 @@ def loader(official_tree, pipeline):
     return {
         "batch_size": 2,
         "sampler": {"type": "ImageWindowSampler", "window": 2, "seed": 0},
-        "batch_sampler": {"type": "WorkerAffineBatchSampler", "lanes": 2},
+        "batch_sampler": {"type": "WorkerAffineBatchSampler", "num_workers": 2},
         "collate_fn": {"type": "vgtoolbox.grounding_collate"},
         "dataset": {
             "type": "GRefCOCODataset",

@@ -1,7 +1,7 @@
-"""Batches on their way from a worker process, all small tensors in one piece.
+"""Send batches from worker processes with all small tensors in one block of memory.
 
-torch sends each tensor by a file handle of its own, through a socket: for tokens, boxes and masks
-of a batch that takes longer than resizing its images.
+torch sends each tensor by its own file handle, through a socket: for the tokens, boxes and masks of
+a batch, that takes longer than resizing its images.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-_ALIGNMENT = 16  # of bytes; no dtype needs more
+_ALIGNMENT = 16  # bytes; no dtype needs more
 
 
 def ready_to_send(batch: dict[str, Any]) -> dict[str, Any]:
-    """Return a batch as a worker process sends it; in the main process, as it is."""
+    """Prepare a batch for transfer in a worker process; return it unchanged in the main process."""
     return BatchInTransit(batch) if get_worker_info() else batch
 
 
@@ -34,13 +34,14 @@ def pack(batch: Any) -> tuple[bytes, Tensor, list[Tensor]]:
     """Take the tensors out of a batch.
 
     Returns:
-        The batch without its tensors; the bytes of these, (n,) uint8 in shared memory; and those
-        that were in shared memory already, which are not copied.
+        The pickled batch without its tensors; the bytes of these tensors, (n,) uint8 in shared
+        memory; and the tensors that were already in shared memory, which are not copied.
     """
     stream = io.BytesIO()
     pickler = _TensorPickler(stream, protocol=pickle.HIGHEST_PROTOCOL)
     pickler.dump(batch)
-    # Straight into shared memory, as default_collate does: touching fresh memory is what costs.
+    # Allocate in shared memory, as default_collate does: touching fresh memory is the expensive
+    # part, so it is done once.
     storage = torch.UntypedStorage._new_shared(max(1, pickler.num_bytes))
     packed = torch.empty(0, dtype=torch.uint8).set_(storage)
     for start, tensor in pickler.tensors:
@@ -50,13 +51,13 @@ def pack(batch: Any) -> tuple[bytes, Tensor, list[Tensor]]:
 
 
 def unpack(skeleton: bytes, packed: Tensor, shared: Sequence[Tensor]) -> Any:
-    """Put the tensors back; those that were packed share the memory of `packed`."""
-    # Only what `pack` made in a worker of this very program comes here.
+    """Put the tensors back; packed ones share the memory of `packed`."""
+    # The bytes come only from `pack` in a worker of this program, never from a file.
     return _TensorUnpickler(io.BytesIO(skeleton), packed, shared).load()
 
 
 class _TensorPickler(pickle.Pickler):
-    """Notes a tensor's place instead of its bytes."""
+    """Pickler that writes the place of a tensor instead of its bytes."""
 
     def __init__(self, stream: io.BytesIO, protocol: int) -> None:
         super().__init__(stream, protocol)
@@ -79,6 +80,8 @@ class _TensorPickler(pickle.Pickler):
 
 
 class _TensorUnpickler(pickle.Unpickler):
+    """Unpickler that looks tensors up by their place."""
+
     def __init__(self, stream: io.BytesIO, packed: Tensor, shared: Sequence[Tensor]) -> None:
         super().__init__(stream)
         self._packed = packed

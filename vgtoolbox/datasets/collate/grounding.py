@@ -1,4 +1,4 @@
-"""From packed samples to a batch."""
+"""Stack packed samples into a batch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from vgtoolbox.registry import FUNCTIONS
 
 @FUNCTIONS.register_module()
 def grounding_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Stack what `PackGroundingInputs` gives.
+    """Stack the results of `PackGroundingInputs`.
 
-    Images of several sizes are padded with 0 below and right to the largest height and width; the
-    targets stay as they are, since their coordinates do not move.
+    Images of different sizes are padded with 0 at the bottom and right to the largest height and
+    width. The targets are unchanged, since their coordinates do not move.
 
     Returns:
         `{"inputs": {"images": (B, 3, H, W) uint8, "token_ids": (B, T), "text_padding_mask": (B, T)
@@ -37,7 +37,7 @@ def grounding_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _stack(tensors: list[Tensor]) -> Tensor:
     """Stack tensors of one shape."""
-    if tensors[0].ndim == 1:  # tokens, which travel with the samples
+    if tensors[0].ndim == 1:  # tokens, which are sent with the samples
         return torch.stack(tensors)
     # default_collate, in a worker process, stacks straight into shared memory.
     return default_collate(tensors)

@@ -1,1 +1,15 @@
-"""Samplers and batch samplers: orders in which a dataset is read."""
+"""Samplers and batch samplers: the order in which a dataset is read."""
+
+from vgtoolbox.datasets.samplers.image_batch import ImageBatchSampler
+from vgtoolbox.datasets.samplers.image_numbering import image_numbers
+from vgtoolbox.datasets.samplers.image_window import ImageWindowSampler
+from vgtoolbox.datasets.samplers.mixture import MixtureSampler
+from vgtoolbox.datasets.samplers.worker_affine import WorkerAffineBatchSampler
+
+__all__ = [
+    "ImageBatchSampler",
+    "ImageWindowSampler",
+    "MixtureSampler",
+    "WorkerAffineBatchSampler",
+    "image_numbers",
+]
