@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 
 from vgtoolbox.registry import (
@@ -10,7 +12,12 @@ from vgtoolbox.registry import (
     UnknownTypeError,
 )
 from vgtoolbox.utils import deprecation
-from vgtoolbox.utils.deprecation import RENAMED_TYPES, current_type, update_config
+from vgtoolbox.utils.deprecation import (
+    RENAMED_TYPES,
+    current_type,
+    show_deprecation_warnings,
+    update_config,
+)
 
 
 @pytest.mark.parametrize("old", RENAMED_TYPES)
@@ -27,6 +34,18 @@ def test_scopes_are_kept():
     with pytest.warns(DeprecationWarning):
         assert current_type("vgtoolbox.conversation_collate") == "vgtoolbox.group_collate"
     assert current_type("mmdet.PhraseListDataset") == "mmdet.PhraseListDataset"
+
+
+def test_a_command_can_show_the_warnings():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.resetwarnings()
+        warnings.simplefilter("ignore")
+        current_type("DrawExpressions")
+        assert not caught
+        show_deprecation_warnings()
+        current_type("DrawExpressions")
+        update_config([[{"type": "PhraseListDataset"}]])
+    assert len(caught) == 2
 
 
 def test_unknown_types_stay_unknown():

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+_REMOVAL = "the earlier name will be removed in the next release"
+
 RENAMED_TYPES: Mapping[str, str] = {
     "DrawExpressions": "SampleExpressions",
     "ImageLaneBatchSampler": "WorkerAffineBatchSampler",
@@ -34,6 +36,14 @@ RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {
     ("TokenMaskLoss", "form"): {"clean": "corrected"},
 }
 """Value by its earlier name, by type and argument (their present names)."""
+
+
+def show_deprecation_warnings() -> None:
+    """Show the warnings about earlier names, which Python hides outside of `__main__` by default.
+
+    For the start of a command; a library leaves the choice to its user.
+    """
+    warnings.filterwarnings("default", message=f".*{_REMOVAL}", category=DeprecationWarning)
 
 
 def current_type(name: str) -> str:
@@ -100,7 +110,7 @@ def _update_section(node: dict[str, Any]) -> None:
 
 def _warn(old: str, new: str) -> None:
     warnings.warn(
-        f"{old} is now {new}; the earlier name will be removed in the next release",
+        f"{old} is now {new}; {_REMOVAL}",
         DeprecationWarning,
         stacklevel=4,
     )
