@@ -10,7 +10,8 @@ from vgtoolbox.engine import load_config
 from vgtoolbox.engine.config import override
 from vgtoolbox.inference import GroundingInferencer
 from vgtoolbox.registry import MODELS
-from vgtoolbox.zoo import ROOT, ZooError, find_model, read_zoo, zoo_table
+from vgtoolbox.utils.resources import resource_root
+from vgtoolbox.zoo import ZooError, find_config, find_model, read_zoo, zoo_table
 
 ZOO = read_zoo()
 
@@ -95,14 +96,14 @@ def test_a_name_that_is_not_there(folder):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("system: Seer", "system:", "expected a text under 'system'"),
-        ("models:", "entries:", "expected a list 'models'"),
+        ("system: Seer", "system:", "'system' must be a non-empty text"),
+        ("models:", "entries:", "'models' must be a list"),
         ("- name: Seer-small", "- title: x", r"model \(without a name\): unknown key 'title'"),
-        ("name: Seer-ours", "name: Seer-small", "Seer-small is the name of another model"),
-        ("val: 70.9", "val: 170.9", "Seer-small: ours should hold percentages"),
-        ("metric: Acc, ", "", "Seer-small: expected a text under 'metric'"),
-        ("paper: {val: 71, test: 70.25}", "paper: 71", "paper should be a mapping, found 71"),
-        ("system: Seer", "system: [", "is no YAML"),
+        ("name: Seer-ours", "name: Seer-small", "Seer-small is already the name of another model"),
+        ("val: 70.9", "val: 170.9", "Seer-small: ours must hold percentages"),
+        ("metric: Acc, ", "", "Seer-small: 'metric' must be a non-empty text"),
+        ("paper: {val: 71, test: 70.25}", "paper: 71", "paper must be a mapping, got 71"),
+        ("system: Seer", "system: [", "is not valid YAML"),
     ],
 )
 def test_a_mistake_is_named(folder, old, new, message):
@@ -133,7 +134,7 @@ def test_a_users_question_is_asked_without_the_true_answers(model):
     assert cfg.model.get("protocol") != "teacher_forced"
     tokenizer = cfg.model.get("mllm", {}).get("tokenizer", {})
     folder = tokenizer.get("folder") or Path(tokenizer.get("model_file", model.weights)).parent
-    assert not tokenizer or ROOT / folder == model.weights
+    assert not tokenizer or resource_root() / folder == model.weights
 
 
 @pytest.mark.parametrize("model", ZOO.values(), ids=list(ZOO))
@@ -148,7 +149,35 @@ def test_every_name_is_an_inferencer_or_says_what_it_needs(model):
 
 
 def test_a_name_goes_with_another_checkpoint():
-    weights = ROOT / "pretrain_weights" / "InstanceVG-tiny-shapes.safetensors"
+    weights = resource_root() / "pretrain_weights" / "InstanceVG-tiny-shapes.safetensors"
     by_name = GroundingInferencer("InstanceVG-tiny-shapes", weights, device="cpu")
     by_file = GroundingInferencer(checkpoint=weights, device="cpu")
     assert by_name.config.model == by_file.config.model
+
+
+class TestFindConfig:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "InstanceVG-grefcoco",
+            "InstanceVG-grefcoco.py",
+            "gres/InstanceVG-grefcoco",
+            "configs/gres/InstanceVG-grefcoco.py",
+        ],
+    )
+    def test_packaged_configs_are_found_by_name_from_any_folder(self, name, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert find_config(name) == resource_root() / "configs/gres/InstanceVG-grefcoco.py"
+
+    def test_a_file_comes_first(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "InstanceVG-grefcoco.py").write_text("")
+        assert find_config("InstanceVG-grefcoco.py") == Path("InstanceVG-grefcoco.py")
+
+    def test_an_unknown_name_is_an_error_that_names_the_nearest(self):
+        with pytest.raises(FileNotFoundError, match="did you mean 'InstanceVG-grefcoco'"):
+            find_config("InstanceVG-grefcoc")
+
+    def test_base_configs_are_not_names(self):
+        with pytest.raises(FileNotFoundError):
+            find_config("shapes_cpu")

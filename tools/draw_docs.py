@@ -18,6 +18,7 @@ from PIL import Image
 from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.inference import GroundingInferencer
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.utils.resources import resource_root
 from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
 from vgtoolbox.visualization.drawing import RGBImage, side_by_side
 from vgtoolbox.webui import Responder
@@ -28,10 +29,9 @@ from vgtoolbox.webui.screenshots import (
     find_chromium,
     take_screenshots,
 )
-from vgtoolbox.zoo import ROOT
 
 MODEL = "InstanceVG-tiny-shapes"
-SCENE = ROOT / "data" / "shapes" / "images" / "COCO_train2014_000000004548.jpg"
+SCENE = resource_root() / "data" / "shapes" / "images" / "COCO_train2014_000000004548.jpg"
 EXPRESSIONS = ("the circles", "the circle furthest to the top", "the triangle", "every cross")
 SPLIT = "grefs_test"
 SAMPLES, COLUMNS, SAMPLE = 16, 4, 7
@@ -84,7 +84,9 @@ def draw_page(ground: GroundingInferencer, folder: Path, browser: str) -> None:
 def main(words: list[str] | None = None) -> None:
     """Draw all of them."""
     parser = argparse.ArgumentParser(description="Draw the pictures of docs/images anew.")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images", metavar="D")
+    parser.add_argument(
+        "--out", type=Path, default=resource_root() / "docs" / "images", metavar="D"
+    )
     parser.add_argument("--without-page", action="store_true", help="nothing that needs a browser")
     arguments = parser.parse_args(words)
     browser = find_chromium()

@@ -1,7 +1,7 @@
-"""The model zoo: which trained models there are, with what numbers, and where their files are.
+"""Model zoo: the trained models with their numbers, configs and weights.
 
-Each system has a `configs/<system>_metafile.yml`, the one place where these facts stand: the table
-of the README and `GroundingInferencer("<name>")` read them here.
+The facts come from `configs/<system>_metafile.yml`, one file per system. The table in the README,
+`vgtoolbox zoo` and `GroundingInferencer("<name>")` read them here.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from vgtoolbox.utils.resources import resource_root
+
 _PATTERN = "*_metafile.yml"
-# Files that hold the same weights: as published, and as tools/convert_checkpoint.py writes them.
+# Suffixes of the same weights: as published, and as `vgtoolbox convert` writes them.
 _SUFFIXES = (".pth", ".safetensors")
 _NOT_MEASURED = "-"
 
 
 class ZooError(ValueError):
-    """A metafile is not as it should be; the message names file, model and key."""
+    """A metafile is malformed; the message names file, model and key."""
 
 
 @dataclass(frozen=True)
 class ZooResult:
-    """One metric of one model on the splits of one data set, in percent.
+    """One metric of one model on the splits of one dataset, in percent.
 
     Attributes:
-        data: Name of the data set.
+        data: Name of the dataset.
         metric: Name of the metric.
-        paper: As reported, by split.
-        ours: As measured with these weights, by split.
+        paper: Values reported in the paper, by split.
+        ours: Values measured with these weights, by split.
     """
 
     data: str
@@ -43,7 +44,7 @@ class ZooResult:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Splits of which there is a number."""
+        """Splits with a value."""
         return tuple({**self.paper, **self.ours})
 
 
@@ -52,16 +53,16 @@ class ZooModel:
     """A trained model.
 
     Attributes:
-        name: What `GroundingInferencer` finds it by.
+        name: Name that `GroundingInferencer` accepts.
         system: Name of the published system.
-        config: Its config file.
-        weights: Where its weights are looked for.
-        parameters: How many our model has.
-        results: What it was measured, or is reported, to give.
-        page: Where the weights are published; empty for what comes with the repository.
-        published_as: Path of the file there, or of the folder.
-        options: Overrides of the config, by dotted key, for asking a user's question: what a config
-            of training or of a published protocol has otherwise.
+        config: Config file.
+        weights: Expected path of the weights.
+        parameters: Number of parameters.
+        results: Reported and measured values.
+        page: Page where the weights are published; empty for weights that come with the package.
+        published_as: Path of the file or folder on that page.
+        options: Overrides of the config, by dotted key, for inference on a user's images, where the
+            config is made for training or for a published protocol.
     """
 
     name: str
@@ -75,19 +76,23 @@ class ZooModel:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def find_weights(self) -> Path:
-        """Return the weights, as published (a file or a folder) or converted.
+        """Return the path of the weights: a file, or a folder as some are published.
+
+        `pretrain_weights/` of the current folder is searched first, then that of the package.
 
         Raises:
-            FileNotFoundError: It is not there; the message says where it is published.
+            FileNotFoundError: The weights are in neither; the message says where they are
+                published.
         """
-        candidates = [self.weights, *(self.weights.with_suffix(suffix) for suffix in _SUFFIXES)]
-        for path in candidates:
-            if path.exists():
-                return path
+        local = Path("pretrain_weights", self.weights.name)
+        for path in (local, self.weights):
+            for candidate in (path, *(path.with_suffix(suffix) for suffix in _SUFFIXES)):
+                if candidate.exists():
+                    return candidate
         origin = f"{self.published_as} at {self.page}" if self.page else "a file of the repository"
         raise FileNotFoundError(
-            f"the weights of {self.name} are not at {self.weights}: put {origin} there, or name "
-            "another checkpoint beside the model's name"
+            f"the weights of {self.name} are not at {self.weights}: put {origin} there or at "
+            f"{local}, or pass another checkpoint with the name of the model"
         )
 
 
@@ -95,30 +100,30 @@ def read_zoo(folder: str | Path | None = None) -> dict[str, ZooModel]:
     """Read all metafiles.
 
     Args:
-        folder: That holds them; None is the repository's `configs`. Paths in them are relative to
-            its parent.
+        folder: Folder of the metafiles; paths in them are relative to its parent. If `None`, the
+            `configs` of the package.
 
     Returns:
-        The models by name, in the order of the files.
+        Models by name, in the order of the files.
 
     Raises:
-        ZooError: A file is malformed, or two models have one name.
+        ZooError: A file is malformed, or two models have the same name.
     """
-    folder = Path(folder) if folder is not None else ROOT / "configs"
+    folder = Path(folder) if folder is not None else resource_root() / "configs"
     models: dict[str, ZooModel] = {}
     for file in sorted(folder.glob(_PATTERN)):
         for model in _read_metafile(file, folder.parent):
             if model.name in models:
-                raise ZooError(f"{file}: {model.name} is the name of another model already")
+                raise ZooError(f"{file}: {model.name} is already the name of another model")
             models[model.name] = model
     return models
 
 
 def find_model(name: str, folder: str | Path | None = None) -> ZooModel:
-    """Return the model of that name.
+    """Return the model with a name.
 
     Raises:
-        FileNotFoundError: There is none; the message names the nearest.
+        FileNotFoundError: There is no such model; the message names the nearest.
     """
     models = read_zoo(folder)
     if name in models:
@@ -128,12 +133,49 @@ def find_model(name: str, folder: str | Path | None = None) -> ZooModel:
     raise FileNotFoundError(f"no config file and no model {name!r}; {hint}")
 
 
-def zoo_table(models: Sequence[ZooModel], *, first_only: bool = False) -> str:
-    """Return a Markdown table, a line for each model, data set and metric.
+def find_config(name: str | Path) -> Path:
+    """Return the path of a config.
 
     Args:
-        models: In this order.
-        first_only: A line for each model: its first data set and metric.
+        name: Path of a file, or name of a packaged config: its file name with or without `.py`, or
+            its path below `configs/`.
+
+    Raises:
+        FileNotFoundError: There is no such config, or several packaged ones have the name; the
+            message names the nearest or all of them.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    folder = resource_root() / "configs"
+    wanted = path.with_suffix("").parts
+    wanted = wanted[1:] if wanted[:1] == ("configs",) else wanted
+    packaged = {
+        file: file.relative_to(folder).with_suffix("").parts
+        for file in sorted(folder.rglob("*.py"))
+        if "_base_" not in file.parts
+    }
+    found = [file for file, parts in packaged.items() if wanted and parts[-len(wanted) :] == wanted]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join("/".join(packaged[file]) for file in found)
+        raise FileNotFoundError(f"several configs are called {str(name)!r}: {names}")
+    siblings = [file.name for file in path.parent.glob("*.py")] if len(path.parts) > 1 else []
+    near = get_close_matches(path.name, siblings, n=1)
+    near = near or get_close_matches(path.stem, [parts[-1] for parts in packaged.values()], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise FileNotFoundError(
+        f"no config {name}: neither a file nor the name of a packaged config{hint}"
+    )
+
+
+def zoo_table(models: Sequence[ZooModel], *, first_only: bool = False) -> str:
+    """Return a Markdown table with a line for each model, dataset and metric.
+
+    Args:
+        models: Models in the order of the table.
+        first_only: Whether to keep only the first dataset and metric of each model.
     """
     lines = [
         "| model | data | metric | reported | ours |",
@@ -158,12 +200,12 @@ def _read_metafile(file: Path, root: Path) -> list[ZooModel]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ZooError(f"{file} is no YAML: {error}") from error
+        raise ZooError(f"{file} is not valid YAML: {error}") from error
     content = _mapping(content, str(file))
     system, page = _text(content, "system", str(file)), str(content.get("page", ""))
     entries = content.get("models")
     if not isinstance(entries, list):
-        raise ZooError(f"{file}: expected a list 'models', found {entries!r}")
+        raise ZooError(f"{file}: 'models' must be a list, got {entries!r}")
     return [_read_model(entry, file, root, system=system, page=page) for entry in entries]
 
 
@@ -196,19 +238,19 @@ def _read_result(entry: Any, where: str) -> ZooResult:
         if not all(
             isinstance(value, int | float) and 0 <= value <= 100 for value in values.values()
         ):
-            raise ZooError(f"{where}: {key} should hold percentages, found {values}")
+            raise ZooError(f"{where}: {key} must hold percentages, got {values}")
         numbers[key] = {str(split): float(value) for split, value in values.items()}
     return ZooResult(_text(entry, "data", where), _text(entry, "metric", where), **numbers)
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ZooError(f"{where} should be a mapping, found {value!r}")
+        raise ZooError(f"{where} must be a mapping, got {value!r}")
     return value
 
 
 def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not value:
-        raise ZooError(f"{where}: expected a text under {key!r}, found {value!r}")
+        raise ZooError(f"{where}: {key!r} must be a non-empty text, got {value!r}")
     return value

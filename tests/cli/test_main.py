@@ -1,19 +1,48 @@
+import os
+import shlex
+import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from vgtoolbox.cli.main import COMMANDS, TOOLS, main
+from vgtoolbox.cli.commands import COMMANDS
+from vgtoolbox.cli.main import build_parser, main
+from vgtoolbox.cli.options import analysis, data, inference
+from vgtoolbox.deployment.acceleration import ACCELERATION_MODES
+from vgtoolbox.evaluation.predictions.readers import MaskMerge, PredictionFormat
+from vgtoolbox.evaluation.predictions.scoring import MatchKey, MissingPolicy
+from vgtoolbox.inference.results.saving import FORMATS as RESULT_FORMATS
+from vgtoolbox.preparation import BENCHMARKS
+from vgtoolbox.shapes import SCALES, SPLITS
+from vgtoolbox.shapes.formats import FORMATS
+from vgtoolbox.version import __version__
 
 
-def test_every_word_has_a_script_that_says_how_it_is_called():
-    for command in COMMANDS.values():
-        script = TOOLS / command.script
-        assert script.is_file()
-        for word in command.example.split():
-            if word.startswith("--"):
-                assert word in script.read_text()
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_of_a_command_is_valid(name):
+    command = COMMANDS[name]
+    arguments = build_parser().parse_args([name, *shlex.split(command.example)])
+    assert arguments.command == name
+    assert callable(import_module(f"vgtoolbox.cli.{command.module}").run)
+
+
+def test_choices_equal_those_of_the_package():
+    """The parsers repeat them, because importing them would take seconds."""
+    titles = {name: benchmark.title for name, benchmark in BENCHMARKS.items()}
+    assert dict(data.BENCHMARK_TITLES) == titles
+    assert tuple(SCALES) == data.SCALES
+    assert data.SPLITS == SPLITS
+    assert tuple(FORMATS) == data.SHAPES_FORMATS
+    assert tuple(RESULT_FORMATS) == inference.RESULT_FORMATS
+    assert inference.ACCELERATION_MODES == ACCELERATION_MODES
+    assert get_args(PredictionFormat) == analysis.LAYOUTS
+    assert get_args(MatchKey) == analysis.MATCH_KEYS
+    assert get_args(MissingPolicy) == analysis.MISSING_RULES
+    assert get_args(MaskMerge) == analysis.MERGE_RULES
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
@@ -40,9 +69,63 @@ def test_hands_arguments_and_exit_codes_on(capsys):
     assert sys.argv == before
 
 
-def test_answers_before_anything_heavy_is_imported():
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_imports_nothing_heavy(name):
     code = (
-        "import sys; from vgtoolbox.cli.main import main; main(['--help']);"
-        "sys.exit(bool({'torch', 'mmengine', 'cv2'} & set(sys.modules)))"
+        "import sys; from vgtoolbox.cli.main import main;"
+        f"assert main([{name!r}, '--help']) == 0;"
+        "heavy = {'torch', 'mmengine', 'cv2', 'numpy', 'rich', 'yaml'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage: vgtoolbox " + name in done.stdout
+
+
+def test_the_module_runs_like_the_program():
+    command = [sys.executable, "-m", "vgtoolbox", "--version"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == f"vgtoolbox {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_knows_the_commands(shell, capsys):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(name.replace("-", "_") in script.replace("-", "_") for name in COMMANDS)
+
+
+def interrupt(command, until, cwd):
+    """Run a command, send SIGINT once `until` appears in its output; return code and output."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    output = ""
+    for line in process.stdout:
+        output += line
+        if until in line:
+            process.send_signal(signal.SIGINT)
+            break
+    output += process.stdout.read()
+    return process.wait(), output
+
+
+def test_ctrl_c_says_what_infer_kept_and_how_to_resume(tmp_path):
+    """The images come from a pipe that never delivers, so that the run cannot end by itself."""
+    os.mkfifo(tmp_path / "photo.png")
+    words = ["infer", "--images", "photo.png", "--expressions", "a", "--out", "out"]
+    command = [sys.executable, "-m", "vgtoolbox", *words, "--device", "cpu"]
+    code, output = interrupt(command, "inference on device", tmp_path)
+    assert code == 130, output
+    last = output.strip().splitlines()[-1]
+    assert last == (
+        "interrupted: results so far are in out/predictions.jsonl; run the same command again for "
+        "the remaining pairs"
+    )
+    assert "Traceback" not in output

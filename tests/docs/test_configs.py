@@ -3,24 +3,23 @@
 import re
 import runpy
 import shlex
+import sys
 
 import pytest
-
-from vgtoolbox.cli.errors import USER_ERRORS
 
 _COMMAND = re.compile(r"^\$ python (tools/\S+) (.*)\n((?:(?!\$ ).*\n?)*)", re.MULTILINE)
 
 
 @pytest.fixture
-def printed(capsys):
+def printed(capsys, monkeypatch):
     """Return a function that runs a tool in this process and gives what it prints."""
 
     def run(script, words):
-        try:
-            runpy.run_path(script)["main"](words)
-        except USER_ERRORS as error:
-            return f"error: {error}\n"
-        return capsys.readouterr().out
+        monkeypatch.setattr(sys, "argv", [script, *words])
+        with pytest.raises(SystemExit):
+            runpy.run_path(script, run_name="__main__")
+        captured = capsys.readouterr()
+        return captured.out + captured.err
 
     return run
 

@@ -150,7 +150,7 @@ def test_helper_variables_with_underscore_are_dropped(config_file):
 
 def test_a_missing_file_names_the_nearest(config_file):
     path = config_file("")
-    with pytest.raises(FileNotFoundError, match=r"did you mean 'InstanceVG-toy\.py'"):
+    with pytest.raises(FileNotFoundError, match=r"did you mean .*'InstanceVG-toy\.py'"):
         load_config(path.with_name("InstanceVG-tyo.py"))
-    with pytest.raises(FileNotFoundError, match="configs in its folder: none"):
+    with pytest.raises(FileNotFoundError, match="neither a file nor the name of a packaged config"):
         load_config(path.parent / "nowhere" / "a.py")

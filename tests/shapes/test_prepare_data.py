@@ -17,6 +17,6 @@ def test_command_generates_a_dataset_and_does_not_replace_another(tmp_path: Path
     assert made.returncode == 0, made.stderr
     assert "written" in made.stdout
     assert "no target percent" in made.stdout
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "--overwrite" in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vgtoolbox.cli.main import main
 from vgtoolbox.evaluation import read_predictions
 
 INFER = Path(__file__).parents[2] / "tools" / "infer.py"
@@ -82,11 +82,10 @@ def test_a_broken_image_is_named_and_the_rest_is_done(command, tmp_path, photos,
     for path in sorted(photos.iterdir())[2:]:
         path.unlink()
     (photos / "00.jpg").write_text("no image")
-    main = runpy.run_path(str(INFER))["main"]
-    words = [str(word) for word in command[2:]]
+    words = ["infer", *(str(word) for word in command[2:])]
     assert main(words) == 1
     errors = capsys.readouterr().err
-    assert "not answered" in errors
+    assert "not processed" in errors
     assert "00.jpg is not an image: it contains text" in errors
     assert lines_in(tmp_path / "out" / "predictions.jsonl") == 3
     Image.new("RGB", (9, 9)).save(photos / "00.jpg")

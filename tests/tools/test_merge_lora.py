@@ -1,6 +1,5 @@
 """`tools/merge_lora.py` on a small model with LoRA, in both directions."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from safetensors.torch import save_file
 from vgtoolbox.checkpoint import load_released, load_state_dict_strict, save_checkpoint
 from vgtoolbox.checkpoint.config_text import read_config_text, write_config_text
 from vgtoolbox.checkpoint.layouts import internvl
+from vgtoolbox.cli.main import main
 from vgtoolbox.models.mllm import PackedBatch
 from vgtoolbox.registry import MODELS
 
@@ -18,12 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LORA = {"targets": ["q_proj", "up_proj"], "rank": 2, "alpha": 6}
 
 
-@pytest.fixture(scope="module")
-def main():
-    spec = importlib.util.spec_from_file_location("merge_lora", ROOT / "tools" / "merge_lora.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def merge(words):
+    assert main(["merge-lora", *words]) == 0
 
 
 @pytest.fixture
@@ -67,9 +63,9 @@ def states(model):
         return model.mllm.run(packed).last
 
 
-def test_merged(main, trained, tmp_path):
+def test_merged(trained, tmp_path):
     path, model = trained
-    main([str(path), str(tmp_path / "merged.safetensors")])
+    merge([str(path), str(tmp_path / "merged.safetensors")])
     weights, text = load_released(tmp_path / "merged.safetensors")
     config = read_config_text(text)
     assert "lora" not in config["model"]["mllm"]
@@ -78,10 +74,10 @@ def test_merged(main, trained, tmp_path):
     torch.testing.assert_close(states(merged), states(model))
 
 
-def test_adapter_only(main, trained, tmp_path):
+def test_adapter_only(trained, tmp_path):
     path, model = trained
     out = tmp_path / "adapter.safetensors"
-    main([str(path), str(out), "--adapter-only"])
+    merge([str(path), str(out), "--adapter-only"])
     assert out.stat().st_size < 0.7 * path.stat().st_size
     weights, text = load_released(out)
     assert not any(".base_layer." in key or "vision_tower" in key for key in weights)
@@ -90,9 +86,9 @@ def test_adapter_only(main, trained, tmp_path):
     torch.testing.assert_close(states(again), states(model))
 
 
-def test_nothing_to_merge(main, trained, tmp_path, capsys):
+def test_nothing_to_merge(trained, tmp_path, capsys):
     path, _ = trained
-    main([str(path), str(tmp_path / "merged.safetensors")])
-    with pytest.raises(SystemExit, match="2"):
-        main([str(tmp_path / "merged.safetensors"), str(tmp_path / "again.safetensors")])
+    merge([str(path), str(tmp_path / "merged.safetensors")])
+    words = [str(tmp_path / name) for name in ("merged.safetensors", "again.safetensors")]
+    assert main(["merge-lora", *words]) == 2
     assert "has no LoRA" in capsys.readouterr().err

@@ -23,7 +23,8 @@ def run(monkeypatch, capsys):
         code = stopped.value.code
         if isinstance(code, str):  # Python prints it and exits with 1
             return 1, code
-        return code, capsys.readouterr().out
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
 
     return call
 
@@ -54,7 +55,7 @@ def test_formats_are_added_to_a_world_that_is_there(run, world):
     assert (world / "ref-zom" / "refs(final).p").is_file()
     assert set(json.loads((world / "counts.json").read_text())) >= {"refzom", "rrefcoco"}
     code, printed = make(run, world, "--formats", "refcoco3")
-    assert (code, "format must be" in printed) == (1, True)
+    assert (code, "format must be" in printed) == (2, True)
 
 
 def test_check_exits_with_1_if_there_is_a_problem(run, world, tmp_path):

@@ -13,6 +13,7 @@ import torch
 
 from vgtoolbox.checkpoint import load_checkpoint, load_released
 from vgtoolbox.checkpoint.config_text import read_config_text
+from vgtoolbox.cli.publish import relative_paths
 
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "tests" / "engine"
@@ -102,7 +103,9 @@ def tool(monkeypatch):
 
     def run(name, *words):
         monkeypatch.setattr(sys, "argv", [f"tools/{name}.py", *map(str, words)])
-        runpy.run_path(f"tools/{name}.py", run_name="__main__")
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(f"tools/{name}.py", run_name="__main__")
+        assert stopped.value.code == 0
 
     return run
 
@@ -120,7 +123,6 @@ def test_a_training_checkpoint_is_published_and_tested(trained, tmp_path, tool):
 
 
 def test_a_released_config_speaks_of_no_folder_of_the_machine():
-    relative_paths = runpy.run_path(str(ROOT / "tools" / "publish_checkpoint.py"))["relative_paths"]
     config = {"roots": ["/home/me/vg/data/shapes", "/elsewhere"], "size": (64, 64), "note": None}
     assert relative_paths(config, "/home/me/vg/") == {
         **config,

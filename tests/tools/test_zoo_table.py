@@ -22,7 +22,7 @@ def test_a_page_is_checked_updated_and_left_alone_around_it(tmp_path):
     page.write_text(PAGE)
     stale = call("--check", page, "--system", "InstanceVG")
     assert stale.returncode == 1
-    assert "is not that of the metafiles" in stale.stderr
+    assert "is not up to date" in stale.stderr
     assert page.read_text() == PAGE
     assert call("--into", page, "--system", "InstanceVG").returncode == 0
     table = zoo_table([m for m in read_zoo().values() if m.system == "InstanceVG"])

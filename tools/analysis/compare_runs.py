@@ -5,79 +5,9 @@
 A folder stands for the metrics.json in it.
 """
 
-from __future__ import annotations
-
-import argparse
-import json
 import sys
-from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from vgtoolbox.cli.errors import exit_on_user_error
-
-
-def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description="Put metrics of several tests side by side.")
-    parser.add_argument("reports", nargs="+", type=Path, metavar="F", help="metrics.json, folders")
-    parser.add_argument("--split", help="only this one")
-    return parser.parse_args(words)
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    """Read a `metrics.json`.
-
-    Raises:
-        FileNotFoundError: There is none.
-        ValueError: It is something else.
-    """
-    file = path / "metrics.json" if path.is_dir() else path
-    if not file.is_file():
-        raise FileNotFoundError(f"no {file}; tools/test.py --out D writes D/metrics.json")
-    content = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not isinstance(content.get("splits"), dict):
-        raise ValueError(f"{file} is no metrics.json: it has no 'splits'")
-    return content
-
-
-def differing_protocols(reports: list[dict[str, Any]]) -> list[str]:
-    """Return the metrics whose settings are not the same in all reports that have them."""
-    settings: dict[str, list[Any]] = {}
-    for report in reports:
-        for metric, chosen in report.get("protocol", {}).items():
-            settings.setdefault(metric, []).append(chosen)
-    return [name for name, chosen in settings.items() if any(c != chosen[0] for c in chosen)]
-
-
-def cell(value: float | None, first: float | None) -> str:
-    """Show a number, and how far it is from that of the first report."""
-    if value is None:
-        return "-"
-    return f"{value:.2f}" if first is None else f"{value:.2f} ({value - first:+.2f})"
-
-
-def main(words: list[str] | None = None) -> None:
-    """Compare."""
-    arguments = parse_arguments(words)
-    reports = [read_report(path) for path in arguments.reports]
-    for metric in differing_protocols(reports):
-        print(f"warning: {metric} was computed with different settings", file=sys.stderr)
-    table = Table("split", "metric", *map(str, arguments.reports))
-    rows = {(s, m): None for r in reports for s, values in r["splits"].items() for m in values}
-    for split, metric in rows:
-        if arguments.split in (None, split):
-            values = [report["splits"].get(split, {}).get(metric) for report in reports]
-            others = [cell(value, values[0]) for value in values[1:]]
-            table.add_row(split, metric, cell(values[0], None), *others)
-    if not table.rows:
-        known = sorted({split for split, _ in rows})
-        raise ValueError(f"no report has a split {arguments.split!r}; there are {known}")
-    Console().print(table)
-
+from vgtoolbox.cli.main import main
 
 if __name__ == "__main__":
-    with exit_on_user_error(OSError, ValueError):
-        main()
+    sys.exit(main(["compare", *sys.argv[1:]]))

@@ -5,56 +5,9 @@
 --key prints that part alone.
 """
 
-from __future__ import annotations
+import sys
 
-import argparse
-from collections.abc import Mapping
-from typing import Any
-
-from mmengine.config import Config
-
-from vgtoolbox.cli.errors import exit_on_user_error
-from vgtoolbox.engine import ConfigError, load_config, parse_options
-
-
-def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description="Print a config as it is used.")
-    parser.add_argument("config", help="a Python config")
-    parser.add_argument("--key", metavar="K", help="only this section, by its dotted name")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V")
-    return parser.parse_args(words)
-
-
-def section(cfg: Config, key: str) -> Any:
-    """Return what stands under a dotted key.
-
-    Raises:
-        ConfigError: Nothing does; the message names what stands beside it.
-    """
-    node: Any = cfg
-    for name in key.split("."):
-        if isinstance(node, list | tuple) and name.isdigit() and int(name) < len(node):
-            node = node[int(name)]
-        elif isinstance(node, Mapping | Config) and name in node:
-            node = node[name]
-        else:
-            beside = ", ".join(map(str, node)) if isinstance(node, Mapping | Config) else repr(node)
-            raise ConfigError(f"the config has no {key!r}: {name!r} is not among {beside}")
-    return node
-
-
-def main(words: list[str] | None = None) -> None:
-    """Print."""
-    arguments = parse_arguments(words)
-    cfg = load_config(arguments.config, parse_options(arguments.cfg_options))
-    if arguments.key:
-        last = arguments.key.rpartition(".")[2]
-        name = last if last.isidentifier() else "value"
-        cfg = Config({name: section(cfg, arguments.key)})
-    print(cfg.pretty_text, end="")
-
+from vgtoolbox.cli.main import main
 
 if __name__ == "__main__":
-    with exit_on_user_error():
-        main()
+    sys.exit(main(["config", *sys.argv[1:]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import platform
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from rich.console import Console
+from rich.markup import escape
 
 from vgtoolbox.engine.device import choose_device
 from vgtoolbox.preparation import BENCHMARKS, Benchmark
@@ -18,6 +21,11 @@ from vgtoolbox.version import __version__
 from vgtoolbox.zoo import read_zoo
 
 State = Literal["good", "absent", "broken"]
+_MARKS: dict[State, str] = {
+    "good": "[green]ok[/]",
+    "absent": "[yellow]--[/]",
+    "broken": "[red]!![/]",
+}
 _REQUIREMENT = re.compile(r"^(?P<name>[\w.-]+)")
 _EXTRA = re.compile(r"extra == ['\"](?P<extra>[\w-]+)['\"]")
 _PACKAGE = "vgtoolbox"
@@ -38,6 +46,23 @@ class Finding:
     state: State
     found: str
     remedy: str = ""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the findings and return 1 if something is broken."""
+    console = Console()
+    if arguments.env:
+        for name, version in environment().items():
+            console.print(f"{name}: {version}", highlight=False, markup=False)
+        return 0
+    by_state: dict[State, list[Finding]] = {"good": [], "absent": [], "broken": []}
+    for finding in examine(arguments.data_root):
+        by_state[finding.state].append(finding)
+        remedy = f"  [dim]{escape(finding.remedy)}[/]" if finding.remedy else ""
+        line = f"{_MARKS[finding.state]} {escape(finding.what)}: {escape(finding.found)}{remedy}"
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(f"\n{escape(next_step(by_state))}", highlight=False, soft_wrap=True)
+    return 1 if by_state["broken"] else 0
 
 
 def environment() -> dict[str, str]:

@@ -1,136 +1,87 @@
-"""The `vgtoolbox` command: each of its words is one of the scripts in `tools/`.
-
-Nothing heavy is imported here, so that `vgtoolbox --help` answers at once.
-"""
+"""Entry point of the `vgtoolbox` program."""
 
 from __future__ import annotations
 
-import runpy
+import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
+from importlib import import_module
 
+from vgtoolbox.cli.commands import COMMANDS, Command
 from vgtoolbox.version import __version__
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
 USAGE_ERROR = 2
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C ended: 128 + SIGINT, by the convention of shells."""
 
 
-@dataclass(frozen=True)
-class Command:
-    """A word of the command line.
-
-    Attributes:
-        script: In `tools/`.
-        help: One line.
-        example: Of its arguments.
-    """
-
-    script: str
-    help: str
-    example: str
-
-
-COMMANDS = {
-    "train": Command(
-        "train.py", "train the model of a config", "configs/shapes/InstanceVG-tiny-shapes.py"
-    ),
-    "test": Command(
-        "test.py",
-        "measure a checkpoint on the test splits",
-        "configs/shapes/InstanceVG-tiny-shapes.py --load-from CKPT",
-    ),
-    "demo": Command(
-        "demo.py", "ask one photograph", '--img photo.jpg --expression "the red circle"'
-    ),
-    "infer": Command(
-        "infer.py",
-        "ask many images, and go on after a cut",
-        '--images photos --expressions "the red circle" "a dog" --out work_dirs/infer',
-    ),
-    "webui": Command("webui.py", "open the page to play with", "--port 7860"),
-    "data": Command("prepare_data.py", "prepare and check data sets", "check grefcoco --root data"),
-    "convert": Command(
-        "convert_checkpoint.py",
-        "convert a checkpoint from or to its published layout",
-        "InstanceVG-grefcoco.pth ours.safetensors",
-    ),
-    "eval": Command(
-        "eval_predictions.py",
-        "score a file of predictions",
-        "predictions.jsonl --config CONFIG --split val",
-    ),
-    "benchmark": Command(
-        "benchmark.py",
-        "measure speed",
-        "configs/shapes/InstanceVG-tiny-shapes.py --batch-sizes 1 8",
-    ),
-    "zoo": Command("analysis/zoo_table.py", "list trained models", "--system InstanceVG"),
-    "env": Command("analysis/doctor.py", "print versions, for a report", "--env"),
-    "doctor": Command(
-        "analysis/doctor.py", "check install, data and weights; say what to do next", ""
-    ),
-}
-_FIXED_ARGUMENTS = {"env": ["--env"]}
-
-
-def help_text() -> str:
-    """Return what `vgtoolbox --help` prints."""
-    width = max(map(len, COMMANDS))
-    lines = ["usage: vgtoolbox COMMAND [arguments]", ""]
-    lines += [f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items()]
-    examples = (
-        f"  vgtoolbox {name} {c.example}".rstrip()
-        for name, c in COMMANDS.items()
-        if name not in _FIXED_ARGUMENTS
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    examples = (f"  vgtoolbox {name} {c.example}" for name, c in COMMANDS.items() if c.example)
+    parser = argparse.ArgumentParser(
+        prog="vgtoolbox",
+        usage="vgtoolbox COMMAND [arguments]",
+        description="Train, test and use visual grounding models.",
+        epilog="\n".join(
+            ["examples:", *examples, "", "vgtoolbox COMMAND --help explains its arguments."]
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    lines += ["", "examples:", *examples]
-    lines += ["", "vgtoolbox COMMAND --help explains the arguments of one."]
-    return "\n".join(lines)
+    parser.add_argument("-V", "--version", action="version", version=f"vgtoolbox {__version__}")
+    subparsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", prog="vgtoolbox"
+    )
+    for name, command in COMMANDS.items():
+        description = f"{command.help[0].upper()}{command.help[1:]}."
+        example = f"example: vgtoolbox {name} {command.example}" if command.example else None
+        command.add_arguments(
+            subparsers.add_parser(name, help=command.help, description=description, epilog=example)
+        )
+    return parser
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 done in part, 2 a mistake in the call."""
-    arguments = list(sys.argv[1:] if words is None else words)
-    name = arguments[0] if arguments else "--help"
-    if name in ("-h", "--help", "help"):
-        print(help_text())
-        return 0
-    if name in ("-V", "--version"):
-        print(f"vgtoolbox {__version__}")
-        return 0
-    if name not in COMMANDS:
+    """Run a command.
+
+    Args:
+        words: Command and its arguments. If `None`, those of the process.
+
+    Returns:
+        Exit code: 0 for success, 1 if the command found or left something undone, 2 for a mistake
+        of the user, 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if words is None else words)
+    if not words or words[0] == "help":
+        words = ["--help"]
+    name = words[0]
+    if not name.startswith("-") and name not in COMMANDS:
         near = get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"commands: {', '.join(COMMANDS)}"
-        print(f"error: no command {name!r}; {hint}", file=sys.stderr)
+        print(f"error: {name!r} is not a command; {hint}", file=sys.stderr)
         return USAGE_ERROR
-    script = TOOLS / COMMANDS[name].script
-    if not script.is_file():
-        print(
-            f"error: {script} is not there: the command works from a checkout of the repository, "
-            "installed by pip install -e .",
-            file=sys.stderr,
-        )
-        return USAGE_ERROR
-    return _run(script, [*_FIXED_ARGUMENTS.get(name, []), *arguments[1:]])
-
-
-def _run(script: Path, arguments: Sequence[str]) -> int:
-    """Run a script as Python itself would, and return its exit code."""
-    before = sys.argv
-    sys.argv = [str(script), *arguments]
     try:
-        runpy.run_path(str(script), run_name="__main__")
-    except SystemExit as exit_:
-        if isinstance(exit_.code, str):
-            print(exit_.code, file=sys.stderr)
-            return 1
-        return int(exit_.code or 0)
-    finally:
-        sys.argv = before
-    return 0
+        arguments = build_parser().parse_args(words)
+    except SystemExit as stop:  # of --help, --version and wrong arguments
+        return int(stop.code or 0)
+    return _run(COMMANDS[arguments.command], arguments)
+
+
+def _run(command: Command, arguments: argparse.Namespace) -> int:
+    """Run a command and turn mistakes of the user and Ctrl-C into one line and an exit code."""
+    try:
+        # The heavy imports come only now.
+        errors = import_module("vgtoolbox.cli.errors")
+        module = import_module(f"vgtoolbox.cli.{command.module}")
+        mistakes: tuple[type[Exception], ...] = (*errors.USER_ERRORS, *command.user_errors)
+        try:
+            return int(module.run(arguments) or 0)
+        except mistakes as error:
+            print(f"error: {error}", file=sys.stderr)
+            return USAGE_ERROR
+    except KeyboardInterrupt:
+        print(f"\ninterrupted: {command.interrupted(arguments)}", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

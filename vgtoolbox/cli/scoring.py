@@ -5,18 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from vgtoolbox.engine.config import ConfigError, load_config, parse_options
 from vgtoolbox.engine.runner import choose_splits
 from vgtoolbox.engine.target_dataset import TargetDataset
 from vgtoolbox.evaluation import (
     DetectionOptions,
-    MaskMerge,
     MatchKey,
-    MissingPolicy,
-    PredictionFormat,
     detect_prediction_format,
     iter_keyed_predictions,
     join_predictions,
@@ -49,31 +45,6 @@ class ScoringJob:
             missing=given.missing,
             options=DetectionOptions(score_thr=self.score_thr, merge=given.merge),
         )
-
-
-def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options from which `scoring_job` finds predictions and split."""
-    parser.add_argument("predictions", type=Path, help="predictions.jsonl, or others' JSON")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--config", help="a Python config with test_splits")
-    where.add_argument(
-        "--dataset", nargs="+", metavar="K=V", help="a dataset without a config: type=Name ..."
-    )
-    parser.add_argument("--split", help="of test_splits; default: the folder of the predictions")
-    parser.add_argument(
-        "--layout", choices=get_args(PredictionFormat), help="default: by the content"
-    )
-    parser.add_argument("--match", choices=get_args(MatchKey), help="what the file's keys name")
-    parser.add_argument("--missing", choices=get_args(MissingPolicy), default="error")
-    parser.add_argument(
-        "--score-thr",
-        type=float,
-        help="of answers that state no decision themselves; default: the config's model's, or 0.7",
-    )
-    parser.add_argument(
-        "--merge", choices=get_args(MaskMerge), default="kept", help="the merged mask of detections"
-    )
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V")
 
 
 def scoring_job(arguments: argparse.Namespace) -> ScoringJob:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -19,6 +20,7 @@ from torch.utils.data import DataLoader
 from vgtoolbox import registry as ours
 from vgtoolbox.checkpoint.config_text import read_config_text
 from vgtoolbox.utils.deprecation import current_argument, update_config
+from vgtoolbox.zoo import find_config
 
 RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}
 # Keys that the Runner reads from the config itself, or the commands.
@@ -54,6 +56,10 @@ _BUILDER_KEYS = {
 }
 
 
+# Text that was meant as a Python literal: a number with an exponent, brackets or quotes.
+_MALFORMED = re.compile(r"""^[+-]?(\d+\.?\d*|\.\d+)[eE]([+-]|\d|$)|^[\[({'"]|[\])}'"]$""")
+
+
 class ConfigError(ValueError):
     """A config, or an override of it, has an unknown key or name."""
 
@@ -62,17 +68,16 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """Read a config with its bases, and apply overrides.
 
     Args:
-        path: Path of a Python config. Helper variables, which begin with an underscore, are
-            dropped.
+        path: Path of a Python config, or name of a packaged one (`zoo.find_config`). Helper
+            variables of a config begin with an underscore; they are dropped.
         options: Values by dotted key, e.g. `{"optim_wrapper.optimizer.lr": 1e-3}`; a number in the
             key is the index of a list. If `None`, nothing is overridden.
 
     Raises:
-        FileNotFoundError: The file does not exist.
+        FileNotFoundError: There is no such config; the message names the nearest.
         ConfigError: A key is unknown; the message names the nearest known one.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(_explain_missing(Path(path)))
+    path = find_config(path)
     cfg = _read_file(path)
     for key in [key for key in cfg if key.startswith("_")]:
         cfg.pop(key)
@@ -125,15 +130,25 @@ def config_from_text(text: str) -> Config:
 def parse_options(texts: Sequence[str]) -> dict[str, Any]:
     """Read `key=value` words of a command line.
 
-    Values are Python literals, `true`/`false`/`none` in any case, comma-separated lists, or else
-    text: `lr=1e-3`, `flag=true`, `size=320,320`, `name=a b`.
+    Values are Python literals, `true`, `false` or `none` in any case, comma-separated lists, or
+    plain text: `lr=1e-3`, `flag=true`, `size=320,320`, `name=a b`.
+
+    Raises:
+        ConfigError: A word is not `key=value`, or its value is a malformed literal such as
+            `1e--3`, `[1,2` or `'a`.
     """
     options = {}
     for text in texts:
         key, separator, value = text.partition("=")
         if not separator or not key:
             raise ConfigError(f"an override must have the form key=value, got {text!r}")
-        options[key.strip()] = _parse_value(value)
+        try:
+            options[key.strip()] = _parse_value(value)
+        except ValueError as error:
+            raise ConfigError(
+                f"the value of {key.strip()!r} {error}; write text that is not a Python literal in "
+                "quotes"
+            ) from None
     return options
 
 
@@ -221,6 +236,7 @@ def _accepted_keys(node: Mapping[str, Any], where: str) -> frozenset[str]:
         "val_cfg": _LOOP_KEYS,
         "test_cfg": _LOOP_KEYS,
         "env_cfg": _ENVIRONMENT_KEYS,
+        "auto_scale_lr": frozenset({"enable", "base_batch_size"}),
         "custom_imports": frozenset({"imports", "allow_failed_imports"}),
     }
     return sections.get(section, frozenset())
@@ -258,9 +274,10 @@ def _parse_value(text: str) -> Any:
         return words[text.lower()]
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        is_list = "," in text and text[:1] not in "[({'\""
-        return [_parse_value(part) for part in text.split(",")] if is_list else text
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        if _MALFORMED.search(text):
+            raise ValueError(f"must be a literal or plain text, got {text!r}") from None
+        return [_parse_value(part) for part in text.split(",")] if "," in text else text
     return list(value) if isinstance(value, tuple) and not text.startswith("(") else value
 
 
@@ -274,12 +291,3 @@ def _nearest(name: str, known: set[str] | frozenset[str]) -> str:
     if near:
         return f"; did you mean {' or '.join(map(repr, near))}?"
     return f"; known: {', '.join(sorted(known))}" if known else ""
-
-
-def _explain_missing(path: Path) -> str:
-    """Return an error message with the configs in the same folder."""
-    names = sorted(entry.name for entry in path.parent.glob("*.py")) if path.parent.is_dir() else []
-    near = get_close_matches(path.name, names, n=1)
-    listed = ", ".join(names) or "none"
-    hint = f"did you mean {near[0]!r}?" if near else f"configs in its folder: {listed}"
-    return f"config {path} does not exist; {hint}"

@@ -1,6 +1,6 @@
 """Names of an earlier release that configs may still use, and what they are called now.
 
-One table per kind. A name stays here for one release after its change; then it is an unknown name
+One table a kind. A name stays here for one release after its change; then it is an unknown name
 like any other.
 """
 

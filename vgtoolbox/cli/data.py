@@ -1,7 +1,8 @@
-"""What the sub-commands of tools/prepare_data.py do."""
+"""Generate, set up and check datasets."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,10 +23,17 @@ from vgtoolbox.preparation.leaks import find_leaks
 from vgtoolbox.preparation.own_data import own_benchmark
 from vgtoolbox.preparation.repair import repair_benchmark
 from vgtoolbox.preparation.setup import setup_benchmark
-from vgtoolbox.shapes import WorldSpec, prepare_world
-from vgtoolbox.shapes.formats import write_formats
+from vgtoolbox.shapes import SCALES, SPLITS, WorldSpec, prepare_world
+from vgtoolbox.shapes.formats import parse_formats, write_formats
 from vgtoolbox.shapes.statistics import statistics_table
 from vgtoolbox.utils.atomic_file import atomic_file
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a subcommand; return 1 if something is missing, wrong or leaks."""
+    actions = {"shapes": _generate, "check": _check, "own": _check_own, "leaks": _leaks}
+    is_fine = actions.get(arguments.data_command, _place)(arguments, Console())
+    return 0 if is_fine else 1
 
 
 def generate(
@@ -120,3 +128,45 @@ def leaks(
         with atomic_file(out) as file:
             file.write(json.dumps([asdict(leak) for leak in found], indent=1).encode())
     return not found
+
+
+def _generate(arguments: argparse.Namespace, console: Console) -> bool:
+    asked = {split: getattr(arguments, f"num_{split}") for split in SPLITS}
+    defaults = dict(zip(SPLITS, SCALES[arguments.scale].num_scenes, strict=True))
+    counts = {split: defaults[split] if n is None else n for split, n in asked.items()}
+    num_scenes = (counts["train"], counts["val"], counts["test"])
+    spec = WorldSpec(scale=arguments.scale, seed=arguments.seed, num_scenes=num_scenes)
+    formats = parse_formats(arguments.formats)
+    return generate(
+        console,
+        arguments.out,
+        spec,
+        formats,
+        workers=arguments.workers,
+        overwrite=arguments.overwrite,
+    )
+
+
+def _place(arguments: argparse.Namespace, console: Console) -> bool:
+    return place(console, arguments.data_command, arguments.root, arguments.source)
+
+
+def _check(arguments: argparse.Namespace, console: Console) -> bool:
+    return check(
+        console,
+        arguments.names,
+        arguments.root,
+        images=arguments.images,
+        show_all=arguments.all,
+        fix=arguments.fix,
+    )
+
+
+def _check_own(arguments: argparse.Namespace, console: Console) -> bool:
+    return check_own(
+        console, arguments.file, arguments.folder, images=arguments.images, show_all=arguments.all
+    )
+
+
+def _leaks(arguments: argparse.Namespace, console: Console) -> bool:
+    return leaks(console, arguments.root, arguments.training, arguments.tests, out=arguments.out)

@@ -1,0 +1,71 @@
+"""Turn a training checkpoint into a released one: safetensors, with config and tokenizer in it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.utils import apply_to
+
+from vgtoolbox.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    save_released,
+    tokenizer_files,
+)
+from vgtoolbox.checkpoint.config_text import write_config_text
+from vgtoolbox.engine import parse_options
+from vgtoolbox.engine.config import config_from_text, override
+
+# Keys that describe the run and not the model.
+_RUN_KEYS = frozenset({"device", "experiment_name", "launcher", "load_from", "resume", "work_dir"})
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def publish(
+    source: Path,
+    target: Path,
+    *,
+    dtype: torch.dtype | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the weights, the config and the tokenizers of `source` to `target`.
+
+    Args:
+        source: A training checkpoint.
+        target: A `.safetensors` file.
+        dtype: Of the weights; None leaves them as they are.
+        options: Overrides of the config that goes along, e.g. a threshold chosen after training.
+    """
+    checkpoint = load_checkpoint(source)
+    if not checkpoint.get("config"):
+        raise CheckpointError(
+            f"{source} carries no config, so it is no training checkpoint of ours"
+        )
+    config = config_from_text(checkpoint["config"])
+    for key, value in (options or {}).items():
+        override(config, key, value)
+    config = relative_paths(config.to_dict(), f"{Path.cwd()}/")
+    config_text = write_config_text({key: config[key] for key in config if key not in _RUN_KEYS})
+    files = tokenizer_files(config)
+    save_released(checkpoint["state_dict"], config_text, target, dtype=dtype, files=files)
+    size = target.stat().st_size / 2**20
+    print(f"{target}: {len(checkpoint['state_dict'])} tensors, {size:.2f} MiB")
+
+
+def relative_paths(value: Any, folder: str) -> Any:
+    """Return a config's value with `folder`, which ends in a slash, taken off its strings."""
+    return apply_to(value, lambda x: isinstance(x, str), lambda x: x.removeprefix(folder))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Publish a checkpoint."""
+    publish(
+        arguments.source,
+        arguments.target,
+        dtype=DTYPES.get(arguments.dtype),
+        options=parse_options(arguments.cfg_options),
+    )
