@@ -9,7 +9,7 @@ from vgtoolbox.registry import DATASETS, METRICS, MODELS, TRANSFORMS, UnknownTyp
 
 
 def _run(code):
-    """Run `code` in a fresh interpreter in which every warning is an error."""
+    """Run `code` in a new interpreter in which warnings are errors."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
@@ -27,17 +27,17 @@ def _run(code):
         (MODELS, "vgtoolbox.GroundingDataPreproccessor", "'GroundingDataPreprocessor'"),
     ],
 )
-def test_an_unknown_type_is_answered_by_the_nearest(registry, name, nearest):
+def test_the_error_for_an_unknown_type_suggests_the_nearest_name(registry, name, nearest):
     with pytest.raises(UnknownTypeError, match=rf"{name}' is not a .*did you mean .*{nearest}"):
         registry.build({"type": name})
 
 
-def test_a_type_like_none_is_answered_by_all_that_are_known():
-    with pytest.raises(UnknownTypeError, match=r"known: .*'RefCOCODataset'"):
+def test_the_error_for_a_type_without_a_similar_name_lists_all_types():
+    with pytest.raises(UnknownTypeError, match=r"registered types: .*'RefCOCODataset'"):
         DATASETS.get("Zzzzzzzz")
 
 
-def test_the_message_is_not_quoted():
+def test_the_error_message_is_not_quoted():
     with pytest.raises(UnknownTypeError) as raised:
         METRICS.get("Zzzz")
     assert not str(raised.value).startswith('"')
@@ -67,7 +67,7 @@ def test_a_class_outside_the_package_is_found_by_its_path():
     assert MODELS.get("torch.nn.Linear") is nn.Linear
 
 
-def test_importing_the_package_is_light_and_silent():
+def test_importing_the_package_is_fast_and_silent():
     result = _run(
         "import time, torch, sys\n"
         "before = set(sys.modules); start = time.perf_counter()\n"
@@ -82,7 +82,7 @@ def test_importing_the_package_is_light_and_silent():
     assert result.stdout + result.stderr == ""
 
 
-def test_importing_the_registries_imports_none_of_the_parts():
+def test_importing_the_registries_imports_no_other_package():
     result = _run(
         "import sys, warnings\n"
         "warnings.simplefilter('ignore')  # mmengine's own\n"

@@ -1,9 +1,9 @@
-"""Registries: a config's `type='Name'` finds its class here.
+"""Registries that resolve `type='Name'` in a config to a class.
 
-Each registry is a child of mmengine's root of the same role, so that mmengine's own types
-(`EpochBasedTrainLoop`, `CheckpointHook`, ...) resolve without a prefix and types of other OpenMMLab
-packages with one (`mmdet.ResNet`). A registry imports its package on the first lookup; importing
-this module imports none of them.
+Each registry is a child of mmengine's root registry of the same role. mmengine's own types
+(`EpochBasedTrainLoop`, `CheckpointHook`, ...) therefore resolve without a prefix, types of other
+OpenMMLab packages with one (`mmdet.ResNet`). A registry imports its package on the first lookup;
+importing this module imports none of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SCOPE = "vgtoolbox"
 
 
 class UnknownTypeError(KeyError):
-    """A config names a type that no registry knows."""
+    """A type in a config is not registered."""
 
     def __str__(self) -> str:
         # KeyError quotes its message, which would print line breaks as \n.
@@ -29,13 +29,14 @@ class UnknownTypeError(KeyError):
 
 
 class Registry(MMEngineRegistry):
-    """A registry that resolves `mmdet.*` and `mmcv.*`, and names the nearest types it knows."""
+    """Registry that resolves `mmdet.*` and `mmcv.*` and suggests names for unknown types."""
 
     def get(self, key: str) -> Any:
         """Return the class or function registered as `key`.
 
         Args:
-            key: `Name`, `vgtoolbox.Name`, or a type of another package as `mmdet.Name`.
+            key: Registered name as `Name` or `vgtoolbox.Name`, a type of another package as
+                `mmdet.Name`, or the import path of a class.
 
         Raises:
             UnknownTypeError: Nothing is registered under that name.
@@ -45,7 +46,7 @@ class Registry(MMEngineRegistry):
         if scope in OPENMMLAB_SCOPES:
             import_openmmlab(scope)
         try:
-            # mmcv registers its modules in mmengine's root, under no scope of its own; looked up
+            # mmcv registers its modules in mmengine's root without a scope of its own. In a lookup
             # from here, a module of ours with the same name would hide it.
             found = self._get_root_registry().get(name) if scope == "mmcv" else super().get(key)
         except RuntimeError:  # mmengine's "Failed to get", when the name is not importable either
@@ -57,7 +58,7 @@ class Registry(MMEngineRegistry):
         return found
 
     def known_types(self) -> list[str]:
-        """Return the names that this registry and its ancestors hold, sorted."""
+        """Return the sorted names of the types in this registry and its ancestors."""
         self.import_from_location()
         names, registry = set(), self
         while registry is not None:
@@ -66,17 +67,28 @@ class Registry(MMEngineRegistry):
         return sorted(names)
 
     def _explain(self, key: str) -> str:
+        """Return the error message for an unknown type, with similar names or all names."""
         known = self.known_types()
         nearest = get_close_matches(key.split(".")[-1], known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(map(repr, nearest))}?" if nearest else f"known: {known}"
+        hint = (
+            f"did you mean {' or '.join(map(repr, nearest))}?"
+            if nearest
+            else f"registered types: {known}."
+        )
         return (
-            f"{key!r} is not a {self.name} of {SCOPE}; {hint} A class of your own is found once "
-            "its module is imported: name it in custom_imports=dict(imports=['your.module'])"
+            f"{key!r} is not a {self.name} of {SCOPE}; {hint} To use a class of your own, import "
+            "its module with custom_imports=dict(imports=['your.module'])"
         )
 
 
 def _child(name: str, parent: MMEngineRegistry, *locations: str) -> Registry:
-    """Make the child of one of mmengine's roots; it imports `locations` when first used."""
+    """Return a child of one of mmengine's root registries.
+
+    Args:
+        name: Name of the registry in error messages.
+        parent: Root registry of mmengine.
+        *locations: Subpackages to import on the first lookup.
+    """
     return Registry(
         name, parent=parent, scope=SCOPE, locations=[f"{SCOPE}.{place}" for place in locations]
     )
@@ -106,5 +118,5 @@ MODEL_WRAPPERS = _child("model wrapper", root.MODEL_WRAPPERS, "engine")
 WEIGHT_INITIALIZERS = _child("weight initializer", root.WEIGHT_INITIALIZERS, "models")
 INFERENCERS = _child("inferencer", root.INFERENCERS, "inference")
 
-# mmengine has no root for text tokenizers.
+# mmengine has no root registry for text tokenizers.
 TOKENIZERS = Registry("tokenizer", scope=SCOPE, locations=[f"{SCOPE}.datasets"])

@@ -19,7 +19,7 @@ def _sample(count, size=(8, 12), seed=0):
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=4))
-def test_every_target_is_there_and_nothing_else(counts):
+def test_all_targets_are_kept_and_the_rest_is_zero(counts):
     samples = [_sample(count, seed=index) for index, count in enumerate(counts)]
     targets = BatchTargets.from_samples(samples, (8, 12), CPU)
     most = max(counts)
@@ -35,7 +35,7 @@ def test_every_target_is_there_and_nothing_else(counts):
         assert not targets.boxes_cxcywh[index, count:].any()
 
 
-def test_smaller_inputs_are_padded_on_the_right_and_below():
+def test_smaller_inputs_are_padded_at_the_right_and_bottom():
     sample = _sample(2, size=(8, 12))
     sample.gt_instances.boxes_xyxy = torch.tensor([[0.0, 0.0, 12.0, 8.0], [6.0, 4.0, 12.0, 8.0]])
     targets = BatchTargets.from_samples([sample], (16, 24), CPU)
@@ -53,7 +53,7 @@ def test_merged_mask_is_the_union():
     assert not targets.merged_masks[1].any()
 
 
-def test_no_target_in_the_whole_batch():
+def test_a_batch_without_targets():
     targets = BatchTargets.from_samples([_sample(0), _sample(0)], (8, 12), CPU)
     assert targets.boxes_cxcywh.shape == (2, 0, 4)
     assert targets.merged_masks.shape == (2, 8, 12)
@@ -61,12 +61,13 @@ def test_no_target_in_the_whole_batch():
     assert targets.no_target.all()
 
 
-def test_masks_larger_than_the_input_are_refused():
-    with pytest.raises(ValueError, match="masks of 8 x 12 do not fit the input of 8 x 8"):
+def test_masks_larger_than_the_input_raise():
+    message = r"not be larger than the padded input, 8 x 8 .*, got 8 x 12"
+    with pytest.raises(ValueError, match=message):
         BatchTargets.from_samples([_sample(1)], (8, 8), CPU)
 
 
-def test_boxes_without_masks_have_planes_without_a_pixel():
+def test_targets_without_masks_have_empty_masks():
     samples = [_sample(count, seed=count) for count in (2, 0, 1)]
     for sample in samples:
         del sample.gt_instances.masks

@@ -28,32 +28,32 @@ def boxes_xyxy(draw, max_size=5):
     return torch.cat([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], 1)
 
 
-def test_formats():
+def test_conversion_by_hand():
     xyxy = torch.tensor([[10.0, 20.0, 30.0, 60.0]])
     assert convert_boxes(xyxy, "xyxy", "xywh").tolist() == [[10, 20, 20, 40]]
     assert convert_boxes(xyxy, "xyxy", "cxcywh").tolist() == [[20, 40, 20, 40]]
 
 
-def test_normalised_by_height_and_width():
+def test_normalization_divides_by_height_and_width():
     boxes = normalize_boxes(torch.tensor([[10.0, 20.0, 30.0, 60.0]]), (80, 40))
     torch.testing.assert_close(boxes, torch.tensor([[0.5, 0.5, 0.5, 0.5]]))
 
 
 @given(boxes_xyxy(), st.sampled_from(["xywh", "cxcywh"]))
-def test_formats_go_round(boxes, other):
+def test_conversion_round_trip(boxes, other):
     torch.testing.assert_close(
         convert_boxes(convert_boxes(boxes, "xyxy", other), other, "xyxy"), boxes
     )
 
 
 @given(boxes_xyxy(), st.tuples(st.integers(1, 900), st.integers(1, 900)))
-def test_normalising_goes_round(boxes, size):
+def test_normalization_round_trip(boxes, size):
     back = denormalize_boxes(normalize_boxes(boxes, size), size)
     torch.testing.assert_close(back, boxes, atol=1e-3, rtol=1e-5)
 
 
 @given(boxes_xyxy(), st.tuples(st.integers(1, 400), st.integers(1, 400)))
-def test_clipped_boxes_lie_inside_and_stay_so(boxes, size):
+def test_clipped_boxes_are_inside_the_image_and_unchanged_by_clipping(boxes, size):
     clipped = clip_boxes(boxes, size)
     check_boxes_xyxy(clipped)
     assert (clipped >= 0).all()
@@ -83,7 +83,7 @@ def test_iou_is_symmetric_bounded_and_above_giou(a, b):
     torch.testing.assert_close(box_iou(a, a).diagonal(), torch.ones(len(a)))
 
 
-def test_boxes_without_area_have_no_overlap():
+def test_iou_of_boxes_without_area_is_zero():
     point = torch.tensor([[3.0, 3.0, 3.0, 3.0]])
     assert box_iou(point, point).item() == 0
     assert generalized_box_iou(point, point).item() == 0
@@ -110,13 +110,13 @@ def test_zero_boxes():
         (torch.zeros(1, 4, dtype=torch.long), r"floating point, got torch\.int64"),
         (
             torch.tensor([[0.0, 0, 1, 1], [2.0, 0, 1, 1]]),
-            r"my_boxes\[1\] = \[2\.0, .* is not a box",
+            r"my_boxes\[1\] must be a box .*, got \[2\.0, ",
         ),
-        (torch.tensor([[0.0, 3, 1, 1]]), "is not a box"),
-        (torch.tensor([[0.0, float("nan"), 1, 1]]), "is not a box"),
-        (torch.tensor([[0.0, 0, float("inf"), 1]]), "is not a box"),
+        (torch.tensor([[0.0, 3, 1, 1]]), "must be a box"),
+        (torch.tensor([[0.0, float("nan"), 1, 1]]), "must be a box"),
+        (torch.tensor([[0.0, 0, float("inf"), 1]]), "must be a box"),
     ],
 )
-def test_what_is_no_set_of_boxes_is_told(boxes, message):
+def test_invalid_boxes_raise(boxes, message):
     with pytest.raises(ValueError, match=message):
         check_boxes_xyxy(boxes, name="my_boxes")

@@ -56,13 +56,13 @@ def test_fields_are_kept():
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_no_target_is_zero_targets(count):
+def test_no_target_means_zero_targets(count):
     assert _sample(gt_instances=_targets(count)).no_target is (count == 0)
     assert _sample(gt_instances_ori=_original_targets(count)).no_target is (count == 0)
 
 
 def test_no_target_is_unknown_without_ground_truth():
-    with pytest.raises(AttributeError, match="holds no ground truth"):
+    with pytest.raises(AttributeError, match="has no ground truth"):
         _ = _sample().no_target
 
 
@@ -72,7 +72,7 @@ def test_zero_predictions():
 
 
 @pytest.mark.parametrize("copied", [lambda s: pickle.loads(pickle.dumps(s)), copy.deepcopy])
-def test_samples_are_copied_whole(copied):
+def test_copies_keep_all_fields(copied):
     sample = _sample(gt_instances=_targets(2), gt_instances_ori=_original_targets(2))
     other = copied(sample)
     assert other.metainfo == sample.metainfo
@@ -80,15 +80,16 @@ def test_samples_are_copied_whole(copied):
     assert other.gt_instances_ori.masks == sample.gt_instances_ori.masks
 
 
-def test_samples_move_with_their_tensors():
+def test_moving_a_sample_keeps_its_masks():
     moved = _sample(gt_instances=_targets(2), gt_instances_ori=_original_targets(1)).to("cpu")
     assert torch.equal(moved.gt_instances.masks, _targets(2).masks)
     assert moved.gt_instances_ori.masks == [empty_rle((8, 12))]
 
 
-def test_predictions_stand_in_the_frame_that_they_name():
+def test_masks_of_predictions_have_the_size_of_their_frame():
     _sample(pred_instances=_predictions(1, size=(8, 12)))
-    with pytest.raises(ValueError, match=r"pred_instances\.masks\[0\] has height x width \[4, 6\]"):
+    message = r"pred_instances\.masks\[0\] must have the size .* \[8, 12\], got \[4, 6\]"
+    with pytest.raises(ValueError, match=message):
         _sample(pred_instances=_predictions(1, size=(4, 6)))
     in_input_frame = _sample()
     in_input_frame.set_metainfo({"pred_frame": "input"})
@@ -100,7 +101,7 @@ BROKEN = [
     (
         "token_ids",
         torch.tensor([1.0]),
-        "token_ids must be a tensor of 1 dimensions and torch.int64",
+        "token_ids must be a tensor of torch.int64 with 1 dimension, got torch.float32",
     ),
     ("token_ids", [1, 2], "got list"),
     ("text_padding_mask", torch.zeros(3), "text_padding_mask must be"),
@@ -108,29 +109,29 @@ BROKEN = [
     (
         "gt_instances",
         InstanceData(boxes_xyxy=torch.zeros(1, 4), masks=torch.zeros(1, 4, 6)),
-        r"gt_instances\.masks must be .* torch\.bool, got torch\.float32",
+        r"gt_instances\.masks must be .* torch\.bool .*, got torch\.float32",
     ),
-    ("gt_instances_ori", _original_targets(1, size=(4, 4)), r"\[4, 4\], expected \[8, 12\]"),
+    ("gt_instances_ori", _original_targets(1, size=(4, 4)), r"\[8, 12\], got \[4, 4\]"),
     (
         "gt_instances_ori",
         InstanceData(boxes_xyxy=torch.zeros(1, 4), masks=["x"]),
-        "is no run-length encoding: x",
+        "must be a run-length encoding .*, got x",
     ),
-    ("pred_instances", _predictions(1, scores=torch.tensor([1.5])), r"scores must lie in 0\.\.1"),
-    ("pred_instances", _predictions(1, scores=torch.tensor([float("nan")])), "must lie in 0"),
+    ("pred_instances", _predictions(1, scores=torch.tensor([1.5])), "scores must be between 0 and"),
+    ("pred_instances", _predictions(1, scores=torch.tensor([float("nan")])), "must be between 0"),
     (
         "pred_instances",
         _predictions(1, boxes_xyxy=torch.tensor([[3.0, 0, 1, 1]])),
-        "is not a box",
+        "must be a box",
     ),
-    ("pred_merged_mask", encode_masks(torch.zeros(1, 4, 4))[0], r"pred_merged_mask\[0\] has"),
-    ("pred_existence", 1.2, r"a probability in 0\.\.1, got 1\.2"),
-    ("pred_existence", float("nan"), "a probability"),
+    ("pred_merged_mask", encode_masks(torch.zeros(1, 4, 4))[0], r"pred_merged_mask\[0\] must have"),
+    ("pred_existence", 1.2, r"pred_existence must be between 0 and 1, got 1\.2"),
+    ("pred_existence", float("nan"), "must be between 0 and 1, got nan"),
 ]
 
 
 @pytest.mark.parametrize(("field", "value", "message"), BROKEN)
-def test_invariants_are_checked_on_construction_and_on_setting(field, value, message):
+def test_invalid_fields_raise_on_construction_and_on_assignment(field, value, message):
     with pytest.raises(ValueError, match=message):
         _sample(**{field: value})
     sample = _sample()
@@ -138,18 +139,19 @@ def test_invariants_are_checked_on_construction_and_on_setting(field, value, mes
         setattr(sample, field, value)
 
 
-def test_tokens_and_their_padding_are_as_long():
-    with pytest.raises(ValueError, match="text_padding_mask has 2 entries for 3 token_ids"):
+def test_the_padding_mask_must_be_as_long_as_the_tokens():
+    message = r"text_padding_mask must be as long as token_ids \(3\), got length 2"
+    with pytest.raises(ValueError, match=message):
         _sample(token_ids=torch.tensor([0, 5, 2]), text_padding_mask=torch.tensor([False, False]))
 
 
-def test_a_decision_is_a_bool():
+def test_the_no_target_decision_must_be_a_bool():
     with pytest.raises(AssertionError):
         _sample(pred_no_target=1)
 
 
 @pytest.mark.parametrize("points", [torch.zeros(2, 3), torch.tensor([[float("nan"), 0.0]])])
-def test_points_that_are_no_points_are_refused(points):
+def test_invalid_points_raise(points):
     instances = InstanceData(boxes_xyxy=torch.zeros(len(points), 4), points_xy=points)
     with pytest.raises(ValueError, match=r"gt_instances\.points_xy must be finite"):
         GroundingDataSample(gt_instances=instances)

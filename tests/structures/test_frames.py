@@ -24,7 +24,7 @@ class TestBoxes:
         boxes = torch.tensor([[10.0, 20.0, 30.0, 40.0]])
         assert boxes_to_original(boxes, (0.5, 2.0), (100, 100)).tolist() == [[20, 10, 60, 20]]
 
-    def test_clipped_to_the_image(self):
+    def test_boxes_are_clipped_to_the_image(self):
         boxes = torch.tensor([[-5.0, -5.0, 500.0, 20.0], [90.0, 10.0, 95.0, 20.0]])
         original = boxes_to_original(boxes, (1.0, 1.0), (15, 80))
         assert original.tolist() == [[0, 0, 80, 15], [80, 10, 80, 15]]
@@ -52,7 +52,7 @@ class TestMasks:
         assert masks.shape == (count, height, width)
         assert masks.dtype == torch.bool
 
-    def test_same_size_is_the_threshold_alone(self, resize):
+    def test_at_the_same_size_logits_are_only_thresholded(self, resize):
         logits = torch.randn(3, 8, 12)
         assert torch.equal(_to_masks(logits, (8, 12), resize=resize), logits >= 0)
 
@@ -62,7 +62,7 @@ class TestMasks:
         assert masks[0].all()
         assert not masks[1].any()
 
-    def test_padding_is_cut_off_first(self, resize):
+    def test_padding_is_removed_first(self, resize):
         logits = torch.full((1, 16, 24), 9.0)
         logits[:, :8, :12] = torch.randn(1, 8, 12)
         ours = _to_masks(logits, (20, 30), resize=resize, img_shape=(8, 12))
@@ -75,10 +75,10 @@ class TestMasks:
         assert at[0.5].flatten().tolist() == [False, False, True, True]
         assert at[0.7].flatten().tolist() == [False, False, False, True]
 
-    def test_the_threshold_itself_is_foreground(self, resize):
+    def test_a_logit_at_the_threshold_is_foreground(self, resize):
         assert _to_masks(torch.zeros(1, 2, 2), (2, 2), resize=resize).all()
 
-    def test_one_pixel(self, resize):
+    def test_an_image_of_one_pixel(self, resize):
         assert _to_masks(torch.full((2, 8, 8), 1.0), (1, 1), resize=resize).tolist() == [
             [[True]],
             [[True]],
@@ -91,9 +91,9 @@ def test_nearest_repeats_pixels():
     assert torch.equal(_to_masks(logits, (6, 4), resize="nearest"), expected)
 
 
-def test_bilinear_puts_the_edge_where_the_logits_cross():
+def test_bilinear_puts_the_edge_at_the_zero_of_the_interpolated_logits():
     logits = torch.tensor([[[3.0, -1.0]]])
-    # Cell centres lie at 1/4 and 3/4 of the width; the line from 3 to -1 is zero at 5/8.
+    # The centers of cells are at 1/4 and 3/4 of the width; the line from 3 to -1 is zero at 5/8.
     masks = _to_masks(logits, (1, 80), resize="bilinear")
     assert masks[0, 0].sum() == 50
     assert _to_masks(logits, (1, 80), resize="nearest")[0, 0].sum() == 40

@@ -43,14 +43,14 @@ def _size(masks):
 # --- dense <-> RLE --------------------------------------------------------------------------------
 
 
-def test_run_lengths_go_down_the_columns():
+def test_run_lengths_are_column_major():
     mask = torch.tensor([[[0, 1], [0, 1], [1, 1]]], dtype=torch.bool)
-    counts = {"size": [3, 2], "counts": [2, 4]}  # two pixels off, four on
+    counts = {"size": [3, 2], "counts": [2, 4]}  # two pixels of background, four of foreground
     assert encode_masks(mask) == [segmentation_to_rle(counts, (3, 2))]
 
 
 @given(dense_masks())
-def test_dense_masks_go_round(masks):
+def test_encoding_round_trip(masks):
     rles = encode_masks(masks)
     assert len(rles) == len(masks)
     decoded = decode_masks(rles, _size(masks))
@@ -72,18 +72,18 @@ def test_non_contiguous_masks_are_encoded():
 
 def test_zero_masks_need_a_size_to_be_decoded():
     assert decode_masks([], (3, 4)).shape == (0, 3, 4)
-    with pytest.raises(ValueError, match="zero masks needs their size"):
+    with pytest.raises(ValueError, match=r"size must be \(H, W\) to decode zero masks, got None"):
         decode_masks([])
 
 
-def test_a_size_is_checked():
-    with pytest.raises(ValueError, match="height x width 3 x 4, the image is 4 x 3"):
+def test_masks_of_another_size_raise():
+    with pytest.raises(ValueError, match="of its image, 4 x 3, got 3 x 4"):
         decode_masks([empty_rle((3, 4))], (4, 3))
     with pytest.raises(ValueError, match=r"shape \(N, H, W\), got \(3, 4\)"):
         encode_masks(torch.zeros(3, 4))
 
 
-def test_one_pixel():
+def test_a_mask_of_one_pixel():
     on = torch.ones(1, 1, 1, dtype=torch.bool)
     assert torch.equal(decode_masks(encode_masks(on)), on)
     assert masks_to_boxes_xyxy(on).tolist() == [[0, 0, 1, 1]]
@@ -105,7 +105,7 @@ def test_overlapping_polygons_are_united():
 
 
 @given(dense_masks(min_masks=1, max_masks=1))
-def test_both_forms_of_run_lengths_are_read(masks):
+def test_compressed_and_uncompressed_run_lengths_are_read(masks):
     size = _size(masks)
     compressed = encode_masks(masks)[0]
     column_major = masks[0].T.flatten().numpy()
@@ -118,7 +118,7 @@ def test_both_forms_of_run_lengths_are_read(masks):
     )
 
 
-def test_compressed_counts_may_be_bytes():
+def test_compressed_counts_can_be_bytes():
     rle = empty_rle((2, 3))
     as_bytes = {"size": [2, 3], "counts": rle["counts"].encode()}
     assert segmentation_to_rle(as_bytes, (2, 3)) == rle
@@ -133,14 +133,14 @@ def test_no_polygon_is_the_empty_mask():
     [
         ([[0, 0, 1, 1]], r"at least 3 points.*got 4 numbers: \[0, 0, 1, 1\]"),
         ([[0, 0, 4, 0, 4, 4], [0, 0, 1, 1, 2, 2, 3]], "got 7 numbers"),
-        ({"size": [8, 8], "counts": [30, 4]}, "broken: 2 runs of 34 pixels .* 8 x 8 = 64"),
-        ({"size": [8, 8], "counts": [70, -6]}, "run lengths are broken"),
-        ({"size": [8, 8], "counts": "abc"}, "run lengths are broken"),
-        ({"size": [8, 8], "counts": ""}, "broken: 0 runs"),
-        ({"size": [4, 4], "counts": [16]}, "height x width 4 x 4, the image is 8 x 8"),
+        ({"size": [8, 8], "counts": [30, 4]}, "8 x 8 = 64, got 2 runs with the sum 34"),
+        ({"size": [8, 8], "counts": [70, -6]}, "must be non-negative .* the minimum -6"),
+        ({"size": [8, 8], "counts": "abc"}, "add up to the pixels"),
+        ({"size": [8, 8], "counts": ""}, "got 0 runs"),
+        ({"size": [4, 4], "counts": [16]}, "of its image, 8 x 8, got 4 x 4"),
     ],
 )
-def test_broken_segmentations_are_told(segmentation, message):
+def test_invalid_segmentations_raise(segmentation, message):
     with pytest.raises(ValueError, match=message):
         segmentation_to_rle(segmentation, (8, 8))
 
@@ -182,7 +182,7 @@ def test_zero_masks():
     assert masks_to_boxes_xyxy(torch.zeros(0, 2, 3, dtype=torch.bool)).shape == (0, 4)
 
 
-def test_a_size_check_passes_lists_and_tuples():
+def test_sizes_can_be_lists_or_tuples():
     check_rle_size({"size": (2, 3), "counts": ""}, (2, 3))
 
 
@@ -190,7 +190,7 @@ def test_a_size_check_passes_lists_and_tuples():
 
 
 @given(dense_masks(), st.tuples(st.integers(1, 20), st.integers(1, 20)))
-def test_resizing_is_opencvs_nearest(masks, size):
+def test_resizing_equals_nearest_neighbor_of_opencv(masks, size):
     resized = resize_masks(masks, size)
     assert resized.shape == (len(masks), *size)
     assert resized.dtype == torch.bool
@@ -202,14 +202,14 @@ def test_resizing_is_opencvs_nearest(masks, size):
 
 
 @given(dense_masks(), st.integers(1, 4), st.integers(1, 4))
-def test_enlarging_by_whole_factors_repeats_pixels(masks, fy, fx):
+def test_upsampling_by_integer_factors_repeats_pixels(masks, fy, fx):
     height, width = _size(masks)
     enlarged = resize_masks(masks, (height * fy, width * fx))
     assert torch.equal(enlarged, masks.repeat_interleave(fy, 1).repeat_interleave(fx, 2))
 
 
 @given(dense_masks())
-def test_a_box_is_the_smallest_around_its_mask(masks):
+def test_boxes_are_tight_around_their_masks(masks):
     for mask, box in zip(masks, masks_to_boxes_xyxy(masks), strict=True):
         rows, columns = mask.nonzero(as_tuple=True)
         if len(rows) == 0:

@@ -13,7 +13,7 @@ SIDES = st.integers(1, 30)
 
 @st.composite
 def masks(draw):
-    """0 to 3 masks of noise between empty and full."""
+    """Draw 0 to 3 random masks of any density from empty to full."""
     size = (draw(st.integers(0, 3)), draw(SIDES), draw(SIDES))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 10_000)))
     return torch.rand(size, generator=generator) < draw(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]))
@@ -34,18 +34,18 @@ def test_runs_by_hand():
     assert unpack_runs("").tolist() == []
 
 
-def test_a_number_that_is_broken_off_is_left_out():
+def test_an_incomplete_number_is_ignored():
     assert unpack_runs("1X").tolist() == [1]
 
 
-def test_a_number_without_end_is_an_error():
-    with pytest.raises(ValueError, match="a number of 31 characters"):
+def test_a_number_with_too_many_characters_raises():
+    with pytest.raises(ValueError, match="at most 12 characters, got 31"):
         unpack_runs("X" * 30 + "1")
 
 
 @settings(max_examples=200)
 @given(masks(), SIDES, SIDES)
-def test_decoding_at_a_size_is_decoding_and_resizing(planes, height, width):
+def test_decoding_at_another_size_equals_decoding_and_resizing(planes, height, width):
     size = (planes.shape[1], planes.shape[2])
     resized = decode_masks_resized(encode_masks(planes), size, (height, width))
     assert resized.dtype == torch.bool
@@ -54,7 +54,7 @@ def test_decoding_at_a_size_is_decoding_and_resizing(planes, height, width):
 
 @pytest.mark.parametrize("new_size", [(320, 320), (96, 96), (448, 448), (700, 1000), (480, 640)])
 @pytest.mark.parametrize("size", [(480, 640), (640, 427), (333, 500)])
-def test_photographs_are_resized_as_by_opencv(size, new_size):
+def test_large_masks_are_resized_as_by_opencv(size, new_size):
     mask = np.zeros(size, np.uint8)
     cv2.ellipse(mask, (size[1] // 2, size[0] // 3), (90, 140), 30, 0, 360, 1, -1)
     cv2.line(mask, (0, 0), (size[1] - 1, size[0] - 1), 1, 2)
@@ -63,14 +63,14 @@ def test_photographs_are_resized_as_by_opencv(size, new_size):
     assert np.array_equal(decode_runs_resized(unpack_runs(rle["counts"]), size, new_size), expected)
 
 
-def test_masks_of_another_size_are_an_error():
+def test_masks_of_another_size_raise():
     rles = encode_masks(torch.ones(1, 4, 5))
-    with pytest.raises(ValueError, match="height x width 4 x 5, the image is 5 x 4"):
+    with pytest.raises(ValueError, match="of its image, 5 x 4, got 4 x 5"):
         decode_masks_resized(rles, (5, 4), (2, 2))
 
 
 @given(SIDES, SIDES)
-def test_sources_are_those_of_the_middle_or_left_of_it(length, new_length):
+def test_source_pixels_are_increasing_and_near_their_position(length, new_length):
     sources = nearest_sources(length, new_length)
     assert np.abs(sources - np.arange(new_length) * length / new_length).max() <= 1
     assert (np.diff(sources) >= 0).all()

@@ -21,7 +21,7 @@ from vgtoolbox.utils.deprecation import (
 
 
 @pytest.mark.parametrize("old", RENAMED_TYPES)
-def test_earlier_types_resolve_with_a_warning_that_names_the_new_one(old):
+def test_deprecated_types_resolve_with_a_warning_that_names_the_new_one(old):
     registries = (DATASETS, DATA_SAMPLERS, FUNCTIONS, HOOKS, TRANSFORMS)
     new = RENAMED_TYPES[old]
     registry = next(each for each in registries if new in each.known_types())
@@ -48,7 +48,7 @@ def test_a_command_can_show_the_warnings():
     assert len(caught) == 2
 
 
-def test_unknown_types_stay_unknown():
+def test_unknown_types_raise():
     with pytest.raises(UnknownTypeError, match="NoSuchHook"):
         HOOKS.get("NoSuchHook")
 
@@ -66,7 +66,7 @@ def test_configs_are_updated_at_any_depth(monkeypatch):
 
 
 @pytest.mark.parametrize("loss", ["FocalDiceLoss", "TokenMaskLoss"])
-def test_earlier_values_build_the_same_loss_with_a_warning(loss):
+def test_deprecated_values_build_the_same_loss_with_a_warning(loss):
     cfg = {"type": loss, "form": "clean"}
     with pytest.warns(DeprecationWarning, match="form='clean' of .* is now 'corrected'"):
         update_config(cfg)

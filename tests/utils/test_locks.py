@@ -30,13 +30,13 @@ def holder(tmp_path):
     process.wait()
 
 
-def test_a_second_process_is_refused_and_told_who_holds_the_lock(tmp_path, holder):
+def test_the_error_in_a_second_process_names_the_holder_of_the_lock(tmp_path, holder):
     refused = pytest.raises(OutputInUseError, match=f"process {holder.pid} on .*, started 20")
     with refused, lock_output(tmp_path):
         pass
 
 
-def test_the_lock_of_a_killed_process_is_free(tmp_path, holder):
+def test_the_lock_of_a_killed_process_can_be_acquired(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     with lock_output(tmp_path):

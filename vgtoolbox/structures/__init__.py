@@ -1,4 +1,4 @@
-"""Boxes, masks and the data sample: what every other part passes around."""
+"""Data structures that all packages share: boxes, masks, coordinate frames, the data sample."""
 
 from vgtoolbox.structures.batch_targets import BatchTargets
 from vgtoolbox.structures.boxes import (

@@ -1,4 +1,4 @@
-"""The targets of a batch as padded tensors, in the form that losses compare with."""
+"""Targets of a batch as padded tensors, for losses and matchers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from vgtoolbox.structures.data_sample import GroundingDataSample
 
 @dataclass(frozen=True)
 class BatchTargets:
-    """Targets of B samples, padded to the N of the sample that has most.
+    """Targets of B samples, padded to the largest number N of targets of a sample.
 
     Attributes:
-        boxes_cxcywh: (B, N, 4), normalised by the padded network input.
-        masks: (B, N, H, W) bool, at the size of the network input; (B, N, 0, 0) where the samples
-            have boxes only.
-        is_valid: (B, N) bool, False for padding.
+        boxes_cxcywh: Boxes (B, N, 4), normalized by the size of the padded network input.
+        masks: Masks (B, N, H, W) bool, at the size of the padded network input; (B, N, 0, 0) if the
+            samples have only boxes.
+        is_valid: Whether a target is valid rather than padding, (B, N) bool.
     """
 
     boxes_cxcywh: Tensor
@@ -34,7 +34,17 @@ class BatchTargets:
     def from_samples(
         cls, samples: Sequence[GroundingDataSample], size: tuple[int, int], device: torch.device
     ) -> BatchTargets:
-        """Gather `gt_instances` of samples whose network input is padded to `size` (H, W)."""
+        """Collect the `gt_instances` of samples.
+
+        Args:
+            samples: Samples with `gt_instances`: `boxes_xyxy` (N_i, 4) and optionally `masks`
+                (N_i, H_i, W_i), in the input frame.
+            size: Height and width (H, W) of the padded network input.
+            device: Device of the result.
+
+        Raises:
+            ValueError: Masks are larger than `size`.
+        """
         targets = [sample.gt_instances for sample in samples]
         boxes = pad_sequence([instances.boxes_xyxy for instances in targets], batch_first=True)
         masks = pad_sequence([_masks(each, size) for each in targets], batch_first=True)
@@ -52,24 +62,25 @@ class BatchTargets:
 
     @property
     def no_target(self) -> Tensor:
-        """Which samples have no target, (B,) bool."""
+        """Whether a sample has no target, (B,) bool."""
         return ~self.is_valid.any(1)
 
 
 def _masks(instances: InstanceData, size: tuple[int, int]) -> Tensor:
-    """Return the masks at `size` (N, H, W), or planes without a pixel where there are none."""
+    """Return the masks padded to `size`, (N, H, W), or (N, 0, 0) if the instances have none."""
     if "masks" not in instances:
         return torch.zeros(len(instances), 0, 0, dtype=torch.bool)
     return _pad(instances.masks, size)
 
 
 def _pad(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Pad masks (N, h, w) on the right and below to `size` (H, W)."""
+    """Pad masks (N, h, w) at the right and bottom to `size` (H, W)."""
     height, width = masks.shape[-2:]
     if (height, width) == size:
         return masks
     if height > size[0] or width > size[1]:
         raise ValueError(
-            f"masks of {height} x {width} do not fit the input of {size[0]} x {size[1]}"
+            f"masks must not be larger than the padded input, {size[0]} x {size[1]} (height x "
+            f"width), got {height} x {width}"
         )
     return F.pad(masks, (0, size[1] - width, 0, size[0] - height))

@@ -1,7 +1,8 @@
-"""Boxes as plain tensors of shape (N, 4); the format and the frame stand in the variable's name.
+"""Boxes as plain tensors of shape (N, 4), with their format and frame in the variable's name.
 
-`xyxy` are corner coordinates in pixels, `xywh` COCO's left, top, width, height in pixels, `cxcywh`
-centre and size, normalised to 0..1 by the image. Every function takes N = 0.
+`xyxy` is corner coordinates in pixels; `xywh` is COCO's left, top, width and height in pixels;
+`cxcywh` is center and size, normalized to [0, 1] by the size of the image. All functions accept
+N = 0.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ def check_boxes_xyxy(boxes_xyxy: Tensor, *, name: str = "boxes_xyxy") -> None:
     """Check that a tensor is a valid set of corner boxes.
 
     Args:
-        boxes_xyxy: (N, 4) floating point.
-        name: What the error message calls them.
+        boxes_xyxy: Boxes (N, 4), floating point.
+        name: Name of the boxes in the error message.
 
     Raises:
         ValueError: Wrong shape, dtype, a value that is not finite, or x2 < x1 or y2 < y1.
@@ -33,52 +34,82 @@ def check_boxes_xyxy(boxes_xyxy: Tensor, *, name: str = "boxes_xyxy") -> None:
     if broken.any():
         index = int(broken.nonzero()[0])
         raise ValueError(
-            f"{name}[{index}] = {boxes_xyxy[index].tolist()} is not a box: "
-            "expected finite x1 <= x2 and y1 <= y2"
+            f"{name}[{index}] must be a box with finite x1 <= x2 and y1 <= y2, got "
+            f"{boxes_xyxy[index].tolist()}"
         )
 
 
 def convert_boxes(boxes: Tensor, source: BoxFormat, target: BoxFormat) -> Tensor:
-    """Convert boxes (N, 4) between formats, without changing their frame or scale."""
+    """Convert boxes (N, 4) between formats, without changing their frame or scale.
+
+    Args:
+        boxes: Boxes (N, 4).
+        source: Format of `boxes`.
+        target: Format of the result, (N, 4).
+    """
     return ops.box_convert(boxes, source, target)
 
 
 def normalize_boxes(boxes_xyxy: Tensor, size: tuple[int, int]) -> Tensor:
-    """Turn pixel corners (N, 4) into `cxcywh` (N, 4) in 0..1 of an image of `size` (H, W)."""
+    """Convert corners in pixels to center and size in [0, 1].
+
+    Args:
+        boxes_xyxy: Boxes (N, 4) in pixels.
+        size: Height and width (H, W) of the image.
+
+    Returns:
+        Normalized `cxcywh` boxes (N, 4).
+    """
     return convert_boxes(boxes_xyxy, "xyxy", "cxcywh") / _whwh(boxes_xyxy, size)
 
 
 def denormalize_boxes(boxes_cxcywh: Tensor, size: tuple[int, int]) -> Tensor:
-    """Turn normalised `cxcywh` (N, 4) into pixel corners (N, 4) of an image of `size` (H, W)."""
+    """Convert center and size in [0, 1] to corners in pixels.
+
+    Args:
+        boxes_cxcywh: Normalized boxes (N, 4).
+        size: Height and width (H, W) of the image.
+
+    Returns:
+        `xyxy` boxes (N, 4) in pixels.
+    """
     return convert_boxes(boxes_cxcywh, "cxcywh", "xyxy") * _whwh(boxes_cxcywh, size)
 
 
 def clip_boxes(boxes_xyxy: Tensor, size: tuple[int, int]) -> Tensor:
-    """Clip corner boxes (N, 4) to an image of `size` (H, W)."""
+    """Clip boxes to an image.
+
+    Args:
+        boxes_xyxy: Boxes (N, 4) in pixels.
+        size: Height and width (H, W) of the image.
+
+    Returns:
+        Clipped boxes (N, 4).
+    """
     return ops.clip_boxes_to_image(boxes_xyxy, size)
 
 
 def box_iou(boxes_a_xyxy: Tensor, boxes_b_xyxy: Tensor) -> Tensor:
-    """Return the pairwise intersection over union, (N, M); 0 where both boxes have no area.
+    """Return the pairwise intersection over union, (N, M); 0 if both boxes have no area.
 
     Args:
-        boxes_a_xyxy: (N, 4).
-        boxes_b_xyxy: (M, 4), in the same frame.
+        boxes_a_xyxy: Boxes (N, 4).
+        boxes_b_xyxy: Boxes (M, 4) in the same frame.
     """
     return ops.box_iou(boxes_a_xyxy, boxes_b_xyxy).nan_to_num(0.0)
 
 
 def generalized_box_iou(boxes_a_xyxy: Tensor, boxes_b_xyxy: Tensor) -> Tensor:
-    """Return the pairwise generalised IoU (N, M) in -1..1 (Rezatofighi et al., CVPR 2019, eq. 3).
+    """Return the pairwise generalized IoU (N, M) in [-1, 1] (Rezatofighi et al., CVPR 2019, eq. 3).
 
     Args:
-        boxes_a_xyxy: (N, 4).
-        boxes_b_xyxy: (M, 4), in the same frame.
+        boxes_a_xyxy: Boxes (N, 4).
+        boxes_b_xyxy: Boxes (M, 4) in the same frame.
     """
     return ops.generalized_box_iou(boxes_a_xyxy, boxes_b_xyxy).nan_to_num(0.0)
 
 
 def _whwh(like: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return (W, H, W, H) on the device and in the dtype of `like`."""
+    """Return the size (H, W) as (W, H, W, H), in the dtype and on the device of `like`."""
     height, width = size
     return like.new_tensor([width, height, width, height])

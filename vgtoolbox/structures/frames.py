@@ -1,8 +1,8 @@
-"""From the network's input frame back to the original image: the one place where this is done.
+"""Map boxes and masks from the network's input frame to the original image.
 
-Network inputs are the original image scaled by (sx, sy), shifted by an offset where something was
-cut away on the left or above, and padded on the right and below. A square stretch, a letterbox, a
-plain resize and a crop are all of this form.
+A network input is the original image scaled by (sx, sy), shifted by an offset if it was cropped at
+the left or top, and padded at the right and bottom. Stretching to a square, letterboxing, resizing
+and cropping all have this form.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from vgtoolbox.structures.masks import MaskResize, resize_mask_logits, resize_ma
 Frame = Literal["original", "input"]
 """Pixels of the image as stored, or of the network's input without its padding."""
 
-# A logit; finite, since bilinear resizing multiplies it by 0.
-_CERTAINLY_BACKGROUND = -100.0
+# Finite, since bilinear resizing may multiply it by 0, which would turn an infinite logit into NaN.
+_BACKGROUND_LOGIT = -100.0
 
 
 def boxes_to_original(
@@ -30,13 +30,16 @@ def boxes_to_original(
     *,
     offset: tuple[float, float] = (0.0, 0.0),
 ) -> Tensor:
-    """Map boxes (N, 4) from input pixels to original pixels, clipped to the image.
+    """Map boxes from input pixels to original pixels and clip them to the image.
 
     Args:
-        boxes_xyxy: (N, 4), input frame.
-        scale_factor: x, y; input coordinate = original coordinate * factor + offset.
-        ori_shape: (H, W) of the original image.
-        offset: x, y; where the corner of the original image lies in the input.
+        boxes_xyxy: Boxes (N, 4) in the input frame.
+        scale_factor: Factors (x, y): input coordinate = original coordinate * factor + offset.
+        ori_shape: Height and width (H, W) of the original image.
+        offset: Position (x, y) of the top left corner of the original image in the input.
+
+    Returns:
+        Boxes (N, 4) in the original frame.
     """
     scale, shift = (boxes_xyxy.new_tensor((*pair, *pair)) for pair in (scale_factor, offset))
     return clip_boxes((boxes_xyxy - shift) / scale, ori_shape)
@@ -52,38 +55,50 @@ def mask_logits_to_original(
     scale_factor: tuple[float, float] | None = None,
     offset: tuple[float, float] = (0.0, 0.0),
 ) -> Tensor:
-    """Turn mask logits at the padded input's size into masks of the original image.
+    """Convert mask logits at the size of the padded input to masks of the original image.
 
     Args:
-        mask_logits: (N, H, W), H and W of the padded input.
-        threshold: Least probability of a foreground pixel.
-        img_shape: (H', W') of the input without its padding.
-        ori_shape: (H'', W'') of the original image.
-        resize: "nearest" thresholds first and resizes the binary mask, as the published InstanceVG
-            does; "bilinear" resizes the logits first, which gives smoother outlines.
-        scale_factor: x, y; needed where parts of the image were cut away, which become background.
-        offset: x, y; where the corner of the original image then lies in the input.
+        mask_logits: Mask logits (N, H, W) at the size of the padded input.
+        threshold: Minimum probability of a foreground pixel.
+        img_shape: Height and width (H', W') of the input without its padding.
+        ori_shape: Height and width (H'', W'') of the original image.
+        resize: Order of the steps. "nearest" thresholds first and resizes the binary mask, as the
+            published InstanceVG does; "bilinear" resizes the logits first, which gives smoother
+            outlines.
+        scale_factor: Factors (x, y) of the input's scaling; required if the image was cropped, and
+            the cropped margins become background. If `None`, the input shows the whole image.
+        offset: Position (x, y) of the top left corner of the original image in the input.
 
     Returns:
-        (N, H'', W'') bool.
+        Masks (N, H'', W'') bool.
     """
     mask_logits = mask_logits[:, : img_shape[0], : img_shape[1]]
     if scale_factor is not None:
-        mask_logits = _restore_cut_margins(mask_logits, ori_shape, scale_factor, offset)
-    cut = torch.logit(torch.tensor(threshold, dtype=torch.float64)).item()
+        mask_logits = _restore_margins(mask_logits, ori_shape, scale_factor, offset)
+    logit_thr = torch.logit(torch.tensor(threshold, dtype=torch.float64)).item()
     if resize == "nearest":
-        return resize_masks(mask_logits >= cut, ori_shape)
-    return resize_mask_logits(mask_logits[None], ori_shape, align_corners=False)[0] >= cut
+        return resize_masks(mask_logits >= logit_thr, ori_shape)
+    return resize_mask_logits(mask_logits[None], ori_shape, align_corners=False)[0] >= logit_thr
 
 
-def _restore_cut_margins(
+def _restore_margins(
     mask_logits: Tensor,
     ori_shape: tuple[int, int],
     scale_factor: tuple[float, float],
     offset: tuple[float, float],
 ) -> Tensor:
-    """Put logits (N, h, w) of a window back into those of the whole scaled image."""
+    """Pad the logits of a crop to those of the whole scaled image.
+
+    Args:
+        mask_logits: Logits (N, h, w) of the crop.
+        ori_shape: Height and width (H, W) of the original image.
+        scale_factor: Factors (sx, sy) of the scaling.
+        offset: Position (x, y) of the top left corner of the original image in the crop.
+
+    Returns:
+        Logits (N, H * sy, W * sx).
+    """
     left, top = round(-offset[0]), round(-offset[1])
     right = round(ori_shape[1] * scale_factor[0]) - left - mask_logits.shape[2]
     below = round(ori_shape[0] * scale_factor[1]) - top - mask_logits.shape[1]
-    return F.pad(mask_logits, (left, right, top, below), value=_CERTAINLY_BACKGROUND)
+    return F.pad(mask_logits, (left, right, top, below), value=_BACKGROUND_LOGIT)

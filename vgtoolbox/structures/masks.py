@@ -1,10 +1,11 @@
-"""Masks in the three forms that the field uses, and the ways between them.
+"""Masks as dense tensors, run-length encodings and polygons, and conversions between them.
 
-dense    a bool tensor (N, H, W) or (H, W)
-RLE      COCO's run lengths: {"size": [H, W], "counts": str}, JSON-able; what is stored and compared
-polygon  COCO's [[x1, y1, x2, y2, ...], ...] in pixels; what annotations hold
+dense    bool tensor (N, H, W) or (H, W)
+RLE      COCO's run-length encoding {"size": [H, W], "counts": str}, serializable as JSON; used to
+         store and compare masks
+polygon  COCO's [[x1, y1, x2, y2, ...], ...] in pixels; used in annotations
 
-What run-length arithmetic answers (area, box, union, IoU) is never decoded. Every function takes
+Areas, boxes, unions and IoUs are computed from run lengths without decoding. All functions accept
 zero masks.
 """
 
@@ -24,7 +25,12 @@ from vgtoolbox.structures.run_lengths import decode_runs_resized, unpack_runs
 
 
 class RLE(TypedDict):
-    """A COCO run-length encoding, compressed; `counts` is text, so that it can stand in JSON."""
+    """Compressed COCO run-length encoding, with `counts` as text so that JSON can hold it.
+
+    Attributes:
+        size: [H, W] of the image.
+        counts: Compressed run lengths, down the columns.
+    """
 
     size: list[int]
     counts: str
@@ -41,31 +47,38 @@ def encode_masks(masks: Tensor) -> list[RLE]:
     """Encode dense masks.
 
     Args:
-        masks: (N, H, W), bool or 0/1.
+        masks: Masks (N, H, W), bool or 0/1.
 
     Returns:
         N run-length encodings.
+
+    Raises:
+        ValueError: `masks` does not have three dimensions.
     """
     if masks.ndim != 3:
         raise ValueError(f"masks must have shape (N, H, W), got {tuple(masks.shape)}")
-    # pycocotools wants (H, W, N) in column-major order: a (N, W, H) block read backwards.
+    # pycocotools expects (H, W, N) in column-major order: an (N, W, H) array with axes reversed.
     columns = masks.to(torch.uint8).transpose(1, 2).contiguous().cpu().numpy()
     return [_as_text(rle) for rle in coco_mask.encode(columns.transpose(2, 1, 0))]
 
 
 def decode_masks(rles: Sequence[RLE], size: tuple[int, int] | None = None) -> Tensor:
-    """Decode run lengths into a bool tensor (N, H, W).
+    """Decode run-length encodings.
 
     Args:
-        rles: N encodings of one size.
-        size: (H, W); needed where N may be 0, checked otherwise.
+        rles: N encodings of the same size.
+        size: Expected height and width (H, W). If `None`, the size is not checked and N must not
+            be 0.
+
+    Returns:
+        Masks (N, H, W) bool.
 
     Raises:
-        ValueError: The encodings have another size than `size`, or N is 0 and `size` is None.
+        ValueError: The encodings have another size than `size`, or N is 0 and `size` is `None`.
     """
     if not rles:
         if size is None:
-            raise ValueError("decoding zero masks needs their size (H, W)")
+            raise ValueError("size must be (H, W) to decode zero masks, got None")
         return torch.zeros((0, *size), dtype=torch.bool)
     if size is not None:
         for rle in rles:
@@ -77,15 +90,18 @@ def decode_masks(rles: Sequence[RLE], size: tuple[int, int] | None = None) -> Te
 def decode_masks_resized(
     rles: Sequence[RLE], size: tuple[int, int], new_size: tuple[int, int]
 ) -> Tensor:
-    """Decode run lengths at another size: `resize_masks(decode_masks(...))`, without the way round.
+    """Decode run-length encodings at another size, as `resize_masks(decode_masks(...))` but faster.
 
     Args:
-        rles: N encodings of `size` (H, W).
-        size: (H, W), checked.
-        new_size: (H', W').
+        rles: N encodings of the size `size`.
+        size: Expected height and width (H, W) of the encodings.
+        new_size: Height and width (H', W') of the result.
 
     Returns:
-        (N, H', W') bool.
+        Masks (N, H', W') bool.
+
+    Raises:
+        ValueError: The encodings have another size than `size`.
     """
     masks = np.zeros((len(rles), *new_size), np.uint8)
     for mask, rle in zip(masks, rles, strict=True):
@@ -98,15 +114,15 @@ def decode_masks_resized(
 
 
 def segmentation_to_rle(segmentation: Segmentation, size: tuple[int, int]) -> RLE:
-    """Read one COCO `segmentation`: polygons, uncompressed run lengths or compressed ones.
+    """Convert a COCO `segmentation`: polygons, or uncompressed or compressed run lengths.
 
     Args:
-        segmentation: A list of polygons (several are parts of one mask) or an RLE dict.
-        size: (H, W) of the image.
+        segmentation: List of polygons, which are parts of one mask, or RLE dict.
+        size: Height and width (H, W) of the image.
 
     Raises:
-        ValueError: A polygon with fewer than 3 points or an odd number of values, or run lengths
-            of an image of another size, or that do not add up to its pixels.
+        ValueError: A polygon has fewer than 3 points or an odd number of coordinates, or run
+            lengths are for an image of another size or do not add up to its pixels.
     """
     if isinstance(segmentation, dict):
         check_rle_size(segmentation, size)
@@ -117,8 +133,8 @@ def segmentation_to_rle(segmentation: Segmentation, size: tuple[int, int]) -> RL
     for polygon in segmentation:
         if len(polygon) < 6 or len(polygon) % 2:
             raise ValueError(
-                f"a polygon needs at least 3 points, x and y in turn (6 numbers or more, even); "
-                f"got {len(polygon)} numbers: {list(polygon)[:8]}"
+                f"a polygon must have at least 3 points [x1, y1, x2, y2, ...], got {len(polygon)} "
+                f"numbers: {list(polygon)[:8]}"
             )
     if not segmentation:
         return empty_rle(size)
@@ -126,26 +142,30 @@ def segmentation_to_rle(segmentation: Segmentation, size: tuple[int, int]) -> RL
 
 
 def check_rle_size(rle: RLE | dict[str, Any], size: tuple[int, int]) -> None:
-    """Raise ValueError where `rle` encodes an image of another size than `size` (H, W)."""
+    """Raise ValueError if `rle` encodes a mask of another size than `size` (H, W)."""
     if list(rle["size"]) != list(size):
         raise ValueError(
-            f"the mask's run lengths are for an image of height x width "
-            f"{rle['size'][0]} x {rle['size'][1]}, the image is {size[0]} x {size[1]}"
+            f"a mask must have the height x width of its image, {size[0]} x {size[1]}, got "
+            f"{rle['size'][0]} x {rle['size'][1]}"
         )
 
 
 def _check_runs(counts: list[int] | str | bytes, size: tuple[int, int]) -> None:
-    """Raise where runs are not those of an image of `size`: pycocotools reads on past their end."""
+    """Raise ValueError unless the runs fill an image of `size` (H, W) exactly.
+
+    pycocotools does not check this and reads beyond the end of the runs.
+    """
     runs = np.asarray(counts) if isinstance(counts, list) else unpack_runs(counts)
     if runs.sum() != size[0] * size[1] or runs.min(initial=0) < 0:
         raise ValueError(
-            f"the mask's run lengths are broken: {len(runs)} runs of {runs.sum()} pixels in all, "
-            f"the image has {size[0]} x {size[1]} = {size[0] * size[1]}"
+            f"the run lengths of a mask must be non-negative and add up to the pixels of its "
+            f"image, {size[0]} x {size[1]} = {size[0] * size[1]}, got {len(runs)} runs with the "
+            f"sum {runs.sum()} and the minimum {runs.min(initial=0)}"
         )
 
 
 def empty_rle(size: tuple[int, int]) -> RLE:
-    """Return the mask of `size` (H, W) that holds no pixel."""
+    """Return a mask of `size` (H, W) without foreground pixels."""
     return _as_text(coco_mask.encode(np.zeros(size, np.uint8, order="F")))
 
 
@@ -153,7 +173,13 @@ def empty_rle(size: tuple[int, int]) -> RLE:
 
 
 def merge_rles(rles: Sequence[RLE], size: tuple[int, int], *, intersect: bool = False) -> RLE:
-    """Return the union (or intersection) of masks of `size` (H, W); of none: the empty mask."""
+    """Return the union of masks, or their intersection; the empty mask if there are none.
+
+    Args:
+        rles: Masks of the size `size`.
+        size: Height and width (H, W).
+        intersect: Whether to return the intersection instead.
+    """
     if not rles:
         return empty_rle(size)
     return _as_text(coco_mask.merge([_as_bytes(rle) for rle in rles], intersect=intersect))
@@ -167,7 +193,7 @@ def rle_areas(rles: Sequence[RLE]) -> np.ndarray:
 
 
 def rle_boxes_xyxy(rles: Sequence[RLE]) -> Tensor:
-    """Return the tight box of each mask, (N, 4) float32 corners; zeros for an empty mask."""
+    """Return the tight box of each mask, `xyxy` (N, 4) float32; zeros for an empty mask."""
     if not rles:
         return torch.zeros((0, 4))
     boxes = torch.from_numpy(coco_mask.toBbox([_as_bytes(rle) for rle in rles])).float()
@@ -176,7 +202,7 @@ def rle_boxes_xyxy(rles: Sequence[RLE]) -> Tensor:
 
 
 def rle_iou(rles_a: Sequence[RLE], rles_b: Sequence[RLE]) -> np.ndarray:
-    """Return the pairwise mask IoU, (N, M) float64; 0 where both masks are empty."""
+    """Return the pairwise IoU of N and M masks, (N, M) float64; 0 if both masks are empty."""
     if not rles_a or not rles_b:
         return np.zeros((len(rles_a), len(rles_b)))
     crowd = [0] * len(rles_b)
@@ -185,7 +211,7 @@ def rle_iou(rles_a: Sequence[RLE], rles_b: Sequence[RLE]) -> np.ndarray:
 
 
 def intersection_and_union(rle_a: RLE, rle_b: RLE) -> tuple[int, int]:
-    """Return the exact number of pixels in both masks and in either."""
+    """Return the number of pixels in the intersection and in the union of two masks, exactly."""
     encoded = [_as_bytes(rle_a), _as_bytes(rle_b)]
     intersection = int(coco_mask.area(coco_mask.merge(encoded, intersect=True)))
     area_a, area_b = coco_mask.area(encoded)
@@ -196,14 +222,14 @@ def intersection_and_union(rle_a: RLE, rle_b: RLE) -> tuple[int, int]:
 
 
 def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize binary masks by nearest neighbour, in OpenCV's (and mmdet's) pixel convention.
+    """Resize binary masks with nearest neighbor interpolation, in the convention of OpenCV (mmdet).
 
     Args:
-        masks: (N, H, W) bool.
-        size: (H', W').
+        masks: Masks (N, H, W) bool.
+        size: Height and width (H', W') of the result.
 
     Returns:
-        (N, H', W') bool.
+        Masks (N, H', W') bool.
     """
     if masks.shape[-2:] == size or masks.shape[0] == 0:
         return masks.new_zeros((0, *size)) if masks.shape[0] == 0 else masks
@@ -215,23 +241,34 @@ def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
 def resize_mask_logits(
     mask_logits: Tensor, size: tuple[int, int], *, align_corners: bool
 ) -> Tensor:
-    """Resize mask logits (B, Q, h, w) bilinearly to (B, Q, *size)."""
+    """Resize mask logits bilinearly.
+
+    Args:
+        mask_logits: Mask logits (B, Q, h, w).
+        size: Height and width (H, W) of the result.
+        align_corners: Whether the corner pixels of input and output coincide, as in
+            `torch.nn.functional.interpolate`.
+
+    Returns:
+        Mask logits (B, Q, H, W).
+    """
     if mask_logits.shape[-2:] == size:
         return mask_logits
-    if mask_logits.shape[1] == 0:  # `interpolate` refuses zero channels
+    if mask_logits.shape[1] == 0:  # `interpolate` does not accept zero channels
         return mask_logits.new_zeros(*mask_logits.shape[:2], *size)
     return F.interpolate(mask_logits, size=size, mode="bilinear", align_corners=align_corners)
 
 
 def masks_to_boxes_xyxy(masks: Tensor) -> Tensor:
-    """Return the tight box of each dense mask, (N, 4) float32; zeros for an empty one.
+    """Return the tight box of each dense mask, `xyxy` (N, 4) float32; zeros for an empty mask.
 
-    The right and lower edges are exclusive (x2 = last column + 1), as COCO's boxes are.
+    The right and bottom edges are exclusive (x2 = last column + 1), as in COCO.
 
     Args:
-        masks: (N, H, W) bool.
+        masks: Masks (N, H, W) bool.
     """
     columns, rows = masks.any(1), masks.any(2)  # (N, W), (N, H)
+    # `argmax` of 0/1 values returns the first 1.
     first = torch.stack([columns.int().argmax(1), rows.int().argmax(1)], 1)
     last = torch.stack(
         [
@@ -245,13 +282,13 @@ def masks_to_boxes_xyxy(masks: Tensor) -> Tensor:
 
 
 def _as_bytes(rle: RLE | dict[str, Any]) -> dict[str, Any]:
-    """Return the form that pycocotools computes with."""
+    """Return an encoding with `counts` as bytes, which pycocotools requires."""
     counts = rle["counts"]
     return {"size": rle["size"], "counts": counts.encode() if isinstance(counts, str) else counts}
 
 
 def _as_text(rle: dict[str, Any]) -> RLE:
-    """Return the form that is stored."""
+    """Return an encoding with `counts` as text, for storage."""
     counts = rle["counts"]
     return {
         "size": [int(side) for side in rle["size"]],

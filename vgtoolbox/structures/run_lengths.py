@@ -1,7 +1,7 @@
-"""Arithmetic on run lengths: what a mask is before it has pixels.
+"""Decode run lengths of masks, also directly at another size.
 
-Runs are counted column by column and begin with background: a mask of H x W pixels is the numbers
-of 0s, 1s, 0s, ... that follow each other, which add up to H * W (cocoapi, maskApi.h).
+Runs are counted column by column and begin with background: a mask of H x W pixels is a sequence of
+numbers of 0s, 1s, 0s, ... that add up to H * W (cocoapi, maskApi.h).
 """
 
 from __future__ import annotations
@@ -14,18 +14,26 @@ from numpy.typing import NDArray
 
 Runs = NDArray[np.int64]
 
-_MOST_CHARACTERS = 12  # of one number; 60 bits, so that no broken text overflows
+# Most characters of a number: 12 * 5 = 60 bits, so that a corrupt text cannot overflow int64.
+_MAX_CHARACTERS = 12
 
 
 def unpack_runs(counts: str | bytes) -> Runs:
     """Decode COCO's compressed counts into run lengths.
 
-    5 bits a character from "0" on, low bits first. Bit 5 says that the number goes on, bit 4 of its
-    last character is the sign; from the fourth on, numbers are differences to the last but one
-    (cocoapi, maskApi.c, rleToString). A number that the text breaks off is left out.
+    A character minus "0" holds 5 bits of a number, low bits first. Bit 5 says that the number
+    continues in the next character, bit 4 of its last character is the sign. From the fourth number
+    on, numbers are differences to the number two positions before (cocoapi, maskApi.c,
+    rleToString). An incomplete number at the end of the text is ignored.
+
+    Args:
+        counts: Compressed counts.
+
+    Returns:
+        Run lengths (R,).
 
     Raises:
-        ValueError: A number is longer than any image needs.
+        ValueError: A number has more characters than the size of an image requires.
     """
     text = counts.encode() if isinstance(counts, str) else counts
     characters = np.frombuffer(text, np.uint8).astype(np.int64) - 48
@@ -34,11 +42,14 @@ def unpack_runs(counts: str | bytes) -> Runs:
         return np.zeros(0, np.int64)
     first = np.concatenate(([0], last[:-1] + 1))
     lengths = last - first + 1
-    if lengths.max() > _MOST_CHARACTERS:
-        raise ValueError(f"the run lengths hold a number of {lengths.max()} characters")
-    place = np.arange(last[-1] + 1) - np.repeat(first, lengths)
+    if lengths.max() > _MAX_CHARACTERS:
+        raise ValueError(
+            f"a compressed run length must have at most {_MAX_CHARACTERS} characters, got "
+            f"{lengths.max()}"
+        )
+    place = np.arange(last[-1] + 1) - np.repeat(first, lengths)  # of a character in its number
     runs = np.add.reduceat((characters[: last[-1] + 1] & 0x1F) << (5 * place), first)
-    runs -= (characters[last] >> 4 & 1) << (5 * lengths)
+    runs -= (characters[last] >> 4 & 1) << (5 * lengths)  # two's complement
     runs[1::2] = np.cumsum(runs[1::2])
     runs[2::2] = np.cumsum(runs[2::2])
     return runs
@@ -47,39 +58,46 @@ def unpack_runs(counts: str | bytes) -> Runs:
 def decode_runs_resized(
     runs: Runs, size: tuple[int, int], new_size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Decode a mask at another size, as if it were decoded and then resized by nearest neighbour.
+    """Decode a mask at another size, equal to decoding it and resizing with nearest neighbor.
 
-    Each run's end moves to the first sampled pixel behind it, so that only sampled pixels are ever
-    written: five times as fast as the two steps for photographs.
+    The end of each run moves to the first sampled pixel after it, so that only sampled pixels are
+    written. For photos this is five times as fast as the two steps.
 
     Args:
-        runs: Of the mask.
-        size: (H, W) that they are of.
-        new_size: (H', W').
+        runs: Run lengths (R,) of the mask.
+        size: Height and width (H, W) of the mask.
+        new_size: Height and width (H', W') of the result.
 
     Returns:
-        (H', W') of 0 and 1, equal to OpenCV's `INTER_NEAREST`.
+        Mask (H', W') of 0 and 1, equal to OpenCV's `INTER_NEAREST`.
     """
     height, new_height = size[0], new_size[0]
     rows = nearest_sources(size[0], new_size[0])
     columns, repeats = _distinct_sources(size[1], new_size[1])
-    column, row = np.divmod(np.cumsum(runs), height)
+    column, row = np.divmod(np.cumsum(runs), height)  # of the end of each run, (R,)
     ends = np.searchsorted(columns, column) * new_height
     is_sampled = columns[np.minimum(ends // new_height, len(columns) - 1)] == column
     ends += np.where(is_sampled, np.searchsorted(rows, row), 0)
     lengths = np.diff(np.minimum(ends, len(columns) * new_height), prepend=0)
     pixels = np.repeat((np.arange(len(runs)) & 1).astype(np.uint8), lengths)
     planes = pixels.reshape(len(columns), new_height)
-    if len(columns) != new_size[1]:  # enlarged: a column is sampled more than once
+    if len(columns) != new_size[1]:  # upsampling: a column is sampled more than once
         planes = planes[repeats]
     return cv2.transpose(planes).astype(np.uint8, copy=False)
 
 
 @lru_cache(maxsize=1024)
 def nearest_sources(length: int, new_length: int) -> NDArray[np.int64]:
-    """Return which of `length` pixels each of `new_length` is, by OpenCV's nearest neighbour.
+    """Return the source pixel of each pixel that OpenCV's nearest neighbor interpolation uses.
 
-    OpenCV itself is asked, since its rounding is not the same in all versions.
+    The indices are computed with OpenCV itself, because its rounding differs between versions.
+
+    Args:
+        length: Number of source pixels on an axis.
+        new_length: Number of pixels after resizing.
+
+    Returns:
+        Indices (new_length,) in [0, length).
     """
     positions = np.arange(length, dtype=np.float32)[None]
     sources = cv2.resize(positions, (new_length, 1), interpolation=cv2.INTER_NEAREST)
@@ -88,7 +106,15 @@ def nearest_sources(length: int, new_length: int) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=1024)
 def _distinct_sources(length: int, new_length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the pixels that are sampled at all, and which of them each of `new_length` is."""
+    """Return the source pixels that are sampled, and the index among them of each new pixel.
+
+    Args:
+        length: Number of source pixels on an axis.
+        new_length: Number of pixels after resizing.
+
+    Returns:
+        Sampled source pixels (S,), increasing, and indices (new_length,) in [0, S).
+    """
     sources = nearest_sources(length, new_length)
     distinct, position = np.unique(sources, return_inverse=True)
     return distinct, position

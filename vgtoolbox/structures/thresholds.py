@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 PUBLISHED_SCORE_THR = 0.7
-"""Score threshold of targets in InstanceVG (arXiv 2509.13747), and of gRefCOCO's GREC evaluator."""
+"""Score threshold of targets in InstanceVG (arXiv 2509.13747) and in gRefCOCO's GREC evaluator."""

@@ -1,1 +1,1 @@
-"""Helpers without any knowledge of models or data: files, pickles, choices, interoperation."""
+"""Helpers independent of models and data: files, pickles, option checks, interoperability."""

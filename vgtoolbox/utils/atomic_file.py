@@ -69,8 +69,8 @@ def put_folder(folder: Path, target: Path) -> None:
     nor the new folder is at `target`.
 
     Args:
-        folder: On the file system of `target`.
-        target: Replaced and deleted if it exists.
+        folder: Folder on the same file system as `target`.
+        target: New path of the folder. An existing folder there is replaced and deleted.
     """
     if not target.exists():
         folder.replace(target)

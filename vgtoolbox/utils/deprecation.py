@@ -1,7 +1,7 @@
-"""Names of an earlier release that configs may still use, and what they are called now.
+"""Deprecated names that configs may still use, with their replacements.
 
-One table a kind. A name stays here for one release after its change; then it is an unknown name
-like any other.
+There is one table per kind of name. A name stays here for one release after its change; after that
+it is an error like any other unknown name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RENAMED_TYPES: Mapping[str, str] = {
     "ValidationPicturesHook": "GroundingVisualizationHook",
     "conversation_collate": "group_collate",
 }
-"""Registered type by its earlier name."""
+"""Current name of a registered type by its deprecated name."""
 
 RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "GroundingVisualizationHook": {"num": "num_samples", "side": "max_width"},
@@ -29,13 +29,13 @@ RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "PretrainedWeightsHook": {"page": "url"},
     "WorkerAffineBatchSampler": {"lanes": "num_workers"},
 }
-"""Argument by its earlier name, by type (its present name)."""
+"""Current name of an argument by its deprecated name, for each type (under its current name)."""
 
 RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {
     ("FocalDiceLoss", "form"): {"clean": "corrected"},
     ("TokenMaskLoss", "form"): {"clean": "corrected"},
 }
-"""Value by its earlier name, by type and argument (their present names)."""
+"""Current value by its deprecated value, for each type and argument (under their current names)."""
 
 
 def show_deprecation_warnings() -> None:
@@ -47,10 +47,10 @@ def show_deprecation_warnings() -> None:
 
 
 def current_type(name: str) -> str:
-    """Return the present name of a registered type and warn if `name` is an earlier one.
+    """Return the current name of a registered type, and warn if `name` is deprecated.
 
     Args:
-        name: Type as a config names it, with or without a scope.
+        name: Type as written in a config, with or without a scope.
     """
     scope, dot, bare = name.rpartition(".")
     if bare not in RENAMED_TYPES or scope not in ("", "vgtoolbox"):
@@ -60,12 +60,12 @@ def current_type(name: str) -> str:
 
 
 def current_argument(type_name: Any, name: str) -> str:
-    """Return the present name of a type's argument and warn if `name` is an earlier one.
+    """Return the current name of an argument, and warn if `name` is deprecated.
 
     Args:
-        type_name: Present name of the type, with or without a scope. Anything that is not a string
-            has no renamed arguments.
-        name: Name of the argument.
+        type_name: Current name of the type, with or without a scope. Values that are not strings
+            have no renamed arguments.
+        name: Name of the argument as written in a config.
     """
     bare = type_name.rpartition(".")[2] if isinstance(type_name, str) else ""
     new = RENAMED_ARGUMENTS.get(bare, {}).get(name)
@@ -76,10 +76,10 @@ def current_argument(type_name: Any, name: str) -> str:
 
 
 def update_config(node: Any) -> None:
-    """Replace earlier names in a config, in place, with a `DeprecationWarning` for each.
+    """Replace deprecated names in a config in place, with a `DeprecationWarning` for each.
 
     Args:
-        node: Config or any part of it: mappings, lists and plain values, nested.
+        node: Config or any part of it: nested mappings, lists and plain values.
     """
     if isinstance(node, (list, tuple)):
         for item in node:
@@ -93,7 +93,7 @@ def update_config(node: Any) -> None:
 
 
 def _update_section(node: dict[str, Any]) -> None:
-    """Replace the earlier names of one `dict(type=..., ...)`."""
+    """Replace the deprecated names in one `dict(type=..., ...)`."""
     name = current_type(node["type"])
     if name != node["type"]:
         node["type"] = name

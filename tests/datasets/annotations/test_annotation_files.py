@@ -83,7 +83,7 @@ def test_what_is_no_mask(mask):
 
 
 def test_run_lengths_of_another_size_have_no_box():
-    with pytest.raises(FieldError, match="run lengths are broken"):
+    with pytest.raises(FieldError, match="add up to the pixels of its image"):
         segmentation_box({"size": [3, 4], "counts": [4, 2, 60]})
     with pytest.raises(FieldError, match="without a polygon has no box"):
         segmentation_box([])

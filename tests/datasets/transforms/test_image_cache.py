@@ -118,5 +118,5 @@ def test_a_mask_that_is_kept_is_the_mask_of_its_object(tmp_path):
     for objects in ([0], [1, 0], [2, 1, 0], [0], []):
         assert resized(*objects).equal(expected[objects])
     other = {**load({"img_path": str(path)}), "rles": encode_masks(masks[:1, :30, :30])}
-    with pytest.raises(ValueError, match="the image is 40 x 30"):
+    with pytest.raises(ValueError, match="of its image, 40 x 30"):
         resize(other)

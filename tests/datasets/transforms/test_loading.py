@@ -235,11 +235,14 @@ def test_boxes_that_cross_the_border_a_little_are_clipped(bbox, clipped):
         (_target(bbox=(float("nan"), 5, 3, 4)), "is no box"),
         (_target(bbox=(5, 5, 3)), "is no box: expected 4 numbers"),
         (_target(bbox=None), "NoneType"),
-        (_target(segmentation=[[1, 2, 3, 4]]), "a polygon needs at least 3 points.* got 4 numbers"),
+        (
+            _target(segmentation=[[1, 2, 3, 4]]),
+            "must have at least 3 points .* got 4 numbers",
+        ),
         (_target(segmentation=[[1, 2, 3, 4, 5, 6, 7]]), "got 7 numbers"),
         (
             _target(segmentation={"size": [60, 80], "counts": "abc"}),
-            "height x width 60 x 80, the image is 30 x 40",
+            "of its image, 30 x 40, got 60 x 80",
         ),
     ],
 )
