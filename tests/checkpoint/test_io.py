@@ -1,9 +1,11 @@
+import io
 import json
 import multiprocessing
 import os
 import signal
 import struct
 from collections import OrderedDict
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -230,3 +232,34 @@ def test_names_of_published_containers_and_files(tmp_path, container):
     assert torch.equal(load_checkpoint(path)["state_dict"]["a"], torch.ones(1))
     with pytest.raises(FileNotFoundError, match=r"in that folder: beit3_base_patch16_224\.zip"):
         load_checkpoint(path.with_suffix(".pth"))
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".bin", ".pkl"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n",
+            "pointer of git-lfs, not the weights: run git lfs pull",
+        ),
+        (b"\n<!DOCTYPE html><html><body>Log in</body></html>", "an HTML page, not the weights"),
+    ],
+)
+def test_files_of_failed_downloads_are_recognized(tmp_path, suffix, content, message):
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(path)
+
+
+@given(data=st.data())
+def test_any_damage_is_an_error_that_names_the_file(tmp_path_factory, data):
+    whole = io.BytesIO()
+    torch.save({"state_dict": {"w": torch.arange(6.0)}, "meta": {"epoch": 1}}, whole)
+    content = bytearray(whole.getvalue())
+    for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=9)):
+        content[position] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "x.pth"
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    with suppress(CheckpointError):
+        load_checkpoint(path)

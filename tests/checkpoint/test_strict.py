@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from vgtoolbox.checkpoint import CheckpointMismatchError, load_state_dict_strict
-from vgtoolbox.checkpoint.strict import compare
+from vgtoolbox.checkpoint.strict import compare, strip_wrapper_prefix
 
 
 class Grounder(nn.Module):
@@ -69,3 +69,14 @@ def test_every_key_falls_into_exactly_one_class(found, expected):
     classes = [*report.matched, *report.missing, *report.unexpected, *wrong]
     assert sorted(classes) == sorted(found.keys() | expected.keys())
     assert report.complete == (found == expected)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module."],
+)
+def test_prefixes_of_wrappers_are_dropped_in_any_order(prefix):
+    state = {"a.weight": torch.zeros(1), "module_list.0": torch.ones(1)}
+    wrapped = {prefix + key: value for key, value in state.items()}
+    assert strip_wrapper_prefix(wrapped) == state
+    assert strip_wrapper_prefix({}) == {}

@@ -172,21 +172,23 @@ def load_released(path: str | Path, map_location: str = "cpu") -> tuple[dict[str
 
 
 def _load_safetensors(source: Path, map_location: str) -> dict[str, Any]:
+    _check_content(source)
     try:
         with safe_open(source, framework="pt", device=map_location) as file:
             metadata = file.metadata() or {}
             state_dict = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, ValueError, RuntimeError) as error:
         raise CheckpointError(
-            f"{source} is truncated, or no safetensors file ({error}); copy it again"
+            f"{source} is truncated, or not a safetensors file ({error}); copy it again"
         ) from error
     meta = {key: value for key, value in metadata.items() if key != "config"}
     return {"state_dict": state_dict, "config": metadata.get("config", ""), "meta": meta}
 
 
 def _load_pickle(source: Path, map_location: str) -> Any:
-    _check_signature(source)
+    _check_content(source)
     try:
+        _check_signature(source)
         if source.suffix == _ARRAYS_SUFFIX:
             return _as_tensors(load_restricted_pickle(source, arrays=True), map_location)
         with torch.serialization.safe_globals(_PLAIN_OBJECTS):
@@ -196,8 +198,13 @@ def _load_pickle(source: Path, map_location: str) -> Any:
             f"{source} holds Python objects, and loading these could run anything. Re-save it with "
             f"tensors and plain values only, where you trust it. torch says: {error}"
         ) from error
-    except (RuntimeError, EOFError) as error:
-        raise CheckpointError(f"{source} is damaged or truncated ({error})") from error
+    except CheckpointError:
+        raise
+    except Exception as error:
+        # For damaged bytes, zipfile and torch raise errors of a dozen kinds that all mean this.
+        raise CheckpointError(
+            f"{source} is damaged or truncated ({type(error).__name__}: {error}); copy it again"
+        ) from error
 
 
 def _as_tensors(value: Any, device: str) -> Any:
@@ -207,6 +214,22 @@ def _as_tensors(value: Any, device: str) -> Any:
     if isinstance(value, dict):
         return {key: _as_tensors(entry, device) for key, entry in value.items()}
     return value
+
+
+def _check_content(source: Path) -> None:
+    """Raise if the file is what a failed download leaves in place of weights."""
+    with source.open("rb") as file:
+        head = file.read(512).lstrip().lower()
+    if head.startswith(b"version https://git-lfs.github.com"):
+        raise CheckpointError(
+            f"{source} is a pointer of git-lfs, not the weights: run git lfs pull in its "
+            "repository, or download the file from its page"
+        )
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise CheckpointError(
+            f"{source} is an HTML page, not the weights: the download returned a web page, for "
+            "example one that asks to log in; download the file itself"
+        )
 
 
 def _check_signature(source: Path) -> None:

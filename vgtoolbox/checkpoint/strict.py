@@ -13,7 +13,8 @@ from vgtoolbox.checkpoint.lora import fit_lora, has_language_model
 from vgtoolbox.checkpoint.sharded import ShardedState, load_streaming
 
 _SHOWN_KEYS = 5
-_WRAPPER_PREFIX = "module."  # of torch's DataParallel and DistributedDataParallel
+# Of DataParallel and DistributedDataParallel, and of torch.compile; a model may have both, nested.
+_WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,13 @@ def to_model_layout(
 
 
 def strip_wrapper_prefix(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Drop the `module.` that a data-parallel wrapper put before every key."""
-    if not all(key.startswith(_WRAPPER_PREFIX) for key in state_dict):
-        return dict(state_dict)
-    return {key[len(_WRAPPER_PREFIX) :]: value for key, value in state_dict.items()}
+    """Drop the prefixes of data-parallel wrappers and of torch.compile that every key has."""
+    for prefix in _WRAPPER_PREFIXES:
+        if state_dict and all(key.startswith(prefix) for key in state_dict):
+            return strip_wrapper_prefix(
+                {key[len(prefix) :]: value for key, value in state_dict.items()}
+            )
+    return dict(state_dict)
 
 
 def load_state_dict_strict(

@@ -8,7 +8,7 @@ from vgtoolbox.checkpoint import load_checkpoint, save_released
 from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.deployment.lora_export import extract_adapter_weights, merge_lora_weights
 from vgtoolbox.engine import ConfigError, load_config
-from vgtoolbox.engine.config import config_from_text
+from vgtoolbox.engine.untrusted_config import untrusted_config
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -17,7 +17,11 @@ def run(arguments: argparse.Namespace) -> None:
     text = content.get("config")
     if arguments.config is None and not text:
         raise ConfigError(f"{arguments.checkpoint} carries no config; name it by --config")
-    cfg = load_config(arguments.config) if arguments.config else config_from_text(str(text))
+    cfg = (
+        load_config(arguments.config)
+        if arguments.config
+        else untrusted_config(str(text), source=str(arguments.checkpoint))
+    )
     config = cfg.to_dict()
     if arguments.adapter_only:
         weights = extract_adapter_weights(content["state_dict"], config)

@@ -18,7 +18,8 @@ from vgtoolbox.checkpoint import (
     load_checkpoint,
     load_state_dict_strict,
 )
-from vgtoolbox.engine.config import ConfigError, config_from_text, load_config, override
+from vgtoolbox.engine.config import ConfigError, load_config, override
+from vgtoolbox.engine.untrusted_config import untrusted_config
 from vgtoolbox.registry import FUNCTIONS, MODELS, TRANSFORMS
 from vgtoolbox.zoo import ZooModel, find_model
 
@@ -51,7 +52,7 @@ def load_grounder(
 
     Args:
         config: Path of a config file, config, or name of a zoo model. If `None`, the config in a
-            released checkpoint is used.
+            released checkpoint is used, which may build registered types only.
         checkpoint: Path of a checkpoint in any known layout. If `None`, the weights of the zoo
             model are loaded; for any other config they are random, with a warning.
         options: Overrides of the config, by dotted key.
@@ -66,8 +67,6 @@ def load_grounder(
         config, checkpoint = model.config, checkpoint or model.find_weights()
         options = {**model.options, **(options or {})}
     content: dict[str, Any] = {} if checkpoint is None else load_checkpoint(checkpoint)
-    if model is not None and content.get("config"):
-        config = None  # use the config that these weights were trained with
     cfg = _read_config(config, content, checkpoint)
     for key, value in (options or {}).items():
         override(cfg, key, value)
@@ -117,7 +116,7 @@ def _read_config(
         raise CheckpointError(
             f"{checkpoint} contains no config; pass the config that it was trained with"
         )
-    return config_from_text(text)
+    return untrusted_config(text, source=str(checkpoint))
 
 
 def _build_pipeline(config: Mapping[str, Any]) -> Compose:
