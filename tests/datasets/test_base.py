@@ -35,7 +35,7 @@ def _images(dataset, num_workers=0):
     return torch.cat([batch["inputs"]["images"] for batch in loader])
 
 
-def test_a_sample_depends_on_seed_epoch_and_position_alone(official_tree, pipeline):
+def test_samples_depend_only_on_seed_epoch_and_position(official_tree, pipeline):
     first, again = _dataset(official_tree, pipeline), _dataset(official_tree, pipeline)
     torch.manual_seed(1)
     forward = [first[i]["inputs"]["image"] for i in range(3)]
@@ -45,11 +45,11 @@ def test_a_sample_depends_on_seed_epoch_and_position_alone(official_tree, pipeli
     assert not torch.equal(other_seed[0]["inputs"]["image"], forward[0])
 
 
-def test_the_number_of_workers_changes_nothing(dataset):
+def test_samples_do_not_depend_on_the_number_of_workers(dataset):
     assert torch.equal(_images(dataset, num_workers=0), _images(dataset, num_workers=2))
 
 
-def test_set_epoch_changes_the_samples_and_going_back_restores_them(dataset):
+def test_set_epoch_changes_and_restores_the_samples(dataset):
     first = _images(dataset)
     dataset.set_epoch(3)
     assert dataset.epoch == 3
@@ -68,11 +68,11 @@ def test_persistent_workers_see_the_new_epoch(dataset):
         assert torch.equal(batch["inputs"]["images"], _images(dataset))
 
 
-def test_positions_count_from_either_end(dataset):
+def test_negative_positions_count_from_the_end(dataset):
     assert dataset.get_data_info(-1)["sample_idx"] == len(dataset) - 1
     assert dataset.get_data_info(-1) == dataset.get_data_info(len(dataset) - 1)
     assert dataset.get_data_info(-3) == dataset.get_data_info(0)
-    with pytest.raises(IndexError, match="sample 3 of a dataset of 3"):
+    with pytest.raises(IndexError, match=r"index must be in \[-3, 3\), got 3"):
         dataset.get_data_info(3)
 
 
@@ -81,16 +81,16 @@ def test_records_are_copies(dataset):
     assert len(dataset.get_data_info(0)["targets"]) == 1
 
 
-def test_indices_take_a_part(official_tree, pipeline):
+def test_indices_select_a_subset(official_tree, pipeline):
     part = _dataset(official_tree, pipeline, indices=[2, 0])
     assert [part.get_data_info(i)["sample_id"] for i in range(len(part))] == ["3", "1"]
     assert [part.get_data_info(i)["sample_idx"] for i in range(len(part))] == [0, 1]
     assert len(_dataset(official_tree, pipeline, indices=2)) == 2
-    with pytest.raises(ValueError, match=r"split 'train' of .*grefcoco is left without a sample"):
+    with pytest.raises(ValueError, match=r"split 'train' of .*grefcoco has no samples"):
         _dataset(official_tree, pipeline, indices=0)
 
 
-def test_a_subset_keeps_its_own_epoch(dataset):
+def test_subset_has_its_own_epoch(dataset):
     subset = dataset.get_subset([1])
     subset.set_epoch(5)
     assert (subset.epoch, dataset.epoch) == (5, 0)
@@ -104,12 +104,12 @@ def test_nothing_is_read_before_full_init(official_tree, pipeline):
     assert len(dataset) == 3
 
 
-def test_it_survives_pickling_as_spawned_workers_need(dataset):
+def test_pickled_dataset_returns_the_same_samples(dataset):
     copied = pickle.loads(pickle.dumps(dataset))
     assert torch.equal(copied[0]["inputs"]["image"], dataset[0]["inputs"]["image"])
 
 
-def test_a_broken_file_is_an_error_and_no_other_sample(dataset, official_tree):
+def test_broken_file_raises_instead_of_another_sample(dataset, official_tree):
     path = official_tree / "images" / "COCO_train2014_000000000001.jpg"
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ValueError, match=r"sample 2, image .*1\.jpg: the file is truncated"):
@@ -118,11 +118,11 @@ def test_a_broken_file_is_an_error_and_no_other_sample(dataset, official_tree):
         list(DataLoader(dataset, num_workers=1, collate_fn=grounding_collate))
 
 
-def test_a_transform_that_returns_none_is_an_error(official_tree):
+def test_transform_that_returns_none_raises(official_tree):
     dataset = _dataset(official_tree, {"drop": lambda _: None, "pack": lambda results: results})
     with pytest.raises(ValueError, match=r"returned None for sample 1 \(.*1\.jpg\)"):
         dataset[0]
 
 
-def test_its_meta_information_is_the_split(dataset):
+def test_metainfo_is_the_split(dataset):
     assert dataset.metainfo == {"split": "train"}

@@ -1,4 +1,4 @@
-"""Broken annotation files of every format: an error that says what, where; and nothing is run."""
+"""Broken annotation files of every format: errors name the place, and no code is run."""
 
 import json
 import pickle
@@ -54,19 +54,19 @@ def _conversation(target):
 
 @dataclass(frozen=True)
 class Format:
-    """A format: its files with two records, and what may be missing in a record."""
+    """Files of a format with two records, and the keys that a record requires."""
 
     dataset: Callable[..., Any]
     file: str
     content: Any
     first: tuple[Any, ...] = (0,)
-    """Where the first record stands in the content."""
+    """Path of the first record in the content."""
     required: tuple[str, ...] = ()
     """Keys that a record must have."""
     options: dict[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path, content: Any) -> Path:
-        """Write `content` as the format does, with all that the reader needs beside."""
+        """Write `content` as the format does, with all other files that the reader needs."""
         path = folder / self.file
         path.parent.mkdir(exist_ok=True, parents=True)
         (folder / "instances.json").write_text(json.dumps(INSTANCES))
@@ -200,7 +200,7 @@ def folder(tmp_path):
 
 
 def _replace(content, path, value):
-    """Return a copy of nested containers in which `value` stands at `path`."""
+    """Return a copy of nested containers with `value` at `path`."""
     if not path:
         return value
     key, *rest = path
@@ -211,7 +211,7 @@ def _replace(content, path, value):
 
 
 def _paths(content, path=()):
-    """Yield where each value of nested containers stands."""
+    """Yield the path of each value of nested containers."""
     yield path
     if isinstance(content, dict | list | tuple):
         items = content.items() if isinstance(content, dict) else enumerate(content)
@@ -226,14 +226,14 @@ def _at(content, path):
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)
-def test_a_whole_file_is_read(name, folder):
+def test_complete_file_is_read(name, folder):
     FORMATS[name].write(folder, FORMATS[name].content)
     assert len(FORMATS[name].read(folder)) in (1, 2)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 @pytest.mark.parametrize("name", FORMAT_NAMES)
-def test_a_truncated_file_is_named(name, share, folder):
+def test_error_names_the_truncated_file(name, share, folder):
     path = FORMATS[name].write(folder, FORMATS[name].content)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
@@ -245,7 +245,7 @@ def test_a_truncated_file_is_named(name, share, folder):
 
 @pytest.mark.parametrize("wrong", [5, "text", [[7]], {"a": 1}, None])
 @pytest.mark.parametrize("name", FORMAT_NAMES)
-def test_a_file_of_something_else_is_named(name, wrong, folder):
+def test_error_names_the_file_with_unexpected_content(name, wrong, folder):
     if name == "lines":
         wrong = [wrong]
     path = FORMATS[name].write(folder, wrong)
@@ -257,7 +257,7 @@ def test_a_file_of_something_else_is_named(name, wrong, folder):
 @pytest.mark.parametrize(
     ("name", "key"), [(name, key) for name in FORMAT_NAMES for key in FORMATS[name].required]
 )
-def test_a_missing_key_is_named(name, key, folder):
+def test_error_names_the_missing_key(name, key, folder):
     form = FORMATS[name]
     record = dict(_at(form.content, form.first))
     del record[key]
@@ -268,7 +268,7 @@ def test_a_missing_key_is_named(name, key, folder):
 
 
 @pytest.mark.parametrize("name", [n for n in FORMAT_NAMES if n not in ("instances", "reasonseg")])
-def test_a_broken_record_is_skipped_on_demand_and_named(name, folder):
+def test_broken_record_raises_or_is_skipped(name, folder):
     form = FORMATS[name]
     form.write(folder, _replace(form.content, form.first, ["broken"]))
     with pytest.raises(AnnotationError):
@@ -276,7 +276,7 @@ def test_a_broken_record_is_skipped_on_demand_and_named(name, folder):
     assert len(form.read(folder, corrupted="skip")) == 1
 
 
-def test_skipped_records_are_logged_by_their_ids(folder, monkeypatch):
+def test_skipped_records_are_logged_by_id(folder, monkeypatch):
     logged = []
     monkeypatch.setattr(
         "vgtoolbox.datasets.base.print_log", lambda message, **_: logged.append(message)
@@ -285,12 +285,12 @@ def test_skipped_records_are_logged_by_their_ids(folder, monkeypatch):
     FORMATS["refcoco"].write(folder, refs)
     assert len(FORMATS["refcoco"].read(folder, corrupted="skip")) == 1
     (message,) = logged
-    assert "2 broken annotations are skipped: ref 17 (the key 'sentences'" in message
-    assert "ref 18 (names annotation 99" in message
+    assert "skipped 2 broken annotations: ref 17 (the key 'sentences'" in message
+    assert "ref 18 (annotation 99" in message
 
 
 class _Touch:
-    """A pickle of it makes a file when it is loaded by an unpickler that trusts it."""
+    """Object whose pickle creates a file when an unrestricted unpickler loads it."""
 
     def __init__(self, path):
         self.path = path
@@ -300,7 +300,7 @@ class _Touch:
 
 
 @pytest.mark.parametrize("name", ["refcoco", "refzom", "rrefcoco", "fprefcoco", "phrases"])
-def test_code_in_a_pickle_is_refused_and_does_not_run(name, folder):
+def test_code_in_a_pickle_is_refused(name, folder):
     witness = folder / "witness"
     path = FORMATS[name].write(folder, [*FORMATS[name].content, _Touch(witness)])
     with pytest.raises(pickle.UnpicklingError) as raised:
@@ -312,7 +312,7 @@ def test_code_in_a_pickle_is_refused_and_does_not_run(name, folder):
 
 
 @pytest.mark.parametrize("name", ["refcoco", "refzom", "phrases"])
-def test_a_pickle_that_contains_itself_is_an_error(name, folder):
+def test_pickle_that_contains_itself_raises(name, folder):
     form = FORMATS[name]
     circle = []
     circle.append(circle)
@@ -323,18 +323,18 @@ def test_a_pickle_that_contains_itself_is_an_error(name, folder):
 
 
 @pytest.mark.parametrize("table", ["images", "annotations"])
-def test_two_things_with_one_id_are_an_error(table, folder):
+def test_duplicate_ids_raise(table, folder):
     entries = INSTANCES[table]
     content = {**INSTANCES, table: [*entries, {**entries[0], "category_id": 3}]}
     FORMATS["instances"].write(folder, content)
     (folder / "instances.json").write_text(json.dumps(content))
-    with pytest.raises(AnnotationError, match=rf"'{table}' has two different items of id"):
+    with pytest.raises(AnnotationError, match=rf"ids of '{table}' must be unique"):
         FORMATS["instances"].read(folder)
 
 
-def test_json_nested_without_end_is_an_error(folder):
+def test_deeply_nested_json_raises(folder):
     (folder / "instances.json").write_text("[" * 100_000)
-    with pytest.raises(AnnotationError, match=r"instances\.json is truncated or no JSON"):
+    with pytest.raises(AnnotationError, match=r"instances\.json is truncated or not JSON"):
         FORMATS["instances"].read(folder)
 
 
@@ -351,34 +351,34 @@ FUZZ = settings(max_examples=25, suppress_health_check=[HealthCheck.function_sco
 @pytest.mark.parametrize("name", FORMAT_NAMES)
 @FUZZ
 @given(data=st.data())
-def test_any_value_anywhere_is_read_or_named(name, folder, data):
+def test_any_value_is_read_or_the_error_names_the_file(name, folder, data):
     form = FORMATS[name]
     where = data.draw(st.sampled_from(list(_paths(form.content))))
     value = data.draw(ANYTHING)
     if isinstance(value, bytes) and not form.file.endswith((".p", ".pth")):
         value = value.decode()
     path = form.write(folder, _replace(form.content, where, value))
-    _read_or_name(form, folder, path)
+    _read_or_check_error(form, folder, path)
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)
 @FUZZ
 @given(data=st.data())
-def test_any_bytes_anywhere_are_read_or_named(name, folder, data):
+def test_any_bytes_are_read_or_the_error_names_the_file(name, folder, data):
     form = FORMATS[name]
     path = form.write(folder, form.content)
     old = path.read_bytes()
     place = data.draw(st.integers(0, len(old) - 1))
     noise = data.draw(st.binary(min_size=1, max_size=4))
     path.write_bytes(old[:place] + noise + old[place + len(noise) :])
-    _read_or_name(form, folder, path)
+    _read_or_check_error(form, folder, path)
 
 
-def _read_or_name(form, folder, path):
-    """Read the files; what is raised says which file, or that the split is empty."""
+def _read_or_check_error(form, folder, path):
+    """Read the files; an error must name the file, or say that the split is empty."""
     try:
         form.read(folder)
     except EXPECTED_ERRORS as error:
         assert path.name in str(error) or "instances.json" in str(error)
     except ValueError as error:
-        assert "left without a sample" in str(error)
+        assert "has no samples" in str(error)

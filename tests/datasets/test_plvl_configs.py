@@ -50,7 +50,7 @@ def _point_at(dataset, tree):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_loader_gives_a_batch(name, tree):
+def test_every_loader_returns_a_batch(name, tree):
     config = Config.fromfile(CONFIGS / f"{name}.py")
     loaders = [config.train_dataloader, config.val_dataloader]
     for split in config.test_splits.values():
@@ -71,7 +71,7 @@ def test_every_loader_gives_a_batch(name, tree):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_model_is_built_with_its_head_loss(name):
+def test_every_model_is_built_with_its_mask_loss(name):
     config = Config.fromfile(CONFIGS / f"{name}.py")
     alphas = {"PLVL-mixed-pretrain": 0.5, "PLVL-mixed-finetune": 0.05}
     with torch.device("meta"):
@@ -82,7 +82,7 @@ def test_every_model_is_built_with_its_head_loss(name):
         assert config.find_unused_parameters
 
 
-def test_the_published_preset_repeats_every_fault():
+def test_published_preset_reproduces_every_defect():
     published = Config.fromfile(CONFIGS / "PLVL-published-refcoco.py")
     train = published.train_dataloader.dataset.pipeline
     assert train.crop.spare_positions == train.flip.word_swap == "published"

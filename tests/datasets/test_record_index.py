@@ -17,7 +17,7 @@ RECORDS = [
 ]
 
 
-def test_records_come_back_as_they_were():
+def test_records_are_stored_unchanged():
     assert list(RecordIndex(RECORDS)) == RECORDS
     assert RecordIndex(RECORDS)[-1] == RECORDS[-1]
     assert len(RecordIndex([])) == 0
@@ -30,7 +30,7 @@ def test_records_are_copies():
     assert index[2] == RECORDS[2]
 
 
-def test_a_target_is_held_once_however_many_expressions_name_it():
+def test_shared_targets_are_stored_once():
     once = RecordIndex([RECORDS[2]])
     often = RecordIndex([{"sample_id": str(i), "targets": [SHARED]} for i in range(100)])
     assert often.nbytes < 2 * once.nbytes
@@ -39,22 +39,22 @@ def test_a_target_is_held_once_however_many_expressions_name_it():
 @pytest.mark.parametrize(
     ("indices", "expected"), [(2, "ab"), (-3, "bcd"), ([3, 0, 0], "daa"), (0, ""), ([], "")]
 )
-def test_a_subset_shares_the_arrays(indices, expected):
+def test_subset_shares_the_arrays(indices, expected):
     index = RecordIndex(RECORDS)
     part = index.subset(indices)
     assert part.column("sample_id") == list(expected)
     assert part._targets is index._targets
 
 
-def test_a_spawned_process_gets_handles_and_no_copy():
-    # What multiprocessing sends to a new process; plain pickling copies.
+def test_spawned_process_receives_handles_instead_of_copies():
+    # ForkingPickler is what multiprocessing uses; plain pickling copies.
     table = SharedTable([list(range(100)) for _ in range(1000)])
     assert len(ForkingPickler.dumps(table)) < 4096 < table.nbytes < len(pickle.dumps(table))
     assert pickle.loads(pickle.dumps(table))[999] == list(range(100))
     assert copy.deepcopy(RecordIndex(RECORDS))[0] == RECORDS[0]
 
 
-def test_ids_that_come_again_are_numbered():
+def test_repeated_ids_are_numbered():
     records = [{"sample_id": name} for name in "abaca"]
     assert number_repeated_ids(records) == ["a", "a"]
     assert [record["sample_id"] for record in records] == ["a", "b", "a#2", "c", "a#3"]
@@ -69,5 +69,5 @@ def test_ids_that_come_again_are_numbered():
         ("100637969_a7173095de_o.jpg",) * 3,
     ],
 )
-def test_copies_of_an_image_have_one_key(name, key, image_id):
+def test_copies_of_an_image_share_a_key(name, key, image_id):
     assert (image_key(name), image_id_of(name)) == (key, image_id)

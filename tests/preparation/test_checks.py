@@ -111,7 +111,7 @@ def test_duplicate_annotation_ids_are_a_problem_of_the_file(copy, refs):
         refs.instances["annotations"].append({**first, "bbox": [1, 2, 3, 4]})
     problems = check_benchmark(REFCOCO, copy).all_problems
     assert {problem.kind for problem in problems} == {"file"}
-    assert f"two different items of id {first['id']}" in problems[0].message
+    assert f"two items with the id {first['id']}" in problems[0].message
 
 
 def test_removed_ref_changes_the_count(copy, refs):

@@ -1,33 +1,34 @@
-"""Datasets, transforms, tokenizers and collate: from annotation files to batches."""
+"""Datasets, from annotation files to batches: readers, transforms, tokenizers and samplers."""
 
-from vgtoolbox.datasets.annotations.annotation_files import AnnotationError
+from vgtoolbox.datasets.annotations import AnnotationError
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.collate import grounding_collate, group_collate
 from vgtoolbox.datasets.mixtures import ConcatGroundingDataset
-from vgtoolbox.datasets.readers.coco_expressions import COCOExpressionsDataset
-from vgtoolbox.datasets.readers.eevg_list import EEVGListDataset
-from vgtoolbox.datasets.readers.grefcoco import GRefCOCODataset
-from vgtoolbox.datasets.readers.instancevg_json import InstanceVGJsonDataset
-from vgtoolbox.datasets.readers.json_lines import JSONLinesDataset
-from vgtoolbox.datasets.readers.negated_refcoco import FPRefCOCODataset, RRefCOCODataset
-from vgtoolbox.datasets.readers.reasonseg import ReasonSegDataset
-from vgtoolbox.datasets.readers.refcoco import RefCOCODataset
-from vgtoolbox.datasets.readers.refzom import RefZOMDataset
-from vgtoolbox.datasets.readers.segllm import SegLLMConversationDataset
+from vgtoolbox.datasets.readers import (
+    COCOExpressionsDataset,
+    EEVGListDataset,
+    FPRefCOCODataset,
+    GRefCOCODataset,
+    InstanceVGJsonDataset,
+    JSONLinesDataset,
+    ReasonSegDataset,
+    RefCOCODataset,
+    RefZOMDataset,
+    RRefCOCODataset,
+    SegLLMConversationDataset,
+)
 from vgtoolbox.datasets.samplers import (
     ImageBatchSampler,
     ImageWindowSampler,
     MixtureSampler,
     WorkerAffineBatchSampler,
 )
-from vgtoolbox.datasets.tokenizers.chat import (
-    HuggingFaceChatTokenizer,
-    SentencePieceChatTokenizer,
-)
-from vgtoolbox.datasets.tokenizers.expression import (
+from vgtoolbox.datasets.tokenizers import (
     BEiT3Tokenizer,
     BertTokenizer,
     ExpressionTokenizer,
+    HuggingFaceChatTokenizer,
+    SentencePieceChatTokenizer,
 )
 from vgtoolbox.datasets.transforms import (
     ChooseExpression,

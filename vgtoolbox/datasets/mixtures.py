@@ -1,4 +1,4 @@
-"""Several data sets as one."""
+"""Concatenate several datasets."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from vgtoolbox.registry import DATASETS
 
 @DATASETS.register_module()
 class ConcatGroundingDataset(ConcatDataset):
-    """One data set after the other; `sample_idx` counts through all of them.
+    """Concatenation of datasets; `sample_idx` counts through all of them.
 
-    Drawn from by weights, it is a mixture: `sampler=dict(type="MixtureSampler", ...)`.
+    `sampler=dict(type="MixtureSampler", ...)` samples from the parts by weight.
 
     Args:
         datasets: Datasets, or their configs; each has its own pipeline.
-        exclude_images_of: Datasets, or their configs, whose images are left out of all. RefCOCO,
-            RefCOCO+ and RefCOCOg divide the same images of COCO in different ways: a mixture of
-            their train splits holds images of their test splits, unless these stand here.
-        lazy_init: Do not read the annotations before `full_init()`.
+        exclude_images_of: Datasets, or their configs, whose images are excluded from all parts.
+            RefCOCO, RefCOCO+ and RefCOCOg split the same COCO images differently: a mixture of
+            their train splits contains images of their test splits, unless these are listed here.
+        lazy_init: Whether to wait for `full_init()` before the annotations are read.
     """
 
     datasets: list[GroundingDataset]
@@ -36,18 +36,18 @@ class ConcatGroundingDataset(ConcatDataset):
         lazy_init: bool = False,
     ) -> None:
         if not datasets:
-            raise ValueError("a mixture needs one dataset or more, got none")
+            raise ValueError(f"datasets must be one dataset or more, got {datasets!r}")
         self.exclude_images_of = exclude_images_of
         parts = [DATASETS.build(dict(d)) if isinstance(d, Mapping) else d for d in datasets]
         super().__init__(parts, lazy_init=lazy_init, ignore_keys=["split"])
 
     def full_init(self) -> None:
-        """Read the annotations of all datasets, if that is not done."""
+        """Read the annotations of all datasets, unless they have been read already."""
         if self._fully_initialized:
             return
         excluded = images_of(self.exclude_images_of)
         for dataset in self.datasets if excluded else ():
-            dataset.leave_out_images(excluded)
+            dataset.exclude_images(excluded)
         super().full_init()
 
     def get_data_info(self, idx: int) -> Record:
@@ -60,12 +60,12 @@ class ConcatGroundingDataset(ConcatDataset):
         return dataset.prepare_data(position, sample_idx=idx % len(self))
 
     def image_keys(self) -> set[str]:
-        """Return the names of all images, alike in all datasets (`records.image_key`)."""
+        """Return the keys of all images, the same in every dataset (`records.image_key`)."""
         return images_of(self.datasets)
 
     def _locate(self, idx: int) -> tuple[GroundingDataset, int]:
-        """Return the dataset that sample `idx` is of, and its position there."""
+        """Return the dataset that contains sample `idx`, and the position of the sample there."""
         if not -len(self) <= idx < len(self):
-            raise IndexError(f"sample {idx} of a dataset of {len(self)}")
+            raise IndexError(f"index must be in [{-len(self)}, {len(self)}), got {idx}")
         number, position = self._get_ori_dataset_idx(idx)
         return self.datasets[number], position

@@ -1,7 +1,7 @@
-"""The records of a data set in a few arrays, which worker processes share.
+"""Store the records of a dataset in a few arrays that worker processes share.
 
-A list of dicts costs each worker process its own copy in the end: looking at a Python object writes
-its reference count, and the memory page goes with it (pytorch issue 13246). An array is one object.
+With a list of dicts, each worker process ends up with its own copy: reading a Python object writes
+its reference count, which copies the memory page (pytorch issue 13246). An array is one object.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from vgtoolbox.datasets.records import Record
 
 
 class SharedTable:
-    """A sequence of values, read-only; `table[i]` is a new copy of the i-th.
+    """Read-only sequence of values; `table[i]` is a new copy of the i-th value.
 
-    Forked processes share it as it is. To spawned ones torch sends tensors as handles of shared
-    memory, which is why it holds tensors.
+    Forked processes share it directly. The arrays are tensors because torch sends tensors to
+    spawned processes as handles of shared memory.
+
+    Args:
+        values: Values that can be pickled.
     """
 
     def __init__(self, values: Iterable[Any] = ()) -> None:
@@ -36,19 +39,22 @@ class SharedTable:
 
     def __getitem__(self, index: int) -> Any:
         start = int(self._ends[index - 1]) if index else 0
-        # No pickle of others comes here, only what the constructor made.
+        # Only bytes that the constructor wrote are unpickled here, never a file.
         return pickle.loads(self._bytes[start : int(self._ends[index])].numpy().data)
 
     @property
     def nbytes(self) -> int:
-        """Size of the arrays."""
+        """Size of the arrays in bytes."""
         return self._bytes.nbytes + self._ends.nbytes
 
 
 class RecordIndex(Sequence[Record]):
-    """The records of a data set; `index[i]` is a new copy of the i-th.
+    """Read-only sequence of records; `index[i]` is a new copy of the i-th record.
 
-    A target that many expressions name, one object to the reader, is held once.
+    A target that many expressions name, if the reader uses one object for it, is stored once.
+
+    Args:
+        records: Records of a dataset.
     """
 
     def __init__(self, records: Iterable[Record]) -> None:
@@ -73,11 +79,15 @@ class RecordIndex(Sequence[Record]):
         return record
 
     def column(self, key: str) -> list[Any]:
-        """Return what stands under `key` in all records, without decoding their targets."""
+        """Return the value of `key` in each record, without decoding the targets."""
         return [self._records[position][key] for position in self._order.tolist()]
 
     def subset(self, indices: int | Sequence[int]) -> RecordIndex:
-        """Return the first (or, negative, last) so many records, or those at these positions."""
+        """Return some of the records, which share the arrays.
+
+        Args:
+            indices: Number of first records (or last records, if negative), or their positions.
+        """
         chosen = copy.copy(self)
         if isinstance(indices, int):
             part = slice(None, indices) if indices >= 0 else slice(indices, None)
@@ -88,15 +98,15 @@ class RecordIndex(Sequence[Record]):
 
     @property
     def nbytes(self) -> int:
-        """Size in memory, of which worker processes need no copy."""
+        """Size in bytes; worker processes need no copy of it."""
         return self._records.nbytes + self._targets.nbytes + self._order.nbytes
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RecordIndex:
-        return self  # nothing in it ever changes
+        return self  # immutable
 
 
 def _intern(items: Iterable[Any], table: list[Any], positions: dict[int, int]) -> list[int]:
-    """Put objects that `table` does not hold at its end; return where each stands."""
+    """Append objects that `table` does not contain yet; return the position of each."""
     found = []
     for item in items:
         position = positions.setdefault(id(item), len(table))

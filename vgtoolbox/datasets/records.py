@@ -1,7 +1,7 @@
-"""Records: what a dataset knows of a sample before a pixel is read, whatever files it is from.
+"""Records of samples before any pixel is read, independent of the annotation format.
 
-A reader builds one record a *ref*, a group of expressions of one image. From these come the samples
-by expression, by ref or by image, without the readers' doing.
+A reader builds one record per *ref*, a group of expressions of one image. The functions here turn
+them into samples by expression, by ref or by image.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ PER_EXPRESSION = {
     "sources": "source",
     "query_kinds": "query_kind",
 }
-"""Lists with an entry an expression, and what the entry is called in a record of one expression."""
+"""Lists with one entry per expression, and the name of an entry in a record of one expression."""
 
 _COCO_NUMBER = compile_pattern(r"(?:^|_)(\d{12})$")
 
 
 def split_expressions(record: Record) -> Iterator[Record]:
-    """Yield a record for each expression of a ref, with the targets that this expression names."""
+    """Yield one record per expression of a ref, with the targets that this expression names."""
     lists = {*PER_EXPRESSION, "expressions", "expression_targets", "targets"}
     common = {key: value for key, value in record.items() if key not in lists}
     present = [(many, one) for many, one in PER_EXPRESSION.items() if many in record]
@@ -42,7 +42,7 @@ def split_expressions(record: Record) -> Iterator[Record]:
 def targets_of(record: Record, position: int) -> list[dict[str, Any]]:
     """Return the targets of one expression of a record.
 
-    `expression_targets`, positions in `targets` for each expression, is there only where the
+    A record has `expression_targets`, positions in `targets` for each expression, only if its
     expressions do not all name all targets.
     """
     targets = record.get("targets", [])
@@ -52,7 +52,7 @@ def targets_of(record: Record, position: int) -> list[dict[str, Any]]:
 
 
 def merge_images(records: Iterable[Record]) -> list[Record]:
-    """Join the refs of each image to one record, in the order in which images first come."""
+    """Merge the refs of each image into one record, in the order in which images first appear."""
     images: dict[str, list[Record]] = {}
     for record in records:
         images.setdefault(record["img_path"], []).append(record)
@@ -60,7 +60,7 @@ def merge_images(records: Iterable[Record]) -> list[Record]:
 
 
 def _merge_refs(refs: list[Record]) -> Record:
-    """Join refs of one image; a target that several name stands once."""
+    """Merge refs of one image; a target that several of them name appears once."""
     merged = {**refs[0], "sample_id": str(refs[0]["image_id"]), "expressions": []}
     positions: dict[int, int] = {}
     merged["targets"], merged["expression_targets"] = [], []
@@ -82,7 +82,7 @@ def _merge_refs(refs: list[Record]) -> Record:
 
 
 def regroup(records: list[Record], group_by: GroupBy) -> list[Record]:
-    """Turn records of refs into those of the samples."""
+    """Turn records of refs into records of samples."""
     grouping: dict[str, Callable[[list[Record]], list[Record]]] = {
         "expression": lambda refs: [sample for ref in refs for sample in split_expressions(ref)],
         "ref": lambda refs: refs,
@@ -92,7 +92,7 @@ def regroup(records: list[Record], group_by: GroupBy) -> list[Record]:
 
 
 def number_repeated_ids(records: Iterable[Record]) -> list[str]:
-    """Append #2, #3, ... to sample ids that come again, and return those ids."""
+    """Append #2, #3, ... to repeated sample ids and return these ids."""
     seen: dict[str, int] = {}
     repeated = []
     for record in records:
@@ -105,17 +105,17 @@ def number_repeated_ids(records: Iterable[Record]) -> list[str]:
 
 
 def image_id_of(file_name: str) -> int | str:
-    """Return the id of an image whose annotation has none: COCO's number, or the file's name."""
+    """Return COCO's number of an image, or its file name; for annotations without an image id."""
     name = PurePath(file_name)
     match = _COCO_NUMBER.search(name.stem)
     return int(match.group(1)) if match else name.name
 
 
 def image_key(path: str) -> str:
-    """Name an image so that its copies in other data sets bear the same name.
+    """Return a key of an image that is the same for its copies in other datasets.
 
-    `COCO_train2014_000000581857.jpg` (2014) and `000000581857.jpg` (2017) are one image: COCO's
-    12-digit number counts. Any other image goes by its file name.
+    `COCO_train2014_000000581857.jpg` (2014) and `000000581857.jpg` (2017) are one image: the key
+    is COCO's 12-digit number. The key of any other image is its file name.
     """
     name = PurePath(path)
     match = _COCO_NUMBER.search(name.stem)

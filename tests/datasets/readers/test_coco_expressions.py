@@ -28,7 +28,7 @@ def _dataset(folder, *, split="train", groups=GROUPS, **kwargs):
     )
 
 
-def test_annotations_and_groups_of_them_have_expressions(tmp_path):
+def test_annotations_and_groups_have_expressions(tmp_path):
     box, right, both, nothing = _dataset(tmp_path).data_list
     assert (box["sample_id"], right["sample_id"], both["sample_id"]) == ("12_0", "12_1", "g5_0")
     assert box["img_path"] == str(tmp_path / "images" / "one.jpg")
@@ -38,22 +38,22 @@ def test_annotations_and_groups_of_them_have_expressions(tmp_path):
     assert (nothing["sample_id"], nothing["targets"]) == ("g1_0", [])
 
 
-def test_the_split_of_an_image_is_that_of_its_expressions(tmp_path):
+def test_expressions_have_the_split_of_their_image(tmp_path):
     records = _dataset(tmp_path, split="val").data_list
     assert "the square" in [record["expressions"][0] for record in records]
-    # What has no split is in every split.
+    # Entries without a split are in every split.
     assert len(records) == 5
 
 
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        ({"annotation_ids": [21]}, "annotation 21 is not on image 1"),
-        ({"annotation_ids": [99]}, "names annotation 99, which is not in"),
-        ({"image_id": 9}, "names image 9, which is not in"),
-        ({"expressions": [3]}, "the key 'expressions', item 0, should hold str"),
+        ({"annotation_ids": [21]}, "annotation 21 must be on image 1, got image 2"),
+        ({"annotation_ids": [99]}, "annotation 99 is not in"),
+        ({"image_id": 9}, "image 9 is not in"),
+        ({"expressions": [3]}, "the key 'expressions', item 0 must be str"),
     ],
 )
-def test_a_group_that_is_none_is_named(tmp_path, group, message):
+def test_error_names_the_broken_group(tmp_path, group, message):
     with pytest.raises(AnnotationError, match=rf"train\.json, annotation group 0: {message}"):
         _dataset(tmp_path, groups=[{**GROUPS[0], **group}])

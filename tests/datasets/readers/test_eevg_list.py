@@ -22,7 +22,7 @@ def _dataset(folder, rows, name="unc", split="val", image_root="images", **kwarg
     )
 
 
-def test_a_tuple_is_a_sample(tmp_path):
+def test_each_tuple_is_a_sample(tmp_path):
     first, second, third = _dataset(tmp_path, UNC).data_list
     assert first == {
         "img_path": str(tmp_path / "images" / NAME),
@@ -37,7 +37,7 @@ def test_a_tuple_is_a_sample(tmp_path):
     assert third["targets"] == first["targets"]
 
 
-def test_phrases_of_one_box_are_a_ref(tmp_path):
+def test_phrases_of_one_box_form_a_ref(tmp_path):
     first, second = _dataset(tmp_path, UNC, group_by="ref").data_list
     assert first["expressions"] == ["the square", "a square"]
     assert second["expressions"] == ["two parts"]
@@ -45,7 +45,7 @@ def test_phrases_of_one_box_are_a_ref(tmp_path):
     assert (len(image["targets"]), image["expression_targets"]) == (1, [[0], [0]])
 
 
-def test_flickr_has_corners_and_no_masks(tmp_path):
+def test_flickr_has_corner_boxes_and_no_masks(tmp_path):
     rows = [("36979.jpg", [10, 20, 40, 60], "a man")]
     (record,) = _dataset(tmp_path, rows, name="flickr").data_list
     assert record["image_id"] == "36979.jpg"
@@ -58,11 +58,11 @@ def test_each_source_has_its_folder(tmp_path):
     records = _dataset(tmp_path, rows, name="mixed_pretrain", image_root=roots).data_list
     paths = [record["img_path"] for record in records]
     assert paths == [str(tmp_path / "train2014" / NAME), str(tmp_path / "visual-genome" / "7.jpg")]
-    with pytest.raises(ValueError, match=r"tuple 1: .*7\.jpg is from 'vg'; image_root has: coco"):
+    with pytest.raises(ValueError, match=r"tuple 1: .*7\.jpg must be a key .*coco.*'vg'"):
         _dataset(tmp_path, rows, name="mixed_pretrain", image_root={"coco": "train2014"})
 
 
-def test_trainval_is_both_lists_unless_it_has_its_own(tmp_path):
+def test_trainval_reads_train_and_val_without_a_list_of_its_own(tmp_path):
     for split in ("train", "val"):
         _dataset(tmp_path, UNC, split=split)
     both = EEVGListDataset(data_root=str(tmp_path), name="unc", split="trainval")
@@ -71,7 +71,7 @@ def test_trainval_is_both_lists_unless_it_has_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("is_zip", [True, False])
-def test_both_formats_of_torch_and_plain_pickles_are_read(tmp_path, is_zip):
+def test_torch_files_and_plain_pickles_are_read(tmp_path, is_zip):
     expected = list(_dataset(tmp_path, UNC).data_list)
     file = tmp_path / "unc" / "unc_val.pth"
     torch.save(UNC, file, _use_new_zipfile_serialization=is_zip)
@@ -79,3 +79,14 @@ def test_both_formats_of_torch_and_plain_pickles_are_read(tmp_path, is_zip):
     assert list(EEVGListDataset(**options).data_list) == expected
     file.write_bytes(pickle.dumps(UNC))
     assert list(EEVGListDataset(**options).data_list) == expected
+
+
+def test_zip_file_with_a_broken_directory_is_named(tmp_path):
+    _dataset(tmp_path, UNC)
+    file = tmp_path / "unc" / "unc_val.pth"
+    data = bytearray(file.read_bytes())
+    locator = data.rindex(b"PK\x06\x07")
+    data[locator + 16] = 2  # disks, of which there is one
+    file.write_bytes(data)
+    with pytest.raises(pickle.UnpicklingError, match=r"unc_val\.pth is not readable"):
+        EEVGListDataset(data_root=str(tmp_path), name="unc", split="val", image_root="images")

@@ -17,11 +17,11 @@ def _ann_ids(dataset):
     return [[target["ann_id"] for target in record["targets"]] for record in records]
 
 
-def test_targets_are_none_one_or_many(official_tree):
+def test_refs_have_zero_one_or_many_targets(official_tree):
     assert _ann_ids(_dataset(official_tree)) == [[11], [11], [11, 12, 13], []]
 
 
-def test_an_empty_list_of_ids_is_no_target_too(official_tree):
+def test_empty_list_of_ids_means_no_target(official_tree):
     file = official_tree / "grefcoco" / "grefs(unc).json"
     refs = json.loads(file.read_text())
     refs[2]["ann_id"] = []
@@ -29,7 +29,7 @@ def test_an_empty_list_of_ids_is_no_target_too(official_tree):
     assert _ann_ids(_dataset(official_tree))[3] == []
 
 
-def test_a_pickle_is_read_where_there_is_no_json(official_tree):
+def test_pickle_is_read_without_a_json_file(official_tree):
     folder = official_tree / "grefcoco"
     from_json = [_dataset(official_tree).get_data_info(i) for i in range(4)]
     refs = json.loads((folder / "grefs(unc).json").read_text())
@@ -38,7 +38,7 @@ def test_a_pickle_is_read_where_there_is_no_json(official_tree):
     assert [_dataset(official_tree).get_data_info(i) for i in range(4)] == from_json
 
 
-def test_samples_of_every_count_go_through_the_pipeline(official_tree, pipeline):
+def test_pipeline_accepts_any_number_of_targets(official_tree, pipeline):
     dataset = _dataset(official_tree, pipeline=pipeline)
     samples = [dataset[i]["data_samples"] for i in range(len(dataset))]
     assert [len(s.gt_instances) for s in samples] == [1, 1, 3, 0]

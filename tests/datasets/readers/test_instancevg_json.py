@@ -41,7 +41,7 @@ def _dataset(folder, content, split="train", name="instance.json", **kwargs):
     return InstanceVGJsonDataset(data_root=str(folder), image_root="images", split=split, **kwargs)
 
 
-def test_an_item_of_mixed_seg_has_one_box_and_mask(tmp_path):
+def test_mixed_seg_item_has_one_box_and_mask(tmp_path):
     first, second = _dataset(tmp_path, {"train": [MIXED]}, name="instances_nogoogle.json").data_list
     assert first == {
         "img_path": str(tmp_path / "images" / "COCO_train2014_000000000042.jpg"),
@@ -56,14 +56,14 @@ def test_an_item_of_mixed_seg_has_one_box_and_mask(tmp_path):
     assert (second["sample_id"], second["expressions"]) == ("0_1", ["a square"])
 
 
-def test_an_item_of_grefs_names_many_or_nothing(tmp_path):
+def test_grefs_item_names_many_targets_or_none(tmp_path):
     many, nothing = _dataset(tmp_path, {"train": GREFS}, group_by="ref").data_list
     assert [target["bbox"] for target in many["targets"]] == [[2, 2, 10, 10], [20, 4, 20, 4]]
     assert [target["ann_id"] for target in many["targets"]] == [0, 1]
     assert (nothing["targets"], nothing["expressions"]) == ([], ["two dogs", "three dogs"])
 
 
-def test_an_item_of_rrefcoco_is_a_list_of_true_and_false_expressions(tmp_path):
+def test_rrefcoco_item_is_a_list_of_true_and_false_expressions(tmp_path):
     dataset = _dataset(tmp_path, {"train": [[TRUE, FALSE, ALSO_TRUE]]}, group_by="ref")
     (record,) = dataset.data_list
     assert record["img_path"].endswith("COCO_val2014_000000000009.jpg")
@@ -72,7 +72,7 @@ def test_an_item_of_rrefcoco_is_a_list_of_true_and_false_expressions(tmp_path):
     assert record["expression_targets"] == [[0], [], [0]]
 
 
-def test_the_index_says_which_items_are_one_ref(tmp_path):
+def test_index_groups_items_into_refs(tmp_path):
     index = {"val_rrefcoco+": [[0, 2], [2, 5]]}
     (tmp_path / "instance_index.json").write_text(json.dumps(index))
     items = [[TRUE], [FALSE], [TRUE], [ALSO_TRUE], [FALSE]]
@@ -82,18 +82,18 @@ def test_the_index_says_which_items_are_one_ref(tmp_path):
 
 
 @pytest.mark.parametrize("pairs", [[[0, 1]], [[0, 2], [1, 2]], [[1, 2]], [[0, "2"]], 3, []])
-def test_an_index_that_does_not_cover_the_items_is_an_error(tmp_path, pairs):
+def test_index_must_cover_the_items(tmp_path, pairs):
     (tmp_path / "instance_index.json").write_text(json.dumps({"val": pairs}))
     with pytest.raises(AnnotationError, match=r"instance_index\.json: the key 'val' .* 2 items"):
         _dataset(tmp_path, {"val": [[TRUE], [FALSE]]}, split="val")
 
 
-def test_an_unknown_split_is_answered_by_those_present(tmp_path):
+def test_error_for_unknown_split_lists_existing_splits(tmp_path):
     with pytest.raises(AnnotationError, match=r"no split 'val' with items; it has: testA, train"):
         _dataset(tmp_path, {"train": GREFS, "testA": []}, split="val")
 
 
-def test_expressions_of_two_images_are_no_item(tmp_path):
+def test_item_with_two_images_raises(tmp_path):
     other = {**FALSE, "file_name": "COCO_val2014_000000000010.jpg"}
-    with pytest.raises(AnnotationError, match=r"item 0: it names several images: .*09\.jpg, .*10"):
+    with pytest.raises(AnnotationError, match=r"item 0: .* share one image, got .*09\.jpg, .*10"):
         _dataset(tmp_path, {"train": [[TRUE, other]]})

@@ -20,7 +20,7 @@ def _dataset(folder, entries=LINES, **kwargs):
     return JSONLinesDataset(data_root=str(folder), **options)
 
 
-def test_a_line_is_a_record(tmp_path):
+def test_each_line_is_a_record(tmp_path):
     dog, both, nothing, roof, unknown = _dataset(tmp_path, group_by="ref").data_list
     assert dog["img_path"] == str(tmp_path / "images" / "a" / "1.jpg")
     assert (dog["sample_id"], dog["expressions"]) == ("first", ["the dog"])
@@ -33,7 +33,7 @@ def test_a_line_is_a_record(tmp_path):
     assert "targets" not in unknown
 
 
-def test_an_array_and_other_names_of_the_keys_are_read(tmp_path):
+def test_arrays_and_renamed_keys_are_read(tmp_path):
     entries = [{"file": "1.jpg", "caption": "the dog", "xywh": [2, 2, 10, 6]}]
     (tmp_path / "mine.json").write_text(json.dumps(entries))
     keys = {"image": "file", "expression": "caption", "boxes": "xywh"}
@@ -41,13 +41,13 @@ def test_an_array_and_other_names_of_the_keys_are_read(tmp_path):
     assert record["targets"][0]["bbox"] == [2, 2, 10, 6]
 
 
-def test_a_line_of_another_split_is_left_out(tmp_path):
+def test_lines_of_other_splits_are_skipped(tmp_path):
     entries = [{**entry, "split": split} for entry, split in zip(LINES, "abcab", strict=True)]
     records = _dataset(tmp_path, entries, split="a", group_by="ref").data_list
     assert [record["expressions"][0] for record in records] == ["the dog", "the roof"]
 
 
-def test_run_lengths_give_their_box(tmp_path):
+def test_boxes_are_derived_from_run_lengths(tmp_path):
     # 3 x 4 pixels, column by column: 4 empty, then rows 1 and 2 of column 1.
     rle = {"size": [3, 4], "counts": [4, 2, 6]}
     entry = {"image": "1.jpg", "expression": "x", "masks": rle}
@@ -59,28 +59,31 @@ def test_run_lengths_give_their_box(tmp_path):
     ("entry", "message"),
     [
         ({"expression": "x"}, "line 1: the key 'image' is missing"),
-        ({"image": "1.jpg", "expression": []}, "line 1: the key 'expression' is empty"),
+        ({"image": "1.jpg", "expression": []}, "line 1: the key 'expression' must be one text"),
         ({"image": "1.jpg", "expression": "x", "boxes": [[1, 2, 3]]}, "'boxes' .*4 finite numbers"),
         (
             {"image": "1.jpg", "expression": "x", "boxes": [[1, 2, 3, 4]], "masks": []},
-            "there are 1 boxes and 0 masks",
+            "equal numbers of boxes and masks, got 1 and 0",
         ),
-        ({"image": "1.jpg", "expression": "x", "masks": [[[1, "2"]]]}, "no numbers"),
+        (
+            {"image": "1.jpg", "expression": "x", "masks": [[[1, "2"]]]},
+            "must be numbers",
+        ),
     ],
 )
-def test_a_line_that_is_none_is_named(tmp_path, entry, message):
+def test_error_names_the_broken_line(tmp_path, entry, message):
     with pytest.raises(AnnotationError, match=rf"mine\.jsonl, .*{message}"):
         _dataset(tmp_path, [entry])
 
 
 def test_options_are_checked(tmp_path):
-    with pytest.raises(ValueError, match=r"keys has \['caption'\]; known are: image, expression"):
+    with pytest.raises(ValueError, match=r"keys must be among image, expression.*got caption"):
         _dataset(tmp_path, keys={"caption": "expression"})
     with pytest.raises(ValueError, match="box_format must be 'xyxy' or 'xywh', got 'cxcywh'"):
         _dataset(tmp_path, box_format="cxcywh")
 
 
-def test_a_real_file_is_read_and_its_images_are_loaded(real_data):
+def test_real_file_and_its_images_are_read(real_data):
     keys = {"image": "file_name", "expression": "normal_caption", "boxes": "solution"}
     dataset = JSONLinesDataset(
         ann_root=str(real_data / "annotations"),

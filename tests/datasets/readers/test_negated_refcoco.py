@@ -11,13 +11,13 @@ def _fprefcoco(tree, **kwargs):
     return FPRefCOCODataset(data_root=str(tree), **options)
 
 
-def test_a_sentence_that_does_not_exist_names_nothing(official_tree):
+def test_sentence_without_a_referent_names_nothing(official_tree):
     records = list(_rrefcoco(official_tree).data_list)
     ids = [[target["ann_id"] for target in record["targets"]] for record in records]
     assert ids == [[11], [], [11], [], [12]]
 
 
-def test_sample_ids_tell_the_ref(official_tree):
+def test_sample_ids_start_with_the_ref(official_tree):
     ids = [record["sample_id"] for record in _rrefcoco(official_tree).data_list]
     assert [name.rpartition("_")[0] for name in ids] == ["1", "1", "1", "2", "2"]
 
@@ -28,7 +28,7 @@ def test_sentences_without_the_key_are_true(official_tree):
     assert all(len(record["targets"]) == 1 for record in records)
 
 
-def test_a_ref_draws_one_of_its_sentences_with_what_it_names(official_tree):
+def test_sentence_drawn_from_a_ref_has_its_own_targets(official_tree):
     steps = {
         "choose": {"type": "ChooseExpression"},
         "size": lambda results: {**results, "ori_shape": (48, 64)},
@@ -44,7 +44,7 @@ def test_a_ref_draws_one_of_its_sentences_with_what_it_names(official_tree):
     assert drawn == {"the red circle", "the green dog", "left red"}
 
 
-def test_a_false_premise_has_its_correction(official_tree):
+def test_false_premises_have_corrections(official_tree):
     true, false = _fprefcoco(official_tree).data_list
     assert (true["correction"], len(true["targets"])) == (None, 1)
     assert (false["correction"], len(false["targets"])) == ("the red circle", 0)

@@ -48,7 +48,7 @@ def _mask(rle):
     return decode_masks([rle])[0].numpy()
 
 
-def test_a_record_has_the_region_and_what_to_ignore(folder):
+def test_record_has_region_and_ignored_pixels(folder):
     lamp, *chair = _dataset(folder).data_list
     assert lamp["img_path"] == str(folder / "val" / "a_lamp.jpg")
     assert (lamp["height"], lamp["width"]) == (HEIGHT, WIDTH)
@@ -66,12 +66,12 @@ def test_a_record_has_the_region_and_what_to_ignore(folder):
     assert all("ignore_mask_ori" not in record for record in chair)
 
 
-def test_the_first_question_alone_is_evaluated_as_published(folder):
+def test_texts_first_keeps_the_first_question(folder):
     records = _dataset(folder, texts="first").data_list
     assert [record["expressions"] for record in records] == [["the lamp"], ["which?"]]
 
 
-def test_test_is_told_apart_by_the_length_of_the_query(folder):
+def test_test_splits_select_by_query_length(folder):
     (folder / "val").rename(folder / "test")
     lengths = {
         split: [r["sample_id"] for r in _dataset(folder, split, group_by="image").data_list]
@@ -95,7 +95,7 @@ def test_small_shapes_are_painted_over_large_ones():
     assert paint_shapes([_shape("target", 100, 4, 110, 8)], size) == (None, None)
 
 
-def test_false_premises_are_questions_without_an_answer(folder):
+def test_false_premises_have_no_targets(folder):
     file = folder / "val" / "b_chair.json"
     content = json.loads(file.read_text())
     content["false_premise_QA"] = [["a dog?", False, "There is no dog."], ["why?", True, "No."]]
@@ -107,7 +107,7 @@ def test_false_premises_are_questions_without_an_answer(folder):
     assert (false["expressions"], false["query_kind"]) == (["a dog?"], "short")
 
 
-def test_explanations_are_read_where_they_are(folder):
+def test_explanations_are_read_if_present(folder):
     (folder / "explanatory").mkdir()
     answers = [{"image": "a_lamp.jpg", "query": "the lamp", "outputs": "It gives light."}]
     (folder / "explanatory" / "train.json").write_text(json.dumps(answers))
@@ -116,7 +116,7 @@ def test_explanations_are_read_where_they_are(folder):
     assert "explanation" not in chair
 
 
-def test_files_in_an_older_code_page_are_read(folder):
+def test_files_in_cp1252_are_read(folder):
     file = folder / "val" / "a_lamp.json"
     content = json.loads(file.read_text())
     content["text"] = ["a café “lamp”"]
@@ -124,21 +124,21 @@ def test_files_in_an_older_code_page_are_read(folder):
     assert _dataset(folder).get_data_info(0)["expressions"] == ["a café “lamp”"]
 
 
-def test_an_image_on_its_side_has_the_size_that_it_is_seen_in(tmp_path):
+def test_image_size_follows_exif_rotation(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (64, 48)).save(tmp_path / "turned.jpg", exif=exif)
     assert image_size(tmp_path / "turned.jpg") == (64, 48)
 
 
-def test_a_missing_image_is_named(folder):
+def test_error_names_the_missing_image(folder):
     (folder / "val" / "a_lamp.jpg").unlink()
-    with pytest.raises(AnnotationError, match=r"a_lamp\.json, .*: its image .*a_lamp\.jpg can not"):
+    with pytest.raises(AnnotationError, match=r"a_lamp\.json, .*: its image .*a_lamp\.jpg cannot"):
         _dataset(folder)
     skipped = _dataset(folder, corrupted="skip")
     assert [record["sample_id"] for record in skipped.data_list] == ["b_chair_0", "b_chair_1"]
 
 
-def test_an_empty_folder_is_answered_by_the_tree(tmp_path):
+def test_error_for_empty_folder_shows_the_expected_tree(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"train/\*\.json(.|\n)*train/\*\.jpg"):
         _dataset(tmp_path, "train")

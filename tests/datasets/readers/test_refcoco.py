@@ -13,7 +13,7 @@ def _dataset(tree, split="train", **kwargs):
     )
 
 
-def test_a_record_holds_what_the_files_say(official_tree):
+def test_record_has_the_content_of_the_files(official_tree):
     assert _dataset(official_tree).get_data_info(1) == {
         # The image's own name, not the ref's.
         "img_path": str(official_tree / "images" / "COCO_train2014_000000000001.jpg"),
@@ -34,7 +34,7 @@ def test_a_record_holds_what_the_files_say(official_tree):
     }
 
 
-def test_a_sample_is_a_sentence_or_a_ref(official_tree):
+def test_samples_are_sentences_or_refs(official_tree):
     by_sentence = _dataset(official_tree)
     by_ref = _dataset(official_tree, group_by="ref")
     ids = [by_sentence.get_data_info(i)["sample_id"] for i in range(len(by_sentence))]
@@ -48,7 +48,7 @@ def test_a_sample_is_a_sentence_or_a_ref(official_tree):
     ]
 
 
-def test_an_image_with_all_its_expressions_is_a_sample_too(official_tree):
+def test_samples_can_be_images_with_all_expressions(official_tree):
     (record,) = list(_dataset(official_tree, group_by="image").data_list)
     assert record["sample_id"] == "1"
     assert record["expressions"][-2:] == ["left red", "blue square to the right"]
@@ -58,7 +58,7 @@ def test_an_image_with_all_its_expressions_is_a_sample_too(official_tree):
 
 
 def test_group_by_is_checked(official_tree):
-    with pytest.raises(ValueError, match="'expression' or 'ref' or 'image', got 'sentence'"):
+    with pytest.raises(ValueError, match="'expression', 'ref' or 'image', got 'sentence'"):
         _dataset(official_tree, group_by="sentence")
 
 
@@ -80,13 +80,13 @@ def test_refclef_wraps_run_lengths_in_a_list(official_tree):
     assert _dataset(official_tree).get_data_info(0)["targets"][0]["segmentation"] == rle
 
 
-def test_an_unknown_split_is_answered_by_those_present(official_tree):
+def test_error_for_unknown_split_lists_existing_splits(official_tree):
     with pytest.raises(ValueError, match=r"refs\(unc\)\.p has no split 'test'; .*: testA, train"):
         _dataset(official_tree, split="test")
 
 
 @pytest.mark.parametrize("missing", ["refs(unc).p", "instances.json"])
-def test_missing_files_are_answered_by_the_tree_and_the_command(official_tree, missing):
+def test_error_for_missing_files_shows_tree_and_command(official_tree, missing):
     (official_tree / "refcoco" / missing).unlink()
     with pytest.raises(FileNotFoundError) as raised:
         _dataset(official_tree)
@@ -96,28 +96,28 @@ def test_missing_files_are_answered_by_the_tree_and_the_command(official_tree, m
     assert f"python tools/prepare_data.py shapes --out {official_tree}" in message
 
 
-def test_the_division_is_part_of_the_file_name(official_tree):
+def test_split_by_is_part_of_the_file_name(official_tree):
     with pytest.raises(FileNotFoundError, match=r"refs\(umd\)\.p"):
         _dataset(official_tree, split_by="umd")
 
 
-def test_files_that_do_not_belong_together_are_told(official_tree):
+def test_error_names_the_annotation_missing_in_instances(official_tree):
     file = official_tree / "refcoco" / "instances.json"
     instances = json.loads(file.read_text())
     instances["annotations"] = instances["annotations"][1:]
     file.write_text(json.dumps(instances))
-    with pytest.raises(ValueError, match=r"refs\(unc\)\.p, ref 1: names annotation 11, which"):
+    with pytest.raises(ValueError, match=r"refs\(unc\)\.p, ref 1: annotation 11 is not in"):
         _dataset(official_tree)
 
 
-def test_truncated_json_is_named(official_tree):
+def test_error_names_the_truncated_file(official_tree):
     file = official_tree / "refcoco" / "instances.json"
     file.write_text(file.read_text()[:100])
-    with pytest.raises(ValueError, match=r"instances\.json is truncated or no JSON"):
+    with pytest.raises(ValueError, match=r"instances\.json is truncated or not JSON"):
         _dataset(official_tree)
 
 
-def test_sentences_without_their_raw_form_are_read(official_tree):
+def test_sentences_without_raw_text_are_read(official_tree):
     file = official_tree / "refcoco" / "refs(unc).p"
     refs = pickle.loads(file.read_bytes())
     for sentence in refs[0]["sentences"]:
@@ -126,7 +126,7 @@ def test_sentences_without_their_raw_form_are_read(official_tree):
     assert _dataset(official_tree).get_data_info(0)["expressions"] == ["the red circle, left."]
 
 
-def test_it_is_built_by_name(official_tree, pipeline):
+def test_dataset_is_built_by_name(official_tree, pipeline):
     dataset = DATASETS.build(
         {
             "type": "RefCOCODataset",

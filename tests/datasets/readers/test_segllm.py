@@ -61,7 +61,7 @@ def _dataset(tree, *conversations, **kwargs):
     )
 
 
-def test_a_record_is_a_conversation(tree):
+def test_each_conversation_is_a_record(tree):
     (record,) = _dataset(tree, ROUNDS).data_list
     assert record["img_path"] == str(tree / IMAGE)
     assert (record["image_id"], record["height"], record["width"]) == (7, 48, 64)
@@ -79,7 +79,7 @@ def test_a_record_is_a_conversation(tree):
     assert record["relations"] == ["none", "relational", "none"]
 
 
-def test_a_cue_that_no_round_segmented_has_no_round(tree):
+def test_reference_that_no_round_segmented_has_no_round(tree):
     hard = [_human(f"[IMAGE256:{IMAGE}] {_cue(13)}Segment the other one."), _gpt(11, "other", 13)]
     (record,) = _dataset(tree, hard).data_list
     assert [target["ann_id"] for target in record["targets"]] == [13, 11]
@@ -88,12 +88,12 @@ def test_a_cue_that_no_round_segmented_has_no_round(tree):
     assert record["expression_targets"] == [[1]]
 
 
-def test_later_rounds_are_left_out(tree):
+def test_max_rounds_drops_later_rounds(tree):
     (record,) = _dataset(tree, ROUNDS, max_rounds=1).data_list
     assert record["expressions"] == ["Segment a person."]
 
 
-def test_an_image_is_found_where_it_was_moved_to(tree):
+def test_images_moved_from_val_to_train_are_found(tree):
     moved = tree / "coco" / "train2014" / "1.jpg"
     moved.parent.mkdir(parents=True)
     moved.touch()
@@ -102,31 +102,37 @@ def test_an_image_is_found_where_it_was_moved_to(tree):
 
 
 @pytest.mark.parametrize("ind", [2, [1, 3], 7, -2])
-def test_a_round_that_refers_to_itself_or_a_later_one_is_an_error(tree, ind):
+def test_reference_to_the_same_or_a_later_round_raises(tree, ind):
     rounds = [*ROUNDS[:2], {**ROUNDS[2], "ind": ind}, ROUNDS[3]]
-    with pytest.raises(AnnotationError, match=r"'ind' of round 2 refers to round .* not before it"):
+    with pytest.raises(AnnotationError, match=r"'ind' of round 2 must refer to an earlier round"):
         _dataset(tree, rounds)
 
 
 @pytest.mark.parametrize(
     ("rounds", "message"),
     [
-        (ROUNDS[:1], "pairs, found 1 turns"),
-        ([_human("Segment it."), _gpt(11)], "one marker IMAGE256, has 0"),
-        ([ROUNDS[0], {"from": "gpt", "value": "Sure."}], "round 1 has no marker MASK-DECODE"),
-        ([ROUNDS[0], {"from": "gpt", "value": "[MASK-DECODE:a:b]"}], "names no mask"),
-        ([ROUNDS[0], _gpt(99)], "names annotation 99, which is not in"),
-        ([_gpt(11), ROUNDS[0]], "'from' should hold 'human', found 'gpt'"),
-        ([ROUNDS[0], {"from": "gpt", "value": "[MASK-DECODE:a|lvis|1]"}], "masks of 'lvis'"),
+        (ROUNDS[:1], "pairs of turns, got 1"),
+        ([_human("Segment it."), _gpt(11)], "one marker IMAGE256, got 0"),
+        ([ROUNDS[0], {"from": "gpt", "value": "Sure."}], "round 1 must have a marker MASK-DECODE"),
+        (
+            [ROUNDS[0], {"from": "gpt", "value": "[MASK-DECODE:a:b]"}],
+            "image.dataset.id, got 'a:b'",
+        ),
+        ([ROUNDS[0], _gpt(99)], "annotation 99 is not in"),
+        ([_gpt(11), ROUNDS[0]], "'from' must be 'human', got 'gpt'"),
+        (
+            [ROUNDS[0], {"from": "gpt", "value": "[MASK-DECODE:a|lvis|1]"}],
+            "key of masks .*'lvis'",
+        ),
     ],
 )
-def test_a_conversation_that_is_none_is_named(tree, rounds, message):
+def test_error_names_the_broken_conversation(tree, rounds, message):
     with pytest.raises(AnnotationError, match=rf"mr_val\.json, conversation 0: .*{message}"):
         _dataset(tree, rounds)
     kept = _dataset(tree, rounds, ROUNDS, corrupted="skip")
     assert [record["sample_id"] for record in kept.data_list] == ["1"]
 
 
-def test_a_conversation_is_not_taken_apart(tree):
-    with pytest.raises(ValueError, match="group_by must be 'ref', one sample a conversation"):
+def test_group_by_must_be_ref(tree):
+    with pytest.raises(ValueError, match="group_by must be 'ref', one sample per conversation"):
         _dataset(tree, ROUNDS, group_by="expression")

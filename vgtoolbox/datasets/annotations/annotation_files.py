@@ -1,4 +1,4 @@
-"""Reading annotation files that may be broken: errors name the file, the place and the key."""
+"""Read and validate annotation files; errors name the file, the position and the key."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ _MAX_SIDE = 100_000
 
 
 class FieldError(ValueError):
-    """A value of an annotation is not what its format says; where it stands, the caller knows."""
+    """Error for a value that violates its format; the caller adds file and position."""
 
 
 class AnnotationError(ValueError):
-    """An annotation file can not be read as its format says; the message names file and key."""
+    """Error for an annotation file that violates its format; it names file and key."""
 
 
 class Entry(NamedTuple):
-    """One raw annotation and where it stands."""
+    """One raw annotation with its position.
+
+    Attributes:
+        file: File that contains it.
+        name: Name of the annotation in messages, as "ref 17".
+        value: Raw annotation.
+    """
 
     file: Path
     name: str
-    """What to call it in a message, as "ref 17"."""
     value: Any
 
 
@@ -38,8 +43,8 @@ def read_annotations_file(path: Path) -> Any:
     """Read a JSON file, or a pickle (`.p`, `.pkl`, `.pickle`) of plain containers.
 
     Raises:
-        AnnotationError: It is truncated, no JSON, or nested without end.
-        pickle.UnpicklingError: It is a pickle that is broken, or that would run code; nothing ran.
+        AnnotationError: The file is truncated, not JSON, or nested too deeply.
+        pickle.UnpicklingError: The pickle is broken, or would run code. No code has run.
     """
     if path.suffix in (".p", ".pkl", ".pickle"):
         return load_restricted_pickle(path)
@@ -53,35 +58,44 @@ def parse_json(text: bytes | str) -> Any:
     """Parse JSON.
 
     Raises:
-        FieldError: It is truncated, no JSON, or nested without end.
+        FieldError: The text is truncated, not JSON, or nested too deeply.
     """
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise FieldError(f"truncated or no JSON: {error}") from None
+        raise FieldError(f"truncated or not JSON: {error}") from None
 
 
 def expect(entry: Any, key: str, kind: type | UnionType) -> Any:
-    """Return `entry[key]`, a value of `kind`; True and False are no numbers.
+    """Return `entry[key]`, a value of `kind`; True and False do not count as numbers.
 
     Raises:
-        FieldError: `entry` is no mapping, has no such key, or holds something else there.
+        FieldError: `entry` is not a mapping, has no such key, or has a value of another kind.
     """
     if not isinstance(entry, dict):
-        raise FieldError(f"expected an object with the key {key!r}, found {describe(entry)}")
+        raise FieldError(f"it must be an object with the key {key!r}, got {describe(entry)}")
     if key not in entry:
-        raise FieldError(f"the key {key!r} is missing; there are: {', '.join(map(str, entry))}")
+        raise FieldError(f"the key {key!r} is missing; existing keys: {', '.join(map(str, entry))}")
     value = entry[key]
-    # Hundreds of thousands come here: the message is made where one is needed.
+    # Called for hundreds of thousands of values: the message is built only if it is needed.
     return value if _is_a(value, kind) else expect_value(value, f"the key {key!r}", kind)
 
 
 def expect_value(value: Any, what: str, kind: type | UnionType) -> Any:
-    """Return `value`; where it is not a `kind`, raise FieldError about `what` holds it."""
+    """Return `value`, which must be of `kind`.
+
+    Args:
+        value: Value to check.
+        what: Name of the value, for the error.
+        kind: Type, or union of types.
+
+    Raises:
+        FieldError: `value` is of another kind.
+    """
     if _is_a(value, kind):
         return value
     expected = getattr(kind, "__name__", None) or str(kind)
-    raise FieldError(f"{what} should hold {expected}, found {describe(value)}")
+    raise FieldError(f"{what} must be {expected}, got {describe(value)}")
 
 
 def _is_a(value: Any, kind: type | UnionType) -> bool:
@@ -96,7 +110,7 @@ def expect_items(entry: Any, key: str, kind: type | UnionType) -> list[Any]:
     items = expect(entry, key, list | tuple)
     for position, item in enumerate(items):
         if not _is_a(item, kind):
-            expect_value(item, f"the key {key!r}, item {position},", kind)
+            expect_value(item, f"the key {key!r}, item {position}", kind)
     return list(items)
 
 
@@ -105,43 +119,43 @@ def expect_texts(entry: Any, key: str) -> list[str]:
     value = expect(entry, key, str | list | tuple)
     texts = [value] if isinstance(value, str) else expect_items(entry, key, str)
     if not texts:
-        raise FieldError(f"the key {key!r} is empty")
+        raise FieldError(f"the key {key!r} must be one text or more, got none")
     return texts
 
 
 def expect_box(box: Any, what: str = "the key 'bbox'") -> list[Number]:
-    """Return a box: four finite numbers."""
+    """Return a box as a list of four finite numbers."""
     is_box = isinstance(box, list | tuple) and len(box) == 4
     if not is_box or not _are_numbers(box) or not all(abs(x) < _MAX_PIXEL for x in box):
-        found = list(box) if is_box else describe(box)
-        raise FieldError(f"{what} should hold a box, 4 finite numbers; found {found!r:.99}")
+        found = str(list(box)) if is_box else describe(box)
+        raise FieldError(f"{what} must be a box of 4 finite numbers, got {found:.99}")
     return list(box)
 
 
 def expect_segmentation(value: Any, what: str = "the key 'segmentation'") -> Any:
     """Return polygons [[x1, y1, ...], ...] or an RLE dict; a list of one RLE (RefCLEF) is unpacked.
 
-    Whether the polygons can be drawn is for what draws them to say.
+    Polygon validity is not checked here.
     """
     if isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], Mapping):
         value = value[0]
     if isinstance(value, Mapping):
         size = expect_items(value, "size", int)
         if len(size) != 2 or not all(0 < side < _MAX_SIDE for side in size):
-            raise FieldError(f"{what} should have a size [height, width], found {size!r:.60}")
+            raise FieldError(f"the size of {what} must be [height, width], got {size!r:.60}")
         counts = expect(value, "counts", str | bytes | list)
         if isinstance(counts, list) and not _are_numbers(counts):
-            raise FieldError(f"{what} has run lengths that are no numbers")
+            raise FieldError(f"the run lengths of {what} must be numbers")
         text = counts.decode("ascii", "replace") if isinstance(counts, bytes) else counts
         return {"size": size, "counts": text}
     for position, polygon in enumerate(expect_value(value, what, list | tuple)):
-        if not _are_numbers(expect_value(polygon, f"{what}, polygon {position},", list | tuple)):
-            raise FieldError(f"{what}, polygon {position}, has coordinates that are no numbers")
+        if not _are_numbers(expect_value(polygon, f"{what}, polygon {position}", list | tuple)):
+            raise FieldError(f"the coordinates of {what}, polygon {position}, must be numbers")
     return value
 
 
 def segmentation_box(segmentation: Any) -> list[Number]:
-    """Return the box [x, y, w, h] around a mask that `expect_segmentation` gave."""
+    """Return the box [x, y, w, h] around a mask returned by `expect_segmentation`."""
     if isinstance(segmentation, Mapping):
         try:
             rle = segmentation_to_rle(dict(segmentation), tuple(segmentation["size"]))
@@ -152,7 +166,7 @@ def segmentation_box(segmentation: Any) -> list[Number]:
     xs = [x for polygon in segmentation for x in polygon[::2]]
     ys = [y for polygon in segmentation for y in polygon[1::2]]
     if not xs or not ys:
-        raise FieldError("a mask without a polygon has no box")
+        raise FieldError("the mask must have one polygon or more to derive its box, got none")
     return expect_box([min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], "the mask")
 
 
@@ -161,7 +175,7 @@ def _are_numbers(values: Iterable[Any]) -> bool:
 
 
 def describe(value: Any) -> str:
-    """Show a value of unknown size and depth in a few words."""
+    """Describe a value of unknown size and depth in a few words."""
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         return f"{type(value).__name__} of {len(value)}"
     text = repr(value)

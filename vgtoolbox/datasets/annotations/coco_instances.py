@@ -1,4 +1,4 @@
-"""The images and annotated objects of a COCO file (`instances.json`), by id."""
+"""Look up images and annotated objects of a COCO file (`instances.json`) by id."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from vgtoolbox.datasets.annotations.annotation_files import (
 
 
 class COCOInstances:
-    """What an `instances.json` holds, checked where it is looked up.
+    """Content of an `instances.json`; entries are validated when they are looked up.
 
     Args:
-        path: The file.
-        content: What stands in it, where that has been read already.
+        path: Path of the file.
+        content: Parsed content of the file. If `None`, the file is read.
+
+    Raises:
+        AnnotationError: The file violates the format of COCO.
     """
 
     def __init__(self, path: Path, content: Any = None) -> None:
@@ -42,7 +45,7 @@ class COCOInstances:
         """Return `{"file_name", "height", "width"}` of an image.
 
         Raises:
-            FieldError: There is none, or it is not as COCO says.
+            FieldError: The entry does not exist or violates the format of COCO.
         """
         image = _look_up(self._images, image_id, "image", self.path)
         with self._naming(f"image {image_id}"):
@@ -53,10 +56,10 @@ class COCOInstances:
             }
 
     def target(self, ann_id: Any) -> dict[str, Any]:
-        """Return the target that an annotation is: the same object each time.
+        """Return an annotation as a target: the same object at each call.
 
         Raises:
-            FieldError: There is none, or it is not as COCO says.
+            FieldError: The entry does not exist or violates the format of COCO.
         """
         if ann_id not in self._targets:
             annotation = _look_up(self._annotations, ann_id, "annotation", self.path)
@@ -70,13 +73,13 @@ class COCOInstances:
         return self._targets[ann_id]
 
     def image_of(self, ann_id: Any) -> Any:
-        """Return the id of the image that an annotation is on."""
+        """Return the id of the image of an annotation."""
         annotation = _look_up(self._annotations, ann_id, "annotation", self.path)
         with self._naming(f"annotation {ann_id}"):
             return expect(annotation, "image_id", int | str)
 
     def split_of_image(self, image_id: Any) -> Any:
-        """Return the `split` that stands in an image, None where there is none (COCO's own)."""
+        """Return the `split` of an image; `None` if it has none, as in COCO's own files."""
         return _look_up(self._images, image_id, "image", self.path).get("split")
 
     def annotations(self) -> Iterable[dict[str, Any]]:
@@ -85,7 +88,7 @@ class COCOInstances:
 
     @contextmanager
     def _naming(self, what: str) -> Iterator[None]:
-        """Say of an error inside that it is about `what` in this file."""
+        """Add `what` and the file to the message of an error inside."""
         try:
             yield
         except FieldError as error:
@@ -93,23 +96,25 @@ class COCOInstances:
 
 
 def _by_id(entries: Iterable[dict[str, Any]], what: str) -> dict[Any, dict[str, Any]]:
-    """Index entries; two that share an id must be equal, or what it names is undecided."""
+    """Index entries by id; entries with the same id must be equal."""
     table: dict[Any, dict[str, Any]] = {}
     for position, entry in enumerate(entries):
         try:
             first = table.setdefault(entry["id"], entry)
         except KeyError:
-            raise FieldError(f"the key {what!r}, item {position}, has no key 'id'") from None
+            raise FieldError(f"the key {what!r}, item {position}, must have the key 'id'") from None
         except TypeError:
-            raise FieldError(f"the key 'id' of {what!r}, item {position}, is no number") from None
+            raise FieldError(
+                f"the key 'id' of {what!r}, item {position}, must be a number"
+            ) from None
         if first is not entry and first != entry:
-            raise FieldError(f"the key {what!r} has two different items of id {entry['id']!r}")
+            raise FieldError(
+                f"the ids of {what!r} must be unique, got two items with the id {entry['id']!r}"
+            )
     return table
 
 
 def _look_up(table: dict[Any, Any], key: Any, what: str, path: Path) -> Any:
     if isinstance(key, list | dict | set) or key not in table:
-        raise FieldError(
-            f"names {what} {key!r}, which is not in {path}; do the files belong together?"
-        )
+        raise FieldError(f"{what} {key!r} is not in {path}; check that the files belong together")
     return table[key]

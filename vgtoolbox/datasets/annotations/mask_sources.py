@@ -1,4 +1,4 @@
-"""Files that masks are looked up in by id: COCO's, or a JSON object id -> RLE."""
+"""Look up masks by id, in a COCO file or in a JSON object that maps ids to RLEs."""
 
 from __future__ import annotations
 
@@ -19,23 +19,27 @@ Target = dict[str, Any]
 
 
 class MaskSource(Protocol):
-    """Masks by id."""
+    """Source of masks by id."""
 
     def target(self, mask_id: int | str) -> Target:
-        """Return `{"bbox", "segmentation", "ann_id"}`, the same object each time."""
+        """Return `{"bbox", "segmentation", "ann_id"}`, the same object at each call."""
 
     def size(self, mask_id: int | str) -> dict[str, int]:
-        """Return the `height` and `width` of the image that a mask is on."""
+        """Return the `height` and `width` of the image of a mask."""
 
 
 class COCOMaskSource:
-    """Masks of a COCO file, by annotation id."""
+    """Masks of a COCO file by annotation id.
+
+    Args:
+        instances: Content of the file.
+    """
 
     def __init__(self, instances: COCOInstances) -> None:
         self._instances = instances
 
     def target(self, mask_id: int | str) -> Target:
-        """Return the target that an annotation is."""
+        """Return an annotation as a target."""
         return self._instances.target(mask_id)
 
     def size(self, mask_id: int | str) -> dict[str, int]:
@@ -45,7 +49,12 @@ class COCOMaskSource:
 
 
 class RLETable:
-    """Masks of a JSON object id -> RLE, or id -> {"segmentation": RLE}."""
+    """Masks of a JSON object id -> RLE, or id -> {"segmentation": RLE}.
+
+    Args:
+        path: Path of the file, for errors.
+        content: Parsed content of the file.
+    """
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self.path = path
@@ -53,15 +62,17 @@ class RLETable:
         self._targets: dict[str, Target] = {}
 
     def target(self, mask_id: int | str) -> Target:
-        """Return the target that a mask is, with the box around it."""
+        """Return a mask as a target, with the box around it."""
         key = str(mask_id)
         if key not in self._targets:
             entry = self._content.get(key)
             if entry is None:
-                raise FieldError(f"names mask {mask_id!r}, which is not in {self.path}")
+                raise FieldError(f"mask {mask_id!r} is not in {self.path}")
             rle = entry.get("segmentation", entry) if isinstance(entry, dict) else entry
             if not isinstance(rle, dict):
-                raise FieldError(f"mask {mask_id!r} of {self.path} is no RLE: {describe(rle)}")
+                raise FieldError(
+                    f"mask {mask_id!r} of {self.path} must be an RLE, got {describe(rle)}"
+                )
             segmentation = expect_segmentation(rle, f"mask {mask_id!r} of {self.path}")
             self._targets[key] = {
                 "bbox": segmentation_box(segmentation),
@@ -71,23 +82,23 @@ class RLETable:
         return self._targets[key]
 
     def size(self, mask_id: int | str) -> dict[str, int]:
-        """Return the size that the RLE has."""
+        """Return the size of the RLE."""
         height, width = self.target(mask_id)["segmentation"]["size"]
         return {"height": height, "width": width}
 
 
 def open_mask_source(path: Path) -> MaskSource:
-    """Read a file of masks, of whichever kind it is.
+    """Read a file of masks of either kind.
 
     Raises:
-        FileNotFoundError: There is none.
-        AnnotationError: It is of neither kind.
+        FileNotFoundError: The file does not exist.
+        AnnotationError: The file is of neither kind.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no masks at {path.resolve()}; check the option 'masks'")
     content = read_annotations_file(path)
     if not isinstance(content, dict):
-        raise AnnotationError(f"{path} should map ids to masks, it is {describe(content)}")
+        raise AnnotationError(f"{path} must map ids to masks, got {describe(content)}")
     if "annotations" in content:
         return COCOMaskSource(COCOInstances(path, content))
     return RLETable(path, content)

@@ -1,4 +1,4 @@
-"""Data of one's own: a COCO file whose annotations, or groups of them, have `expressions`."""
+"""Read custom data: a COCO file whose annotations, or groups of them, have `expressions`."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ from vgtoolbox.registry import DATASETS
 @DATASETS.register_module()
 @dataclass(kw_only=True, eq=False, repr=False)
 class COCOExpressionsDataset(GroundingDataset):
-    """`images` and `annotations` as COCO has them, and sentences about them.
+    """COCO's `images` and `annotations` with expressions.
 
-    An annotation with `expressions`, a list of texts, is named by each of these. What names several
-    objects, or none, stands in `annotation_groups`: `{"id", "image_id", "annotation_ids": [...],
-    "expressions": [...]}`. A `split` may stand in a group or annotation, or in its image; what has
-    none is in every split.
+    Each text in the list `expressions` of an annotation names that annotation. Expressions that
+    name several objects, or none, are in `annotation_groups`: `{"id", "image_id",
+    "annotation_ids": [...], "expressions": [...]}`. A group, an annotation or its image may have a
+    `split`; an entry without one is in every split.
 
     Args:
-        ann_file: The file in `ann_root`; `<split>.json` where it is not given.
+        ann_file: Name of the file in `ann_root`. If empty, `<split>.json` or `instances.json`.
+
+    The other arguments are those of `GroundingDataset`.
     """
 
     def read_entries(self) -> Iterator[Entry]:
@@ -57,7 +59,7 @@ class COCOExpressionsDataset(GroundingDataset):
         del self._instances
 
     def parse_data_info(self, raw_data_info: tuple[str, Any]) -> Record | None:
-        """Make the record of an annotation, or of a group of them."""
+        """Return the record of an annotation, or of a group of annotations."""
         ref_id, group = raw_data_info
         image_id = expect(group, "image_id", int | str)
         split = group.get("split", self._instances.split_of_image(image_id)) or self.split
@@ -66,9 +68,12 @@ class COCOExpressionsDataset(GroundingDataset):
         image = self._instances.image(image_id)
         texts = expect_texts(group, "expressions")
         ids = expect_items(group, "annotation_ids", int | str)
-        strangers = [i for i in ids if self._instances.image_of(i) != image_id]
-        if strangers:
-            raise FieldError(f"annotation {strangers[0]!r} is not on image {image_id!r}")
+        elsewhere = [i for i in ids if self._instances.image_of(i) != image_id]
+        if elsewhere:
+            raise FieldError(
+                f"annotation {elsewhere[0]!r} must be on image {image_id!r}, got image "
+                f"{self._instances.image_of(elsewhere[0])!r}"
+            )
         return {
             "img_path": self.image_path(image["file_name"]),
             "image_id": image_id,

@@ -1,4 +1,4 @@
-"""The lists that EEVG and PLVL read: `<name>/<name>_<split>.pth`, a tuple for each sentence."""
+"""Read the lists of EEVG and PLVL: `<name>/<name>_<split>.pth`, one tuple per sentence."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from vgtoolbox.utils.restricted_pickle import load_restricted_pickle
 Row: TypeAlias = tuple[Any, ...]
 
 _WITH_CORNERS = ("referit", "flickr")
-"""Lists whose boxes are x1, y1, x2, y2; those of the others are x, y, width, height."""
+"""Lists whose boxes are x1, y1, x2, y2; boxes of other lists are x, y, width, height."""
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
-"""What the older of torch.save's two formats begins with."""
+"""Number at the beginning of files in the older of torch.save's two formats."""
 
 
 @DATASETS.register_module()
@@ -39,20 +39,24 @@ class EEVGListDataset(GroundingDataset):
     """Phrases with one box each (EEVG, PLVL): RefCOCO family, ReferIt, Flickr30k, Visual Genome.
 
     A tuple is (image file, source, box and polygons, phrase, attributes), or, for Flickr30k
-    Entities, (image file, box, phrase). Phrases of one box of one image are a ref. What has no
-    polygon has no mask: read such lists with `LoadTargets(with_masks=False)`.
+    Entities, (image file, box, phrase). The phrases of one box of an image form a ref. Lists
+    without polygons have no masks: read them with `LoadTargets(with_masks=False)`.
 
     Args:
-        name: unc, unc+, gref_umd, gref, referit, flickr, mixed_coco or mixed_pretrain: the folder
-            in `ann_root`.
-        split: train, val, test, testA, testB; or trainval, both lists where there is none for it.
-        image_root: A folder, or one for each source: `{"coco": ..., "flickr": ..., "vg": ...}`.
+        name: Name of the folder in `ann_root`: unc, unc+, gref_umd, gref, referit, flickr,
+            mixed_coco or mixed_pretrain.
+        split: Name of the split: train, val, test, testA, testB or trainval. If there is no list
+            for trainval, the lists of train and val are read.
+        image_root: Folder of the images, or one per source: `{"coco": ..., "flickr": ...,
+            "vg": ...}`.
+
+    The other arguments are those of `GroundingDataset`.
     """
 
     name: str
 
     def read_entries(self) -> Iterator[Entry]:
-        """Yield tuples with their position; with `group_by="ref"`, lists of those of one box."""
+        """Yield lists of (position, tuple): one tuple each, or all of a box if grouped by ref."""
         rows = [(path, row) for path in self._files() for row in _read_list(path)]
         self._refs: dict[Any, dict[str, Any]] = {}
         groups: dict[Any, list[int]] = {}
@@ -64,7 +68,7 @@ class EEVGListDataset(GroundingDataset):
             yield Entry(rows[members[0]][0], f"tuple {members[0]}", tuples)
 
     def parse_data_info(self, raw_data_info: list[tuple[int, Row]]) -> Record:
-        """Make the record of a ref."""
+        """Return the record of a ref."""
         parts = [_parts(row) for _, row in raw_data_info]
         file_name, source, box, _ = parts[0]
         ref = self._refs.setdefault((file_name, tuple(map(str, box))), {"number": len(self._refs)})
@@ -86,7 +90,7 @@ class EEVGListDataset(GroundingDataset):
             extent = [extent[0] - x, extent[1] - y]
         polygons = box[4:] or None
         if polygons is not None:
-            polygons = expect_segmentation(polygons, "what follows the box")
+            polygons = expect_segmentation(polygons, "the list after the box")
         return {"bbox": [x, y, *extent], "segmentation": polygons, "ann_id": number}
 
     def _files(self) -> list[Path]:
@@ -98,9 +102,9 @@ class EEVGListDataset(GroundingDataset):
 
 
 def _parts(row: Any) -> tuple[str, str, list[Any], str]:
-    """Return image file, source, box with polygons, phrase."""
+    """Return (image file, source, box with polygons, phrase) of a tuple."""
     if not isinstance(row, tuple | list) or len(row) not in (3, 5):
-        raise FieldError(f"expected a tuple of 5, or 3 for Flickr30k, found {describe(row)}")
+        raise FieldError(f"it must be a tuple of 5, or of 3 for Flickr30k, got {describe(row)}")
     file_name, source, box, phrase = (row[0], "flickr", *row[1:]) if len(row) == 3 else row[:4]
     return (
         expect_value(file_name, "the image file", str),
@@ -111,7 +115,7 @@ def _parts(row: Any) -> tuple[str, str, list[Any], str]:
 
 
 def _box_name(row: Any, position: int) -> str:
-    """Name the ref that a tuple is of; a broken tuple is alone."""
+    """Return a name for the ref of a tuple; a broken tuple is its own ref."""
     try:
         file_name, _, box, _ = _parts(row)
     except FieldError:
@@ -120,18 +124,25 @@ def _box_name(row: Any, position: int) -> str:
 
 
 def _read_list(path: Path) -> list[Any]:
-    """Read what torch.save or pickle wrote, without running what it may carry."""
-    is_torch = zipfile.is_zipfile(path) or load_restricted_pickle(path) == _TORCH_MAGIC
+    """Read a file written by torch.save or pickle, without running code in it."""
+    is_torch = _is_zip(path) or load_restricted_pickle(path) == _TORCH_MAGIC
     rows = _load_torch(path) if is_torch else load_restricted_pickle(path)
     if not isinstance(rows, list) or not rows:
-        raise AnnotationError(f"{path} should hold a list of tuples, not {describe(rows)}")
+        raise AnnotationError(f"{path} must be a list of tuples, got {describe(rows)}")
     return rows
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # a zip file with a broken directory
+        return True
 
 
 def _load_torch(path: Path) -> Any:
     try:
         return torch.load(path, weights_only=True)
-    except Exception as error:  # a broken file makes its parser stumble in any way
+    except Exception as error:  # a broken file raises errors of many types
         raise pickle.UnpicklingError(
-            f"{path} was not read, and nothing that it may carry has run: {error}"
+            f"{path} is not readable; no code in it has run: {error}"
         ) from None

@@ -1,4 +1,4 @@
-"""gRefCOCO as published: `grefs(unc).json` (or `.p`) beside `instances.json`."""
+"""Read gRefCOCO: `grefs(unc).json` (or `.p`) and `instances.json`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ NO_TARGET = -1
 class GRefCOCODataset(RefCOCODataset):
     """Expressions that name any number of targets (Liu et al., GRES, CVPR 2023).
 
-    `ann_id` is a list; [-1] (an empty one in files derived from it) says that the expression names
+    `ann_id` is a list; [-1], or an empty list in derived files, means that the expression names
     nothing in the image.
     """
 
     @property
     def refs_names(self) -> tuple[str, ...]:
-        """File names under which the refs are published, the preferred one first."""
+        """Published file names of the refs, the preferred one first."""
         return (f"grefs({self.split_by}).json", f"grefs({self.split_by}).p")
 
     def target_ids(self, ref: Ref) -> Sequence[Any]:
-        """Return the annotation ids of what the ref names; none for a no-target ref."""
+        """Return the annotation ids of the ref's targets; empty for a no-target ref."""
         return [ann_id for ann_id in expect_items(ref, "ann_id", int) if ann_id != NO_TARGET]

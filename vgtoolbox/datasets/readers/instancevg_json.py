@@ -1,4 +1,4 @@
-"""InstanceVG's released annotations, of SeqTR's type: a JSON file maps splits to lists of items."""
+"""Read InstanceVG's released annotations in SeqTR's format: JSON that maps splits to items."""
 
 from __future__ import annotations
 
@@ -33,21 +33,24 @@ Item: TypeAlias = dict[str, Any]
 class InstanceVGJsonDataset(GroundingDataset):
     """`mixed-seg`, `grefs`, `ref-zom` and `rrefcoco` (Dai et al., InstanceVG, 2025).
 
-    An item is a ref: of `mixed-seg` with one `bbox` and `mask`; of the others with `annotations`,
-    whose `bbox` is null where the expression names nothing. In `rrefcoco` an item is a list of
-    such, a true expression and false ones of one image. `instance_index.json` beside the file says
-    which items of a validation split belong to one ref, by [first, behind the last]: what stands
-    before the last `_` of a `sample_id` is the number of that group.
+    An item is a ref: in `mixed-seg` with one `bbox` and `mask`, in the others with `annotations`,
+    whose `bbox` is null if the expression names nothing. In `rrefcoco` an item is a list of refs, a
+    true expression and false ones of one image. `instance_index.json` in the same folder groups the
+    items of a validation split into refs by pairs [first, last + 1]: the part of a `sample_id`
+    before the last `_` is the number of the group.
 
     Args:
-        ann_file: `instance.json` or `instances.json` where it is not given.
-        image_name: Name of an image whose item has no `file_name`.
+        ann_file: Name of the file in `ann_root`. If empty, `instance.json`, `instances.json` or
+            `instances_nogoogle.json`.
+        image_name: Name of an image whose item has no `file_name`; `image_id` is filled in.
+
+    The other arguments are those of `GroundingDataset`.
     """
 
     image_name: str = "COCO_train2014_{image_id:012d}.jpg"
 
     def read_entries(self) -> Iterator[Entry]:
-        """Yield (number of the group, item), in the order of the file."""
+        """Yield (group number, item) in the order of the file."""
         path = self.find_file("instance.json", "instances.json", "instances_nogoogle.json")
         items = _split_of(read_annotations_file(path), self.split, path)
         for group, members in enumerate(self._groups(path, len(items))):
@@ -56,11 +59,11 @@ class InstanceVGJsonDataset(GroundingDataset):
                 yield Entry(path, name, (group, items[position]))
 
     def parse_data_info(self, raw_data_info: tuple[int, Any]) -> Record:
-        """Make the record of an item."""
+        """Return the record of an item."""
         group, item = raw_data_info
         parts = item if isinstance(item, list) else [item]
         if not parts:
-            raise FieldError("it is empty")
+            raise FieldError("it must be one ref or more, got none")
         targets: list[dict[str, Any]] = []
         expressions, named = [], []
         for part in parts:
@@ -84,7 +87,7 @@ class InstanceVGJsonDataset(GroundingDataset):
     def _about_image(self, parts: list[Item]) -> Record:
         images = {self._file_name(part) for part in parts}
         if len(images) > 1:
-            raise FieldError(f"it names several images: {', '.join(sorted(images))}")
+            raise FieldError(f"its refs must share one image, got {', '.join(sorted(images))}")
         first, path = parts[0], self.image_path(images.pop())
         return {
             "img_path": path,
@@ -100,7 +103,7 @@ class InstanceVGJsonDataset(GroundingDataset):
         return self.image_name.format(image_id=expect(part, "image_id", int))
 
     def _groups(self, path: Path, count: int) -> list[range]:
-        """Return the positions of the items of each group; each is its own where none is told."""
+        """Return the positions of each group's items; without an index, each item is a group."""
         self._numbers: dict[int, int] = {}
         index = path.with_name("instance_index.json")
         splits = read_annotations_file(index) if index.is_file() else {}
@@ -117,15 +120,15 @@ class InstanceVGJsonDataset(GroundingDataset):
         )
         if not groups or not steps or (edges[0], edges[-1]) != (0, count):
             raise AnnotationError(
-                f"{index}: the key {self.split!r} should hold pairs [first, behind the last] that "
-                f"cover the {count} items of {path.name} one after the other"
+                f"{index}: the key {self.split!r} must be pairs [first, last + 1] that cover the "
+                f"{count} items of {path.name} consecutively, got {describe(pairs)}"
             )
         return groups
 
 
 def _split_of(content: Any, split: str, path: Path) -> list[Any]:
     if not isinstance(content, dict):
-        raise AnnotationError(f"{path} should map splits to items, it is a {describe(content)}")
+        raise AnnotationError(f"{path} must map splits to items, got {describe(content)}")
     if not isinstance(content.get(split), list) or not content[split]:
         present = ", ".join(sorted(map(str, content))) or "none"
         raise AnnotationError(f"{path} has no split {split!r} with items; it has: {present}")
@@ -133,7 +136,7 @@ def _split_of(content: Any, split: str, path: Path) -> list[Any]:
 
 
 def _expressions(part: Item) -> list[str]:
-    """Return the sentences: a list, or a dict whose `raw` is one or several."""
+    """Return the sentences: from a list, or from a dict whose `raw` is one or several."""
     value = expect(part, "expressions", list | dict)
     return (
         expect_texts(value, "raw") if isinstance(value, dict) else expect_texts(part, "expressions")
@@ -141,7 +144,7 @@ def _expressions(part: Item) -> list[str]:
 
 
 def _targets(part: Item) -> list[dict[str, Any]]:
-    """Return what is named; the published loader stops at the first null box."""
+    """Return the targets. Null boxes are skipped; the published loader stops at the first one."""
     if "annotations" not in expect_value(part, "it", dict):
         return [_target(part, "mask", 0)]
     annotations = expect_items(part, "annotations", dict)
@@ -160,7 +163,7 @@ def _target(annotation: Item, mask_key: str, position: int) -> dict[str, Any]:
 
 
 def _add(target: dict[str, Any], targets: list[dict[str, Any]]) -> int:
-    """Put a target behind the others, unless it is there; return where it stands."""
+    """Append a target, unless the list contains it; return its position."""
     if target not in targets:
         targets.append(target)
     return targets.index(target)

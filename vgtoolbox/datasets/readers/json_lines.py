@@ -1,4 +1,4 @@
-"""Data of one's own: JSON lines `{"image", "expression", "boxes", "masks"}`."""
+"""Read custom data: JSON lines `{"image", "expression", "boxes", "masks"}`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from vgtoolbox.datasets.annotations.annotation_files import (
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.utils.choices import check_choice
 
 BoxFormat = Literal["xyxy", "xywh"]
 
@@ -30,31 +31,32 @@ KEYS = ("image", "expression", "boxes", "masks", "id", "split", "height", "width
 @DATASETS.register_module()
 @dataclass(kw_only=True, eq=False, repr=False)
 class JSONLinesDataset(GroundingDataset):
-    """One JSON object a line; or, unless it is named .jsonl, a JSON array of such.
+    """One JSON object per line; or a JSON array of objects, unless the file is named .jsonl.
 
-    `image` is a path below `image_root`; `expression` a text, or a list of texts that name the
-    same; `boxes` a list of boxes, or one box; `masks` a list of polygons [[x1, y1, ...], ...] or
-    RLEs, one for each target. Null or an empty list says that the expression names nothing; with
-    neither key, nothing is known of the targets, and there is nothing to be measured by. Boxes
-    alone are read with `LoadTargets(with_masks=False)`; of masks alone, boxes are made. `id`,
-    `split`, `height` and `width` may be there: where no line has a `split`, all are in it.
+    `image` is a path relative to `image_root`; `expression` a text, or a list of texts that name
+    the same targets; `boxes` a list of boxes, or one box; `masks` a list of polygons
+    [[x1, y1, ...], ...] or RLEs, one per target. Null or an empty list means that the expression
+    names nothing; without both keys, the targets are unknown and metrics cannot be computed. Data
+    with boxes alone need `LoadTargets(with_masks=False)`; boxes are derived from masks if missing.
+    `id`, `split`, `height` and `width` are optional: lines without `split` are in every split.
 
     Args:
-        ann_file: The file in `ann_root`.
-        keys: Names that other files have for these keys, `{"expression": "caption"}`.
-        box_format: "xyxy" corners, or "xywh" corner and size.
+        ann_file: Name of the file in `ann_root`. If empty, `<split>.jsonl` or `<split>.json`.
+        keys: Mapping from these keys to their names in the file, as `{"expression": "caption"}`.
+        box_format: "xyxy" for corners, or "xywh" for the upper left corner and the size.
+
+    The other arguments are those of `GroundingDataset`.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
     box_format: BoxFormat = "xyxy"
 
     def read_entries(self) -> Iterator[Entry]:
-        """Yield the objects that have no other split, with their position."""
+        """Yield all objects with their positions."""
         unknown = sorted(set(self.keys) - set(KEYS))
         if unknown:
-            raise ValueError(f"keys has {unknown}; known are: {', '.join(KEYS)}")
-        if self.box_format not in get_args(BoxFormat):
-            raise ValueError(f"box_format must be 'xyxy' or 'xywh', got {self.box_format!r}")
+            raise ValueError(f"keys must be among {', '.join(KEYS)}, got {', '.join(unknown)}")
+        check_choice("box_format", self.box_format, get_args(BoxFormat))
         path = self.find_file(f"{self.split}.jsonl", f"{self.split}.json")
         text = path.read_text(encoding="utf-8", errors="replace")
         if text.lstrip()[:1] == "[" and path.suffix != ".jsonl":
@@ -66,7 +68,7 @@ class JSONLinesDataset(GroundingDataset):
                 yield Entry(path, f"line {position + 1}", (position, line))
 
     def parse_data_info(self, raw_data_info: tuple[int, Any]) -> Record | None:
-        """Make the record of a line."""
+        """Return the record of a line, or `None` if it has another split."""
         position, content = raw_data_info
         entry = self._renamed(content)
         if expect_value(entry.get("split", self.split), "the key 'split'", str) != self.split:
@@ -87,14 +89,14 @@ class JSONLinesDataset(GroundingDataset):
         }
 
     def _renamed(self, content: Any) -> dict[str, Any]:
-        """Parse a line, and call its keys as we do."""
+        """Parse a line and rename its keys to ours."""
         parsed = parse_json(content) if isinstance(content, str) else content
         entry = expect_value(parsed, "it", dict)
         names = {key: self.keys.get(key, key) for key in KEYS}
         return {key: entry[name] for key, name in names.items() if name in entry}
 
     def _targets(self, entry: dict[str, Any]) -> Record:
-        """Return `{"targets": list}`, or nothing where nothing is known of them."""
+        """Return `{"targets": list}`, or an empty dict if the targets are unknown."""
         if "boxes" not in entry and "masks" not in entry:
             return {}
         boxes = [self._box(box) for box in _as_list(entry.get("boxes"), "boxes")]
@@ -102,7 +104,9 @@ class JSONLinesDataset(GroundingDataset):
         boxes = boxes if entry.get("boxes") is not None else [segmentation_box(m) for m in masks]
         masks = masks if entry.get("masks") is not None else [None] * len(boxes)
         if len(boxes) != len(masks):
-            raise FieldError(f"there are {len(boxes)} boxes and {len(masks)} masks")
+            raise FieldError(
+                f"it must have equal numbers of boxes and masks, got {len(boxes)} and {len(masks)}"
+            )
         return {
             "targets": [
                 {"bbox": box, "segmentation": mask, "ann_id": number}
@@ -118,13 +122,13 @@ class JSONLinesDataset(GroundingDataset):
 
 
 def _as_list(value: Any, key: str) -> list[Any]:
-    """Return a list of boxes, also of one box."""
+    """Return a list of boxes; a single box becomes a list."""
     boxes = list(expect_value([] if value is None else value, f"the key {key!r}", list | tuple))
     return [boxes] if boxes and not isinstance(boxes[0], list | tuple) else boxes
 
 
 def _as_masks(value: Any) -> list[Any]:
-    """Return a list of masks, also of one RLE."""
+    """Return a list of masks; a single RLE becomes a list."""
     if isinstance(value, Mapping):
         return [value]
     return list(expect_value([] if value is None else value, "the key 'masks'", list | tuple))

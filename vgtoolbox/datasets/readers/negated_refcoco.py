@@ -1,4 +1,4 @@
-"""RefCOCO's refs with sentences that are not true of the image: R-RefCOCO and FP-RefCOCO."""
+"""Read R-RefCOCO and FP-RefCOCO: refs with additional sentences that name nothing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from vgtoolbox.registry import DATASETS
 
 
 class NegatedRefCOCODataset(RefCOCODataset):
-    """Refs of which some sentences name the ref's object, and the others nothing."""
+    """Refs in which some sentences name the ref's object and the others name nothing."""
 
     @abstractmethod
     def names_nothing(self, sentence: dict[str, Any]) -> bool:
-        """Tell whether nothing in the image is as the sentence says."""
+        """Return whether the sentence names nothing in the image."""
 
     def parse_data_info(self, raw_data_info: Ref) -> Record:
-        """Make the record of a ref; its negative sentences name none of its targets."""
+        """Return the record of a ref; its negative sentences name none of its targets."""
         record = super().parse_data_info(raw_data_info)
         named = list(range(len(record["targets"])))
         sentences = raw_data_info["sentences"]
@@ -32,13 +32,13 @@ class NegatedRefCOCODataset(RefCOCODataset):
 class RRefCOCODataset(NegatedRefCOCODataset):
     """R-RefCOCO, R-RefCOCO+ and R-RefCOCOg (Wu et al., RefSegformer, TIP 2024).
 
-    A sentence that names nothing has `exist` False. Metrics are computed ref by ref: what stands
-    before the last `_` of a `sample_id` is the ref. Some releases call the refs
-    `refs(unc_exclude_unified).p`: `split_by="unc_exclude_unified"`.
+    A sentence that names nothing has `exist` False. Metrics are computed per ref: the part of a
+    `sample_id` before the last `_` is the ref. Some releases name the file
+    `refs(unc_exclude_unified).p`: use `split_by="unc_exclude_unified"`.
     """
 
     def names_nothing(self, sentence: dict[str, Any]) -> bool:
-        """Tell whether nothing in the image is as the sentence says."""
+        """Return whether the sentence names nothing in the image."""
         return "exist" in sentence and not expect(sentence, "exist", bool | int)
 
 
@@ -47,18 +47,18 @@ class RRefCOCODataset(NegatedRefCOCODataset):
 class FPRefCOCODataset(NegatedRefCOCODataset):
     """FP-RefCOCO, FP-RefCOCO+ and FP-RefCOCOg (Wu et al., SESAME, CVPR 2024).
 
-    A false premise has `is_false_premise` True and `gt_sent`, the sentence that would have been
-    right: `correction` in the record of the expression, None for a true sentence.
+    A false premise has `is_false_premise` True and `gt_sent`, the correct sentence:
+    `correction` in the record of the expression, `None` for a true sentence.
     """
 
     split_by: str = "berkeley_exclude_unified"
 
     def names_nothing(self, sentence: dict[str, Any]) -> bool:
-        """Tell whether nothing in the image is as the sentence says."""
+        """Return whether the sentence names nothing in the image."""
         return bool(expect(sentence, "is_false_premise", bool | int))
 
     def parse_data_info(self, raw_data_info: Ref) -> Record:
-        """Make the record of a ref, with the corrections of its false premises."""
+        """Return the record of a ref with the corrections of its false premises."""
         record = super().parse_data_info(raw_data_info)
         sentences = raw_data_info["sentences"]
         record["corrections"] = [

@@ -1,4 +1,4 @@
-"""ReasonSeg as published: in a split's folder, images and a LabelMe-like JSON file for each."""
+"""Read ReasonSeg: one folder per split, with a LabelMe-like JSON file for each image."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.structures import RLE, encode_masks, rle_boxes_xyxy
+from vgtoolbox.utils.choices import check_choice
 
 Texts = Literal["all", "first"]
 Shape: TypeAlias = dict[str, Any]
 
-# What is told apart by query length is one folder on disk.
+# Splits by query length share one folder on disk.
 _FOLDERS = {"test_overall": "test", "test_shortquery": "test", "test_longquery": "test"}
 _KINDS = {"test_shortquery": "short", "test_longquery": "long"}
 _TARGET, _IGNORED = 1, 255
@@ -41,42 +42,44 @@ _TARGET, _IGNORED = 1, 255
 class ReasonSegDataset(GroundingDataset):
     """Questions whose answer is a region (Lai et al., LISA, CVPR 2024).
 
-    The folder of the split is in `ann_root`, with images and annotations both. All questions of an
-    image ask for one region, the only target; `ignore_mask_ori`, an RLE, is where the annotation
-    leaves open whether a pixel belongs to it. A record says by `query_kind` whether the question
-    is "long", a sentence, or "short". Where `explanatory/train.json` lies beside the splits,
-    records of its images have `explanation`.
+    The folder of the split in `ann_root` contains both images and annotations. All questions of an
+    image ask for the same region, the only target; `ignore_mask_ori`, an RLE, marks pixels that the
+    annotation leaves undecided. `query_kind` of a record is "long" if the question is a sentence,
+    or "short". If `explanatory/train.json` is next to the splits, records of its images have
+    `explanation`.
 
     Args:
-        split: train, val, test; or test_shortquery, test_longquery, test_overall.
-        texts: Of several questions about an image "all", or the "first", the only one that is
-            evaluated as published.
-        false_premises: Add the questions of `false_premise_QA` (Wu et al., SESAME, CVPR 2024),
-            which ask for what is not there; `correction` is the answer. As many of them per image
-            as `texts` says.
+        split: Name of the split: train, val, test, test_shortquery, test_longquery or
+            test_overall.
+        texts: "all" to read all questions about an image, or "first" for the first one alone, as
+            in the published evaluation.
+        false_premises: Whether to add the questions of `false_premise_QA` (Wu et al., SESAME, CVPR
+            2024), which ask for absent objects; `correction` is the answer. `texts` applies to them
+            too.
+
+    The other arguments are those of `GroundingDataset`.
     """
 
     texts: Texts = "all"
     false_premises: bool = False
 
     def read_entries(self) -> Iterator[Entry]:
-        """Yield the annotations of the split, by name."""
-        if self.texts not in get_args(Texts):
-            raise ValueError(f"texts must be 'all' or 'first', got {self.texts!r}")
+        """Yield the annotation files of the split, sorted by name."""
+        check_choice("texts", self.texts, get_args(Texts))
         folder = self.ann_dir / _FOLDERS.get(self.split, self.split)
         files = sorted(folder.glob("*.json"))
         if not files:
             raise FileNotFoundError(
                 f"no annotations for ReasonSegDataset in {folder.resolve()}; expected\n"
                 f"  {folder}/*.json\n  {folder}/*.jpg\n"
-                "data/README.md says where the official ones come from"
+                "For the official files, see data/README.md"
             )
         self._explanations = self._read_explanations()
         for file in files:
             yield Entry(file, "its annotation", file)
 
     def parse_data_info(self, raw_data_info: Path) -> Record | None:
-        """Make the record of an image with its questions."""
+        """Return the record of an image with its questions, or `None` if it has another split."""
         content = _read(raw_data_info)
         kind = "long" if expect(content, "is_sentence", bool | int) else "short"
         if kind != _KINDS.get(self.split, kind):
@@ -98,11 +101,11 @@ class ReasonSegDataset(GroundingDataset):
         }
 
     def _questions(self, content: Any, name: str, kind: str, *, has_region: bool) -> Record:
-        """Return what is asked, of what kind, and the corrections of what is not there."""
+        """Return the questions, their kinds, and the corrections of false premises."""
         count = 1 if self.texts == "first" else None
         asked = expect_items(content, "text", str)[:count]
         if not asked:
-            raise FieldError("the key 'text' is empty")
+            raise FieldError("the key 'text' must be one question or more, got none")
         false = _false_premises(content)[:count] if self.false_premises else []
         questions: Record = {
             "expressions": asked + [question for question, _, _ in false],
@@ -117,7 +120,7 @@ class ReasonSegDataset(GroundingDataset):
         return {**questions, "expression_ids": [f"{name}_{number}" for number in numbers]}
 
     def _read_explanations(self) -> dict[str, Record]:
-        """Return `{"explanation": {"query", "outputs"}}` by the name of the image."""
+        """Return `{"explanation": {"query", "outputs"}}` by image name."""
         path = self.ann_dir / "explanatory" / "train.json"
         if not path.is_file():
             return {}
@@ -136,28 +139,31 @@ class ReasonSegDataset(GroundingDataset):
 def paint_shapes(
     shapes: list[Shape], size: tuple[int, int]
 ) -> tuple[dict[str, Any] | None, RLE | None]:
-    """Draw labelled polygons one over the other, the largest first, as published (LISA).
+    """Paint labeled polygons over each other, the largest first, as published (LISA).
 
-    A label with "ignore" in it marks pixels to be left out; "flag" is no region. Polygons are cut
-    to whole pixels, and their outline belongs to them.
+    A label that contains "ignore" marks pixels to be ignored; polygons labeled "flag" are skipped.
+    Coordinates are truncated to whole pixels, and the outline of a polygon belongs to it.
 
     Args:
-        shapes: `{"label", "points": [[x, y], ...]}`.
-        size: (H, W).
+        shapes: Polygons `{"label", "points": [[x, y], ...]}`.
+        size: Size of the image (H, W).
 
     Returns:
-        The target that remains visible, and the ignored pixels; None where there are none.
+        The target that remains visible, and the ignored pixels; `None` for each without pixels.
+
+    Raises:
+        FieldError: A polygon violates the format.
     """
     canvas = np.zeros(size, np.uint8)
-    drawn = [
+    painted = [
         (_points(shape), _IGNORED if "ignore" in expect(shape, "label", str).lower() else _TARGET)
         for shape in shapes
         if expect(shape, "label", str).lower() != "flag"
     ]
-    areas = np.array([_drawn_area(points, size) for points, _ in drawn], np.uint64)
-    for position in np.argsort(areas)[::-1] if drawn else ():
-        points, value = drawn[position]
-        _draw(canvas, points, value)
+    areas = np.array([_painted_area(points, size) for points, _ in painted], np.uint64)
+    for position in np.argsort(areas)[::-1] if painted else ():
+        points, value = painted[position]
+        _paint(canvas, points, value)
     region, ignored = encode_masks(
         torch.from_numpy(np.stack([canvas == _TARGET, canvas == _IGNORED]))
     )
@@ -167,18 +173,18 @@ def paint_shapes(
 
 
 def _points(shape: Shape) -> np.ndarray:
-    """Return the corners, int32 (P, 2)."""
+    """Return the corners of a polygon, (P, 2) int32."""
     points = expect_items(shape, "points", list)
     if not points or not all(len(p) == 2 and set(map(type, p)) <= {int, float} for p in points):
-        raise FieldError("the key 'points' should hold pairs of numbers")
+        raise FieldError(f"the key 'points' must be pairs of numbers, got {points!r:.60}")
     corners = np.asarray(points, np.float64)
     if not np.isfinite(corners).all() or np.abs(corners).max() > 1e5:
-        raise FieldError("the key 'points' holds coordinates that no image has")
+        raise FieldError(f"the key 'points' must be pixel coordinates, got {points!r:.60}")
     return corners.astype(np.int32)
 
 
-def _drawn_area(points: np.ndarray, size: tuple[int, int]) -> int:
-    """Count the pixels that a polygon covers; only its surroundings are drawn."""
+def _painted_area(points: np.ndarray, size: tuple[int, int]) -> int:
+    """Count the pixels that a polygon covers; only its bounding box is painted."""
     corner = points.min(0) - 1
     height, width = size
     x1, y1 = np.clip(corner, 0, None)
@@ -186,29 +192,33 @@ def _drawn_area(points: np.ndarray, size: tuple[int, int]) -> int:
     if x2 <= x1 or y2 <= y1:
         return 0
     part = np.zeros((y2 - y1, x2 - x1), np.uint8)
-    _draw(part, points - (x1, y1), 1)
+    _paint(part, points - (x1, y1), 1)
     return int(part.sum())
 
 
-def _draw(canvas: np.ndarray, points: np.ndarray, value: int) -> None:
+def _paint(canvas: np.ndarray, points: np.ndarray, value: int) -> None:
     outline = [points.astype(np.int32)]
     cv2.polylines(canvas, outline, True, value, 1)
     cv2.fillPoly(canvas, outline, value)
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return the (H, W) of an image, upright as its EXIF data say, from the head of its file."""
+    """Return the (H, W) of an image after EXIF rotation, from the header of its file.
+
+    Raises:
+        FieldError: The file is missing or not an image.
+    """
     try:
         with Image.open(path) as image:
             width, height = image.size
             is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
     except (OSError, SyntaxError, ValueError) as error:
-        raise FieldError(f"its image {path} can not be read: {error}") from None
+        raise FieldError(f"its image {path} cannot be read: {error}") from None
     return (width, height) if is_turned else (height, width)
 
 
 def _read(path: Path) -> Any:
-    """Read JSON that is UTF-8, or cp1252 as some published files are."""
+    """Read JSON in UTF-8, or in cp1252 as in some published files."""
     data = path.read_bytes()
     try:
         return parse_json(data.decode("utf-8"))
@@ -217,13 +227,13 @@ def _read(path: Path) -> Any:
 
 
 def _false_premises(content: Any) -> list[tuple[str, bool, str]]:
-    """Return (question, whether it is a sentence, answer) of what is not in the image."""
+    """Return (question, whether it is a sentence, answer) of each false premise."""
     premises = expect_items(content, "false_premise_QA", list)
     for premise in premises:
         kinds = [type(value) for value in premise]
         if kinds != [str, bool, str]:
             raise FieldError(
-                "the key 'false_premise_QA' should hold [question, whether it is a sentence, "
-                f"answer], found {describe(premise)}"
+                "the key 'false_premise_QA' must be [question, whether it is a sentence, answer], "
+                f"got {describe(premise)}"
             )
     return [(question, is_long, answer) for question, is_long, answer in premises]

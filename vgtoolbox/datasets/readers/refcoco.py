@@ -1,4 +1,4 @@
-"""RefCOCO, RefCOCO+, RefCOCOg, RefCLEF as published: `refs(<split_by>).p` and `instances.json`."""
+"""Read RefCOCO, RefCOCO+, RefCOCOg and RefCLEF: `refs(<split_by>).p` and `instances.json`."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Ref = dict[str, Any]
 class RefCOCODataset(GroundingDataset):
     """Expressions that name one target each.
 
-    A ref's own `file_name` (`COCO_train2014_000000581857_16.jpg`) is not that of an image: it ends
-    with the annotation's number. Images are found by `image_id` through `instances.json`.
+    The `file_name` of a ref (`COCO_train2014_000000581857_16.jpg`) is not the name of an image: it
+    ends with the annotation's number. Images are looked up by `image_id` in `instances.json`.
 
     Args:
-        split: train, val, test, testA, testB or testC, whichever the file has. RefCLEF has refs in
-            several test splits, as "testAB", which are in each.
-        split_by: Whose division of the images: unc (RefCOCO, RefCOCO+, RefCLEF), umd or google
+        split: Name of the split: train, val, test, testA, testB or testC, if the file contains it.
+            Refs of RefCLEF may be in several test splits, as "testAB", and belong to each.
+        split_by: Name of the division into splits: unc (RefCOCO, RefCOCO+, RefCLEF), umd or google
             (RefCOCOg), berkeley (RefCLEF).
 
     The other arguments are those of `GroundingDataset`.
@@ -44,19 +44,19 @@ class RefCOCODataset(GroundingDataset):
 
     @property
     def refs_names(self) -> tuple[str, ...]:
-        """File names under which the refs are published, the preferred one first."""
+        """Published file names of the refs, the preferred one first."""
         return (f"refs({self.split_by}).p",)
 
     def target_ids(self, ref: Ref) -> Sequence[Any]:
-        """Return the annotation ids of what the ref names."""
+        """Return the annotation ids of the ref's targets."""
         return [expect(ref, "ann_id", int)]
 
     def read_entries(self) -> Iterator[Entry]:
         """Yield the refs of the split, in the order of the file."""
-        refs_file = self.find_file(*self.refs_names, beside=("instances.json",))
+        refs_file = self.find_file(*self.refs_names, companions=("instances.json",))
         refs = read_annotations_file(refs_file)
         if not isinstance(refs, list):
-            raise AnnotationError(f"{refs_file} should hold a list of refs, not {describe(refs)}")
+            raise AnnotationError(f"{refs_file} must be a list of refs, got {describe(refs)}")
         entries = [Entry(refs_file, f"ref {_name(ref, i)}", ref) for i, ref in enumerate(refs)]
         broken = [entry for entry in entries if not _has_split(entry.value)]
         selected = [e for e in entries if _has_split(e.value) and self._selects(e.value["split"])]
@@ -72,13 +72,13 @@ class RefCOCODataset(GroundingDataset):
         del self._instances, self._images
 
     def parse_data_info(self, raw_data_info: Ref) -> Record:
-        """Make the record of a ref."""
+        """Return the record of a ref."""
         ref = raw_data_info
         expect(ref, "split", str)
         ref_id = expect(ref, "ref_id", int | str)
         sentences = expect_items(ref, "sentences", dict)
         if not sentences:
-            raise FieldError("the key 'sentences' is empty")
+            raise FieldError("the key 'sentences' must be one sentence or more, got none")
         ids = [expect(sentence, "sent_id", int | str) for sentence in sentences]
         image_id = expect(ref, "image_id", int | str)
         if image_id not in self._images:
@@ -103,7 +103,7 @@ class RefCOCODataset(GroundingDataset):
         }
 
     def _selects(self, split: str) -> bool:
-        """Tell whether refs of `split` are in this one; "testAB" is in testA and in testB."""
+        """Return whether refs of `split` belong to this one; "testAB" is in testA and testB."""
         is_lettered = self.split in ("testA", "testB", "testC")
         return split == self.split or (
             is_lettered and split.startswith("test") and self.split[-1] in split[len("test") :]
@@ -111,7 +111,7 @@ class RefCOCODataset(GroundingDataset):
 
 
 def _name(ref: Any, position: int) -> str:
-    """Name a ref in a message, whatever stands there."""
+    """Return the name of a ref in messages, which may be of any type."""
     has_id = isinstance(ref, dict) and isinstance(ref.get("ref_id"), int | str)
     return str(ref["ref_id"]) if has_id else f"at position {position}"
 
@@ -121,5 +121,5 @@ def _has_split(ref: Any) -> bool:
 
 
 def _text(sentence: dict[str, Any]) -> str:
-    """Return what the annotator wrote; files derived from the official ones lack the raw form."""
+    """Return the annotator's text; files derived from the official ones lack `raw`."""
     return expect(sentence, "raw", str) if sentence.get("raw") else expect(sentence, "sent", str)

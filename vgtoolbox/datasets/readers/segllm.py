@@ -1,4 +1,4 @@
-"""SegLLM's conversations: rounds of questions that may refer to what earlier rounds segmented."""
+"""Read SegLLM's conversations: rounds whose questions may refer to masks of earlier rounds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ _FALLBACKS = {"val2014": "train2014", "val2017": "train2017"}
 
 
 class Mask(NamedTuple):
-    """What a marker names: a mask of one of the sources."""
+    """Mask named by a marker.
+
+    Attributes:
+        source: Name of the dataset that contains the mask.
+        mask_id: Id of the mask in that dataset.
+    """
 
     source: str
     mask_id: int | str
@@ -37,18 +42,22 @@ class Mask(NamedTuple):
 @DATASETS.register_module()
 @dataclass(kw_only=True, eq=False, repr=False)
 class SegLLMConversationDataset(GroundingDataset):
-    """MR-RefCOCO, MR-PACO and the like (Wang et al., SegLLM, ICLR 2025). A record: a conversation.
+    """Conversations of MR-RefCOCO, MR-PACO and similar benchmarks (Wang et al., SegLLM, ICLR 2025).
 
-    `expressions` are the questions, one a round, without their markers, and `expression_targets`
-    what each asks for. Three more lists have an entry a round: `references`, positions in `targets`
-    of what the question shows the model; `reference_rounds`, for each of these the round, from 0,
-    that segmented it, or None where none has (`*_hard_train`); `relations`, as "relational".
+    A record is a conversation. `expressions` has one question per round, without markers, and
+    `expression_targets` its targets. Three more lists have one entry per round: `references`, the
+    positions in `targets` that the question shows to the model; `reference_rounds`, for each
+    reference the round, from 0, that segmented it, or `None` if none did (`*_hard_train`); and
+    `relations`, as "relational".
 
     Args:
-        ann_file: The file of conversations in `ann_root`; all of it is the split.
-        masks: What the markers call a data set -> the file of its masks, relative to `data_root`:
-            COCO's `instances.json`, or a JSON object id -> RLE.
-        max_rounds: Leave out later rounds; the published training reads 6.
+        ann_file: Name of the file of conversations in `ann_root`. If empty, `<split>.json`.
+        masks: Mapping from the names of datasets in markers to the files of their masks, relative
+            to `data_root`: COCO's `instances.json`, or a JSON object id -> RLE.
+        max_rounds: Maximum number of rounds; later ones are dropped. The published training uses 6.
+            If `None`, all rounds are read.
+
+    The other arguments are those of `GroundingDataset`, except that `group_by` must be "ref".
     """
 
     group_by: Any = "ref"
@@ -58,18 +67,18 @@ class SegLLMConversationDataset(GroundingDataset):
     def __post_init__(self, pipeline: Pipeline, lazy_init: bool) -> None:
         if self.group_by != "ref":
             raise ValueError(
-                f"group_by must be 'ref', one sample a conversation, got {self.group_by!r}: a "
-                "round is not understood without those before it"
+                f"group_by must be 'ref', one sample per conversation, got {self.group_by!r}: a "
+                "round depends on the earlier ones"
             )
         super().__post_init__(pipeline, lazy_init)
 
     def read_entries(self) -> Iterator[Entry]:
-        """Yield the conversations with their position."""
+        """Yield the conversations with their positions."""
         path = self.find_file(f"{self.split}.json")
         conversations = read_annotations_file(path)
         if not isinstance(conversations, list):
             raise AnnotationError(
-                f"{path} should hold a list of conversations, not {describe(conversations)}"
+                f"{path} must be a list of conversations, got {describe(conversations)}"
             )
         self._sources: dict[str, MaskSource] = {}
         for position, conversation in enumerate(conversations):
@@ -77,13 +86,15 @@ class SegLLMConversationDataset(GroundingDataset):
         del self._sources
 
     def parse_data_info(self, raw_data_info: tuple[int, Any]) -> Record:
-        """Make the record of a conversation."""
+        """Return the record of a conversation."""
         position, conversation = raw_data_info
         turns = expect_items(conversation, "conversations", dict)[
             : self.max_rounds and 2 * self.max_rounds
         ]
         if not turns or len(turns) % 2:
-            raise FieldError(f"the key 'conversations' should hold pairs, found {len(turns)} turns")
+            raise FieldError(
+                f"the key 'conversations' must be pairs of turns, got {len(turns)} turns"
+            )
         image = _image_of(_text_of(turns[0], "human"))
         rounds = _Rounds()
         for question, answer in zip(turns[::2], turns[1::2], strict=True):
@@ -110,13 +121,15 @@ class SegLLMConversationDataset(GroundingDataset):
         if name not in self._sources:
             if name not in self.masks:
                 known = ", ".join(self.masks) or "none"
-                raise FieldError(f"masks of {name!r} are named; files are given for: {known}")
+                raise FieldError(
+                    f"the source of a mask must be a key of masks ({known}), got {name!r}"
+                )
             self._sources[name] = open_mask_source(Path(self.data_root, self.masks[name]))
         return self._sources[name]
 
     @staticmethod
     def _existing(path: str) -> str:
-        """Return where an image stands that was moved from val to train."""
+        """Return the path of an image, which may have been moved from val to train."""
         for old, new in _FALLBACKS.items():
             moved = path.replace(old, new)
             if moved != path and not Path(path).is_file() and Path(moved).is_file():
@@ -125,7 +138,7 @@ class SegLLMConversationDataset(GroundingDataset):
 
 
 class _Rounds:
-    """The rounds of a conversation so far; masks are known by where they first came up."""
+    """Rounds of a conversation so far; masks are numbered by first appearance."""
 
     def __init__(self) -> None:
         self.masks: list[Mask] = []
@@ -138,8 +151,12 @@ class _Rounds:
     def add(self, question: dict[str, Any], answer: dict[str, Any]) -> None:
         """Read a round.
 
+        Args:
+            question: Turn of the human.
+            answer: Turn of the model.
+
         Raises:
-            FieldError: It is no round, or it refers to one that is not before it.
+            FieldError: The round violates the format, or refers to a round that is not before it.
         """
         number = len(self.questions)
         asked, answered = _text_of(question, "human"), _text_of(answer, "gpt")
@@ -147,7 +164,9 @@ class _Rounds:
         shown = [_shown_mask(v) for kind, v in _MARKER.findall(asked) if kind == "MASK-ENCODE"]
         found = [_found_mask(v) for kind, v in _MARKER.findall(answered) if kind == "MASK-DECODE"]
         if not found:
-            raise FieldError(f"the answer of round {number + 1} has no marker MASK-DECODE")
+            raise FieldError(
+                f"the answer of round {number + 1} must have a marker MASK-DECODE, got none"
+            )
         self.references.append([self._place(mask) for mask in shown])
         self.reference_rounds.append([self._round_of(place) for place in self.references[-1]])
         self.questions.append(" ".join(_MARKER.sub(" ", asked).split()))
@@ -160,32 +179,32 @@ class _Rounds:
         return self.masks.index(mask)
 
     def _round_of(self, place: int) -> int | None:
-        """Return the last round before this one that asked for a mask."""
+        """Return the last earlier round that asked for a mask, or `None`."""
         rounds = [number for number, named in enumerate(self.named) if place in named]
         return rounds[-1] if rounds else None
 
 
 def _text_of(turn: dict[str, Any], speaker: str) -> str:
     if expect(turn, "from", str) != speaker:
-        raise FieldError(f"the key 'from' should hold {speaker!r}, found {turn['from']!r:.60}")
+        raise FieldError(f"the key 'from' must be {speaker!r}, got {turn['from']!r:.60}")
     return expect(turn, "value", str)
 
 
 def _check_earlier(rounds: Any, number: int) -> None:
-    """Raise where `ind`, rounds from 1, names this round or a later one; -1 is none."""
+    """Raise if `ind`, rounds from 1, contains this round or a later one; -1 means no round."""
     expect_value(rounds, "the key 'ind'", int | list)
     for earlier in rounds if isinstance(rounds, list) else [rounds]:
         if expect_value(earlier, "the key 'ind'", int) not in (-1, *range(1, number + 1)):
             raise FieldError(
-                f"the key 'ind' of round {number + 1} refers to round {earlier}, which is not "
-                "before it"
+                f"the key 'ind' of round {number + 1} must refer to an earlier round, got round "
+                f"{earlier}"
             )
 
 
 def _image_of(text: str) -> str:
     images = [value for kind, value in _MARKER.findall(text) if kind == "IMAGE256"]
     if len(images) != 1:
-        raise FieldError(f"the first question should have one marker IMAGE256, has {len(images)}")
+        raise FieldError(f"the first question must have one marker IMAGE256, got {len(images)}")
     return images[0]
 
 
@@ -206,6 +225,6 @@ def _found_mask(marker: str) -> tuple[Mask, str]:
 
 def _mask(fields: list[str], marker: str) -> Mask:
     if len(fields) != 2 or not all(fields):
-        raise FieldError(f"the marker {marker!r:.80} names no mask; expected image|dataset|id")
+        raise FieldError(f"a marker of a mask must be image|dataset|id, got {marker!r:.80}")
     source, mask_id = fields
     return Mask(source, int(mask_id) if mask_id.isdecimal() else mask_id)

@@ -1,1 +1,23 @@
-"""Tokenizers of expressions and of chats."""
+"""Tokenizers of expressions and of chats with language models."""
+
+from vgtoolbox.datasets.tokenizers.chat import (
+    HuggingFaceChatTokenizer,
+    SentencePieceChatTokenizer,
+    UnknownTokenError,
+    read_added_tokens,
+)
+from vgtoolbox.datasets.tokenizers.expression import (
+    BEiT3Tokenizer,
+    BertTokenizer,
+    ExpressionTokenizer,
+)
+
+__all__ = [
+    "BEiT3Tokenizer",
+    "BertTokenizer",
+    "ExpressionTokenizer",
+    "HuggingFaceChatTokenizer",
+    "SentencePieceChatTokenizer",
+    "UnknownTokenError",
+    "read_added_tokens",
+]
