@@ -18,7 +18,9 @@ _base_ = [
 
 # The published initialization is for a pretrained model of width 768.
 _words = dict(vocab_size=514, embed_dim=96, max_positions=64, init_std=0.05)
-_patches = dict(embed_dim=96, patch_size=8, position_side=8, relative_side=8, init_std=0.06)
+_patches = dict(
+    embed_dim=96, patch_size=8, position_grid_size=8, relative_grid_size=8, init_std=0.06
+)
 model = dict(
     channels=192,
     text_encoder=dict(_words, num_layers=2, num_heads=4, ffn_dim=192, dropout=0.0),

@@ -1,4 +1,4 @@
-"""InstanceVG smaller than its tiny config, batches for it, and mmdet as an oracle."""
+"""Fixtures: small InstanceVG and MLLMSeg models, batches for them, and mmdet as a reference."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SMALLER = {
 
 @pytest.fixture(scope="session")
 def mmdet():
-    """Make `mmdet.*` types known; skip where mmdet is not installed."""
+    """Register `mmdet.*` types; skip the test if mmdet is not installed."""
     pytest.importorskip("mmcv")
     import_openmmlab("mmdet")
 
@@ -88,7 +88,7 @@ def build_tiny(_smaller_config):
 
 @pytest.fixture
 def make_targets():
-    """Return a function that makes `BatchTargets` of random boxes, their masks being filled."""
+    """Return a function that makes `BatchTargets` of random boxes and the masks that fill them."""
 
     def make(counts, seed=0, size=SIZE):
         samples = [_sample(i, _boxes(n, seed + i, size), size) for i, n in enumerate(counts)]
@@ -99,7 +99,7 @@ def make_targets():
 
 @pytest.fixture
 def make_batch():
-    """Return a function that makes `inputs` and `data_samples`, `counts[i]` targets in sample i."""
+    """Return a function that makes `inputs` and `data_samples` with `counts[i]` targets each."""
 
     def make(counts=(1, 0, 3), seed=0, lengths=None):
         generator = torch.Generator().manual_seed(seed)
@@ -166,7 +166,7 @@ SMALLER_MLLMSEG = {
 
 @pytest.fixture(scope="session")
 def chat_tokenizer_file(tmp_path_factory):
-    """A sentencepiece model of few words."""
+    """Return the file of a sentencepiece model with few words."""
     model = io.BytesIO()
     words = ["the red circle on the left", "a big blue square", "all small green shapes"]
     sentencepiece.SentencePieceTrainer.train(
@@ -198,7 +198,7 @@ def build_mllmseg(chat_tokenizer_file):
 
 @pytest.fixture
 def make_conversations():
-    """Return a function that makes a batch of images with some expressions each, by number."""
+    """Return a function that makes a batch of images with `expressions[i]` expressions each."""
     words = ["the red circle", "a big blue square on the left", "all shapes", "the left", "red"]
 
     def make(expressions=(2, 1), no_target=(), seed=0):

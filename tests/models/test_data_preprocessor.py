@@ -19,7 +19,7 @@ def _batch():
     }
 
 
-def test_images_are_normalised_by_channel():
+def test_images_are_normalized_per_channel():
     batch = _batch()
     prepared = GroundingDataPreprocessor(mean=MEAN, std=STD)(batch, training=True)
     images = prepared["inputs"]["images"]
@@ -28,7 +28,7 @@ def test_images_are_normalised_by_channel():
         assert (images[:, channel] == expected).all()
     assert prepared["inputs"]["token_ids"].tolist() == [[0, 5, 2]] * 2
     assert prepared["data_samples"] is batch["data_samples"]
-    # The batch itself is left as it was.
+    # The original batch is not modified.
     assert (batch["inputs"]["images"] == 130).all()
 
 
@@ -39,17 +39,17 @@ def test_float_images_are_not_changed_in_place():
     assert (batch["inputs"]["images"] == 130).all()
 
 
-def test_samples_may_be_missing():
+def test_a_batch_can_have_no_data_samples():
     batch = _batch()
     del batch["data_samples"]
     assert GroundingDataPreprocessor()(batch)["data_samples"] is None
 
 
-def test_a_checkpoint_holds_nothing_of_it():
+def test_the_state_dict_is_empty():
     assert GroundingDataPreprocessor().state_dict() == {}
 
 
-def test_it_moves_to_its_device():
+def test_inputs_move_to_the_device():
     preprocessor = MODELS.build({"type": "GroundingDataPreprocessor"}).to("meta")
     prepared = preprocessor(_batch())
     assert {value.device.type for value in prepared["inputs"].values()} == {"meta"}
@@ -57,13 +57,13 @@ def test_it_moves_to_its_device():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
-def test_it_moves_to_an_accelerator():
+def test_inputs_move_to_an_accelerator():
     prepared = GroundingDataPreprocessor(mean=MEAN, std=STD).to("cuda")(_batch())
     assert prepared["inputs"]["images"].is_cuda
     assert (prepared["inputs"]["images"][:, 0] == 3).all()
 
 
 @pytest.mark.parametrize("kwargs", [{"mean": (1, 2)}, {"std": (1, 0, 1)}])
-def test_arguments_are_checked(kwargs):
-    with pytest.raises(ValueError, match="three means and positive stds"):
+def test_invalid_means_and_stds_raise(kwargs):
+    with pytest.raises(ValueError, match="mean and std must have three values each"):
         GroundingDataPreprocessor(**kwargs)

@@ -1,4 +1,4 @@
-"""Models: parts that a config composes, and the published systems made of them."""
+"""Models: the published systems, and the parts from which configs compose them."""
 
 from vgtoolbox.models import (
     backbones,

@@ -1,4 +1,4 @@
-"""From a collated batch to what the model reads: on its device, normalised."""
+"""Move a collated batch to the model's device and normalize its images."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from vgtoolbox.registry import MODELS
 
 @MODELS.register_module()
 class GroundingDataPreprocessor(BaseDataPreprocessor):
-    """Move a batch to the model's device and normalise its images.
+    """Move the inputs of a batch to the model's device and normalize its images.
 
-    Data samples stay where they are, on the CPU: losses gather their targets into one padded tensor
-    and move that, which is one copy instead of one for each sample and field.
+    Data samples remain on the CPU: losses collect their targets in one padded tensor and move that,
+    which is one copy instead of one per sample and field.
 
     Args:
-        mean: Of red, green, blue, on the scale 0..255.
-        std: Likewise.
-        non_blocking: Copy to the device asynchronously; of use with pinned memory.
+        mean: Means of red, green and blue, on the scale 0..255.
+        std: Standard deviations of red, green and blue, on the scale 0..255.
+        non_blocking: Whether to copy to the device asynchronously, which helps with pinned memory.
+
+    Raises:
+        ValueError: `mean` or `std` does not have three values, or a value of `std` is not positive.
     """
 
     mean: Tensor
@@ -37,8 +40,11 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
     ) -> None:
         super().__init__(non_blocking=non_blocking)
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f"expected three means and positive stds, got {mean} and {std}")
-        # They belong to the config, not to the weights.
+            raise ValueError(
+                "mean and std must have three values each, and those of std must be positive, "
+                f"got mean={mean} and std={std}"
+            )
+        # Not persistent: they are part of the config, not of the weights.
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
@@ -46,11 +52,11 @@ class GroundingDataPreprocessor(BaseDataPreprocessor):
         """Prepare a batch.
 
         Args:
-            data: What `grounding_collate` gives; `inputs["images"]` (B, 3, H, W) uint8 RGB.
-            training: Has no effect; part of mmengine's interface.
+            data: Batch made by `grounding_collate`, with `inputs["images"]` (B, 3, H, W) uint8 RGB.
+            training: Whether the model trains; part of mmengine's interface and not used.
 
         Returns:
-            The same, `inputs` on the device, `images` normalised float32.
+            New batch with `inputs` on the device and `images` (B, 3, H, W) normalized float32.
         """
         inputs = self.cast_data(data["inputs"])
         images = (inputs["images"] - self.mean).div_(self.std)  # uint8 - float32 is float32

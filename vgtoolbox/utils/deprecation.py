@@ -27,6 +27,7 @@ RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "GroundingVisualizationHook": {"num": "num_samples", "side": "max_width"},
     "HyperParameterHook": {"option": "attribute"},
     "PretrainedWeightsHook": {"page": "url"},
+    "ViTDet": {"position_side": "position_grid_size", "relative_side": "relative_grid_size"},
     "WorkerAffineBatchSampler": {"lanes": "num_workers"},
 }
 """Current name of an argument by its deprecated name, for each type (under its current name)."""

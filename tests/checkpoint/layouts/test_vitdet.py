@@ -105,7 +105,7 @@ def test_an_extra_tensor_is_named(model, arrays, write):
 
 
 def test_another_size_is_named(arrays, write):
-    smaller = ViTDet(**SIZES, relative_side=32)
+    smaller = ViTDet(**SIZES, relative_grid_size=32)
     with pytest.raises(CheckpointMismatchError) as error:
         _load(smaller, write(arrays))
     assert ("blocks.2.attention.relative_position.rows", (127, 2), (63, 2)) in (

@@ -23,7 +23,7 @@ LENGTHS = (6, 3)
 def _build(**changes):
     torch.manual_seed(0)
     backbone = BEiT3(**(SMALL | changes))
-    # The initial weights are so small that every token would be almost its embedding.
+    # The initial weights are so small that tokens would hardly differ from their embeddings.
     for parameter in backbone.parameters():
         if parameter.ndim > 1:
             nn.init.normal_(parameter, std=0.3)
@@ -46,7 +46,7 @@ def _assert_same(ours, expected, *, text=True):
         torch.testing.assert_close(ours.text, expected.text, atol=1e-5, rtol=1e-4)
 
 
-def test_shapes(inputs):
+def test_output_shapes(inputs):
     features = _build()(*inputs)
     assert features.image.shape == (2, 16, 16)
     assert features.text.shape == (2, 6, 16)
@@ -54,7 +54,7 @@ def test_shapes(inputs):
     assert features.grid == (4, 4)
 
 
-def test_what_stands_at_padding_does_not_matter(inputs):
+def test_token_ids_of_padding_do_not_matter(inputs):
     images, token_ids, padding = inputs
     backbone = _build()
     clean = backbone(images, token_ids, padding)
@@ -64,7 +64,7 @@ def test_what_stands_at_padding_does_not_matter(inputs):
     assert not torch.allclose(read.image, clean.image, atol=1e-3)
 
 
-def test_how_much_padding_does_not_matter(inputs):
+def test_amount_of_padding_does_not_matter(inputs):
     images, token_ids, padding = inputs
     backbone = _build()
     features = backbone(images, token_ids, padding)
@@ -80,7 +80,7 @@ def test_how_much_padding_does_not_matter(inputs):
         )
 
 
-def test_batch_equals_single(inputs):
+def test_features_do_not_depend_on_the_batch(inputs):
     backbone = _build()
     together = backbone(*inputs)
     for sample in range(2):
@@ -91,7 +91,7 @@ def test_batch_equals_single(inputs):
             )
 
 
-def test_the_two_modalities_read_each_other(inputs):
+def test_each_modality_attends_to_the_other(inputs):
     images, token_ids, padding = inputs
     backbone = _build()
     features = backbone(images, token_ids, padding)
@@ -103,7 +103,7 @@ def test_the_two_modalities_read_each_other(inputs):
 
 def test_patches_are_row_major_after_cls(inputs):
     images, token_ids, padding = inputs
-    backbone = _build(depth=0)  # embeddings alone
+    backbone = _build(depth=0)  # only embeddings
     before = backbone(images, token_ids, padding)
     images = images.clone()
     images[:, :, 8:16, 16:24] += 1  # row 1, column 2 of a 4 x 4 grid
@@ -135,7 +135,7 @@ def test_order_of_words_matters(inputs):
     assert not torch.allclose(swapped.cls, features.cls, atol=1e-4)
 
 
-def test_output_is_normalised(inputs):
+def test_output_is_normalized(inputs):
     features = _build()(*inputs)
     for tokens in (features.image, features.text, features.cls[:, None]):
         torch.testing.assert_close(
@@ -144,11 +144,11 @@ def test_output_is_normalised(inputs):
 
 
 class TestDropPath:
-    def test_grows_linearly_with_depth(self):
+    def test_rate_grows_linearly_with_depth(self):
         rates = [block.drop_path.drop_prob for block in _build(drop_path_rate=0.2).blocks]
         assert rates == pytest.approx([0.0, 0.1, 0.2])
 
-    def test_only_in_training(self, inputs):
+    def test_it_acts_only_in_training(self, inputs):
         backbone = _build(drop_path_rate=0.9)
         torch.manual_seed(0)
         assert torch.equal(backbone(*inputs).image, backbone(*inputs).image)
@@ -160,7 +160,7 @@ class TestDropPath:
         expected = backbone(*inputs)
         _assert_same(backbone.train()(*inputs), expected)
 
-    def test_both_modalities_of_a_sample_go_together(self):
+    def test_both_modalities_of_a_sample_are_dropped_together(self):
         torch.manual_seed(0)
         block = BEiT3Block(16, 2, 24, drop_path=0.5).train()
         for ffn in (block.ffn.vision, block.ffn.text):
@@ -172,12 +172,12 @@ class TestDropPath:
         kept = (new_vision != vision).flatten(1).any(1)
         assert torch.equal(kept, (new_text != text).flatten(1).any(1))
         assert 10 < kept.sum() < 54
-        # Survivors are scaled up, so that the expectation stays.
+        # Kept branches are scaled up, so that the expectation does not change.
         expected, _ = block.eval()(vision, text, keys)
         torch.testing.assert_close((new_vision - vision)[kept], 2 * (expected - vision)[kept])
 
 
-def test_feed_forward_is_normalised_between_its_layers():
+def test_feed_forward_is_normalized_between_its_layers():
     ffn, x = SubLNFeedForward(4, 8), torch.randn(1, 3, 4)
     hidden = nn.functional.gelu(ffn.fc1(x))
     torch.testing.assert_close(ffn(x), ffn.fc2(nn.functional.layer_norm(hidden, (8,))))
@@ -200,29 +200,29 @@ def test_initial_weights(options, linear_std, table_std):
 
 
 class TestErrors:
-    def test_image_of_another_size(self, inputs):
+    def test_an_image_of_another_size(self, inputs):
         _, token_ids, padding = inputs
-        with pytest.raises(ValueError, match=r"grid of \(4, 4\) patches, the images give \(5, 4\)"):
+        with pytest.raises(ValueError, match=r"must have 4 x 4 patches .*, got 5 x 4; resize them"):
             _build()(torch.randn(2, 3, 40, 32), token_ids, padding)
 
     def test_too_many_tokens(self, inputs):
         token_ids = torch.ones(2, 9, dtype=torch.long)
-        with pytest.raises(ValueError, match=r"9 text tokens, but the position table holds 8; low"):
+        with pytest.raises(ValueError, match=r"must have at most 8 tokens .*, got 9; lower"):
             _build()(inputs[0], token_ids, token_ids == 0)
 
-    def test_as_many_tokens_as_positions(self, inputs):
+    def test_the_largest_number_of_tokens_is_accepted(self, inputs):
         token_ids = torch.ones(2, 8, dtype=torch.long)
         assert _build()(inputs[0], token_ids, token_ids == 0).text.shape == (2, 8, 16)
 
-    def test_size_that_patches_do_not_divide(self):
-        with pytest.raises(ValueError, match=r"image_size \(30\) must be a multiple of patch_size"):
+    def test_an_image_size_that_is_not_a_multiple_of_the_patch_size(self):
+        with pytest.raises(ValueError, match="must be a multiple of patch_size=8, got 30"):
             BEiT3(**(SMALL | {"image_size": 30}))
 
 
 @pytest.mark.parametrize(
     ("size", "parameters"),
     [
-        # The published counts, less the mask token that nothing reads.
+        # The published counts without the mask token, which is not used.
         ({}, 221_144_064 - 768),
         (
             {"embed_dim": 1024, "depth": 24, "num_heads": 16, "ffn_dim": 4096},

@@ -12,8 +12,8 @@ SMALL = {
     "patch_size": 4,
     "window_size": 3,
     "global_blocks": (2,),
-    "position_side": 3,
-    "relative_side": 4,
+    "position_grid_size": 3,
+    "relative_grid_size": 4,
     "drop_path_rate": 0.0,
 }
 # transformers' names of the same tensors.
@@ -37,7 +37,7 @@ THEIRS = RenameTable(
 def _build(**changes):
     torch.manual_seed(0)
     model = ViTDet(**{**SMALL, **changes}).eval()
-    for name, parameter in model.named_parameters():  # tables start at 0, so they would not show
+    for name, parameter in model.named_parameters():  # tables of zeros would have no effect
         if "relative" in name:
             torch.nn.init.normal_(parameter, std=0.5)
     return model
@@ -45,7 +45,7 @@ def _build(**changes):
 
 @pytest.fixture(scope="module")
 def pair():
-    """Ours and transformers' model with the same weights."""
+    """Return our model and that of transformers with the same weights."""
     config = VitDetConfig(
         hidden_size=16,
         num_hidden_layers=3,
@@ -70,7 +70,7 @@ def pair():
     [(24, 24), (16, 16), (12, 12), (24, 36), (20, 28), (8, 8)],
     ids=["tiled", "padded", "as pretrained", "wide", "wide and padded", "below a window"],
 )
-def test_any_image_size_as_transformers_computes_it(pair, size):
+def test_agrees_with_transformers_for_any_image_size(pair, size):
     ours, theirs = pair
     images = torch.randn(2, 3, *size)
     with torch.no_grad():
@@ -81,7 +81,7 @@ def test_any_image_size_as_transformers_computes_it(pair, size):
 
 
 @pytest.mark.parametrize("blocks", [(), (2,), (0, 1)], ids=["none", "global", "windowed"])
-def test_words_enter_at_the_chosen_blocks(blocks):
+def test_words_are_read_only_in_the_chosen_blocks(blocks):
     model = _build(text_blocks=blocks, text_injector={"num_heads": 2, "bottleneck": 4})
     assert [i for i, block in enumerate(model.blocks) if block.text_injector] == list(blocks)
     images, padding = torch.randn(2, 3, 24, 24), torch.zeros(2, 5, dtype=torch.bool)
@@ -91,9 +91,9 @@ def test_words_enter_at_the_chosen_blocks(blocks):
     assert torch.equal(one, other) == (not blocks)
 
 
-def test_text_that_is_needed_and_absent():
+def test_missing_text_raises():
     model = _build(text_blocks=(2,), text_injector={"num_heads": 2})
-    with pytest.raises(ValueError, match="expected text, got None"):
+    with pytest.raises(ValueError, match=r"text must be given .*, got None"):
         model(torch.randn(1, 3, 12, 12))
 
 
@@ -104,32 +104,32 @@ def test_a_sample_does_not_depend_on_its_batch():
         torch.testing.assert_close(model(images)[1:2], model(images[1:2]))
 
 
-def test_every_weight_is_trained():
+def test_every_weight_receives_gradients():
     model = _build(text_blocks=(2,), text_injector={"num_heads": 2}).train()
     padding = torch.zeros(2, 3, dtype=torch.bool)
     model(torch.randn(2, 3, 24, 24), torch.randn(2, 3, 16), padding).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
-def test_sines_tell_neighbours_from_strangers():
+def test_sine_positions_of_neighbors_are_more_similar_than_of_distant_patches():
     table = ViTDet(**SMALL, sine_position_scale=2.0).position_embed[0, 1:].view(3, 3, 16)
     near = (table[0, 0] - table[0, 1]).norm()
     far = (table[0, 0] - table[2, 2]).norm()
     assert near < far
 
 
-def test_images_that_patches_do_not_tile():
-    with pytest.raises(ValueError, match="30 x 24 are not cut into patches of 4"):
+def test_images_that_patches_do_not_tile_raise():
+    with pytest.raises(ValueError, match="multiples of patch_size=4, got 30 x 24"):
         _build()(torch.randn(1, 3, 30, 24))
 
 
 @pytest.mark.parametrize("name", ["global_blocks", "text_blocks"])
-def test_blocks_that_are_not_there(name):
-    with pytest.raises(ValueError, match=rf"{name} names \[3, 11\], but there are 3 blocks"):
+def test_blocks_that_do_not_exist_raise(name):
+    with pytest.raises(ValueError, match=rf"{name} must be between 0 and 2, got \[3, 11\]"):
         ViTDet(**{**SMALL, name: (0, 3, 11)})
 
 
-def test_cosines_take_the_place_of_noise_in_the_patch_embedding():
+def test_cosine_filters_initialize_the_patch_embedding():
     weight = ViTDet(**SMALL, cosine_patch_scale=3.0).patch_embed.weight
     assert weight[0].std().item() == pytest.approx(0.0, abs=1e-6)  # brightness comes first
     gram = weight.flatten(1) @ weight.flatten(1).t()

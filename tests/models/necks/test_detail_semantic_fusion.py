@@ -11,7 +11,7 @@ def build(**changes):
 
 
 @torch.no_grad()
-def test_images_do_not_see_one_another():
+def test_images_do_not_depend_on_each_other():
     module = build()
     detail, semantic = torch.randn(2, 24, 16), torch.randn(2, 6, 12)
     together = module(detail, semantic, (4, 6))
@@ -21,8 +21,8 @@ def test_images_do_not_see_one_another():
         torch.testing.assert_close(together[i : i + 1], own, rtol=0, atol=1e-6)
 
 
-def test_three_branches_in_order():
-    """Attended patches, patches, upsampled states: the mixing weights of each reach it alone."""
+def test_the_second_third_of_the_mixing_weights_acts_on_the_patches():
+    """The order is attended patches, patches, upsampled states."""
     module = build()
     with torch.no_grad():
         module.mix.weight.zero_()
@@ -32,12 +32,12 @@ def test_three_branches_in_order():
     torch.testing.assert_close(module(detail, torch.randn(1, 1, 12), (2, 2)), detail)
 
 
-def test_a_grid_that_does_not_fit():
-    with pytest.raises(ValueError, match="5 image tokens for a grid of 4 x 6 patches"):
+def test_a_wrong_number_of_image_tokens_raises():
+    with pytest.raises(ValueError, match=r"one image token per 2 x 2 patches .* 4 x 6, got 5"):
         build()(torch.randn(1, 24, 16), torch.randn(1, 5, 12), (4, 6))
 
 
-def test_published_initial_weights():
+def test_only_the_published_initialization_has_large_offsets():
     offsets = [
         build(init=init).upsample.offset.weight.detach().std() for init in ("default", "xavier")
     ]

@@ -11,7 +11,7 @@ def test_levels_are_four_two_one_and_half_the_resolution():
     assert [tuple(level.shape) for level in levels] == [(2, 12, *size) for size in sizes]
 
 
-def test_every_level_is_normalised_over_channels():
+def test_every_level_is_normalized_over_channels():
     for level in SimpleFPN(in_channels=16, out_channels=12)(5 * torch.randn(1, 16, 4, 4)):
         torch.testing.assert_close(level.mean(1), torch.zeros_like(level[:, 0]), atol=1e-5, rtol=0)
 
@@ -27,16 +27,16 @@ def test_levels_do_not_depend_on_each_other():
     }
 
 
-def test_published_size():
+def test_number_of_parameters_as_published():
     parameters = SimpleFPN(in_channels=256, out_channels=256).parameters()
     assert sum(parameter.numel() for parameter in parameters) == pytest.approx(2.84e6, rel=2e-3)
 
 
-def test_takes_the_last_map_of_an_mmdet_resnet(mmdet):
+def test_it_accepts_the_last_map_of_an_mmdet_resnet(mmdet):
     resnet = MODELS.build(
         {"type": "mmdet.ResNet", "depth": 18, "base_channels": 8, "out_indices": (3,)}
     )
-    resnet.eval()  # mmdet's returns None
+    resnet.eval()  # in mmdet, this returns None
     (feature_map,) = resnet(torch.randn(1, 3, 64, 96))  # stride 32, 8 * base_channels
     neck = MODELS.build({"type": "SimpleFPN", "in_channels": 64, "out_channels": 16})
     levels = neck(feature_map)

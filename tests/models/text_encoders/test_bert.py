@@ -16,7 +16,7 @@ SIZES = {
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the weights of a small BERT, as a pretraining leaves them."""
+    """Save a small BERT in the format of a pretraining checkpoint and return its folder."""
     config = BertConfig(
         vocab_size=30,
         hidden_size=8,
@@ -35,7 +35,7 @@ def tokens():
     return torch.randint(0, 30, (2, 7)), torch.arange(7) >= torch.tensor([[7], [4]])
 
 
-def test_padding_changes_no_word(tokens):
+def test_token_ids_of_padding_do_not_change_words(tokens):
     ids, padding = tokens
     encoder = BertTextEncoder(**SIZES).eval()
     before = encoder(ids, padding)
@@ -44,18 +44,18 @@ def test_padding_changes_no_word(tokens):
     torch.testing.assert_close(before[~padding], after[~padding])
 
 
-def test_pretrained_weights_come_with_init_weights(folder, tokens):
+def test_init_weights_loads_pretrained_weights(folder, tokens):
     encoder = BertTextEncoder(**SIZES, pretrained=str(folder)).eval()
-    drawn = encoder(*tokens)
+    random = encoder(*tokens)
     encoder.init_weights()
     reference = BertForMaskedLM.from_pretrained(folder).bert.eval()
     ids, padding = tokens
     expected = reference(ids, attention_mask=(~padding).long()).last_hidden_state
     torch.testing.assert_close(encoder(ids, padding), expected)
-    assert not torch.allclose(drawn, expected)
+    assert not torch.allclose(random, expected)
 
 
-def test_fewer_layers_are_the_first_ones(folder, tokens):
+def test_fewer_layers_load_the_first_pretrained_ones(folder, tokens):
     encoder = BertTextEncoder(**{**SIZES, "num_layers": 1}, pretrained=str(folder)).eval()
     encoder.init_weights()
     reference = BertForMaskedLM.from_pretrained(folder).bert.eval()
@@ -65,15 +65,15 @@ def test_fewer_layers_are_the_first_ones(folder, tokens):
 
 
 @pytest.mark.parametrize("change", [{"num_layers": 3}, {"ffn_dim": 16}, {"vocab_size": 31}])
-def test_weights_of_another_size_are_refused(folder, change):
+def test_weights_of_another_size_raise(folder, change):
     encoder = BertTextEncoder(**{**SIZES, **change}, pretrained=str(folder))
     before = {key: value.clone() for key, value in encoder.state_dict().items()}
-    with pytest.raises(ValueError, match="do not fill this text encoder"):
+    with pytest.raises(ValueError, match=r"must match this BERT, got .* set vocab_size"):
         encoder.init_weights()
     assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
 
 
-def test_too_many_tokens():
+def test_too_many_tokens_raise():
     encoder = BertTextEncoder(**SIZES)
-    with pytest.raises(ValueError, match="11 text tokens, but the position table holds 10"):
+    with pytest.raises(ValueError, match=r"must have at most 10 tokens .*, got 11; lower"):
         encoder(torch.zeros(1, 11, dtype=torch.long), torch.zeros(1, 11, dtype=torch.bool))

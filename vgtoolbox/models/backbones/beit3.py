@@ -1,7 +1,7 @@
 """BEiT-3: one transformer over image patches and text tokens (Wang et al., CVPR 2023).
 
-Attention is joint; every other layer exists twice, for vision and for text. Blocks are normalised
-before and inside (sub-LN, "Magneto", Wang et al. 2022, section 2).
+Attention is joint; all other layers exist twice, for vision and for text. Blocks are normalized
+before and inside their branches (sub-LN, "Magneto", Wang et al. 2022, section 2).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from vgtoolbox.models.layers import Multiway
 from vgtoolbox.models.layers.initialization import init_cosine_patches, init_sine_positions
 from vgtoolbox.registry import MODELS
 
-# fairseq counts positions from 2 (0 and 1 stand for padding); the published tables hold those rows.
+# fairseq counts positions from 2 (0 and 1 are for padding); the published tables have these rows.
 POSITION_OFFSET = 2
 
 
 @dataclass(frozen=True)
 class VisionLanguageFeatures:
-    """What a backbone that reads image and text together returns.
+    """Features of a backbone that reads image and text together.
 
     Attributes:
-        image: (B, h * w, C), patches in row-major order.
-        text: (B, T, C).
-        cls: (B, C).
-        grid: (h, w).
+        image: Features of the patches, (B, h * w, C), in row-major order.
+        text: Features of the tokens, (B, T, C).
+        cls: Features of the CLS token, (B, C).
+        grid: Height and width (h, w) of the grid of patches.
     """
 
     image: Tensor
@@ -40,26 +40,33 @@ class VisionLanguageFeatures:
 
 @MODELS.register_module()
 class BEiT3(nn.Module):
-    """The multiway encoder, vision and text embeddings included.
+    """Multiway encoder of images and text, with its embeddings.
 
     Args:
-        embed_dim: C.
+        embed_dim: Channels C.
         depth: Number of blocks.
-        num_heads: Attention heads.
-        ffn_dim: Hidden width of the feed-forward networks.
-        image_size: Side of the square images; fixes the vision position table.
-        patch_size: Side of a patch.
+        num_heads: Number of attention heads.
+        ffn_dim: Hidden channels of the feed-forward networks.
+        image_size: Side of the square images in pixels, which determines the vision position table.
+        patch_size: Side of a patch in pixels.
         vocab_size: Rows of the token table.
-        num_text_positions: Rows of the text position table, the 2 unused ones included.
-        drop_path_rate: Stochastic depth of the last block; grows linearly from 0.
-        init_std: Of the weights of linear and patch layers. The published 0.02 suits a width of
-            768 and more; a narrow model that starts from it attends almost uniformly.
-        embed_init_std: Of token, position and CLS tables. Without pretraining, tables that are
-            small beside the first blocks' output leave words hard to tell apart.
-        sine_position_scale: Start the patches' position table from sines of this amplitude instead
-            of noise: a model without pretraining then knows which patches are neighbours.
-        cosine_patch_scale: Start the patch embedding from cosine filters of this strength instead
-            of noise: a model without pretraining then sees edges as clearly as colours.
+        num_text_positions: Rows of the text position table, including the 2 unused ones.
+        drop_path_rate: Stochastic depth rate of the last block; it grows linearly from 0.
+        init_std: Standard deviation of the initial weights of linear and patch layers. The
+            published 0.02 suits 768 channels and more; attention of a narrower model would start
+            almost uniform.
+        embed_init_std: Standard deviation of the initial token, position and CLS embeddings. A
+            model without pretraining can hardly distinguish words if these are small compared with
+            the output of the first blocks.
+        sine_position_scale: Amplitude of sines that initialize the position table of the patches,
+            so that a model without pretraining knows which patches are neighbors. If `None`, the
+            table is random.
+        cosine_patch_scale: Scale of cosine filters that initialize the patch embedding, so that a
+            model without pretraining sees edges as clearly as colors. If `None`, the filters are
+            random.
+
+    Raises:
+        ValueError: `image_size` is not a multiple of `patch_size`.
     """
 
     def __init__(
@@ -82,7 +89,7 @@ class BEiT3(nn.Module):
         super().__init__()
         if image_size % patch_size:
             raise ValueError(
-                f"image_size ({image_size}) must be a multiple of patch_size ({patch_size})"
+                f"image_size must be a multiple of patch_size={patch_size}, got {image_size}"
             )
         self.embed_dim = embed_dim
         self.grid = (image_size // patch_size, image_size // patch_size)
@@ -101,7 +108,7 @@ class BEiT3(nn.Module):
         self.norm = Multiway(lambda: nn.LayerNorm(embed_dim))
         self._init_weights(init_std, embed_init_std)
         if sine_position_scale is not None:
-            # The row of CLS, before those of the patches, keeps its noise.
+            # The row of CLS, which precedes those of the patches, stays random.
             patches = self.vision_positions.weight[POSITION_OFFSET + 1 :]
             init_sine_positions(patches, self.grid, sine_position_scale)
         if cosine_patch_scale is not None:
@@ -113,13 +120,16 @@ class BEiT3(nn.Module):
         """Encode images and their expressions together.
 
         Args:
-            images: (B, 3, H, W), normalised; H = W = `image_size`.
-            token_ids: (B, T).
-            text_padding_mask: (B, T) bool, True = padding.
+            images: Normalized images (B, 3, H, W); H = W = `image_size`.
+            token_ids: Token ids (B, T).
+            text_padding_mask: Padding mask (B, T) bool, True = padding.
+
+        Raises:
+            ValueError: The images have another size, or there are more tokens than positions.
         """
-        vision = self._embed_vision(images)  # (B, 1 + h * w, C)
+        vision = self._embed_vision(images)  # (B, S, C), S = 1 + h * w
         text = self._embed_text(token_ids, text_padding_mask)  # (B, T, C)
-        # Added to the attention scores by every block. Given as bool, each would convert it anew.
+        # Every block adds this to its attention scores; it would have to convert a bool mask first.
         text_bias = torch.zeros_like(text[..., 0]).masked_fill(text_padding_mask, -torch.inf)
         key_bias = F.pad(text_bias, (vision.shape[1], 0))[:, None, None]  # (B, 1, 1, S + T)
         for block in self.blocks:
@@ -130,7 +140,7 @@ class BEiT3(nn.Module):
         )
 
     def _init_weights(self, init_std: float, embed_init_std: float) -> None:
-        """Draw from truncated normals; biases are 0, layer norms the identity."""
+        """Draw weights from truncated normals; biases are 0 and layer norms the identity."""
         nn.init.trunc_normal_(self.cls_token, std=embed_init_std)
         for module in self.modules():
             if isinstance(module, nn.Embedding):
@@ -141,22 +151,25 @@ class BEiT3(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def _embed_vision(self, images: Tensor) -> Tensor:
-        patches = self.patch_embed(images)
+        """Return embeddings of CLS and patches (B, 1 + h * w, C) of images (B, 3, H, W)."""
+        patches = self.patch_embed(images)  # (B, C, h, w)
         if patches.shape[-2:] != self.grid:
             raise ValueError(
-                f"the position table is for a grid of {self.grid} patches, the images give "
-                f"{tuple(patches.shape[-2:])}; resize them to the backbone's image_size"
+                f"images must have {self.grid[0]} x {self.grid[1]} patches for the position table, "
+                f"got {patches.shape[2]} x {patches.shape[3]}; resize them to the backbone's "
+                "image_size"
             )
         cls = self.cls_token.expand(images.shape[0], -1, -1)
         tokens = torch.cat([cls, patches.flatten(2).transpose(1, 2)], 1)
         return tokens + self.vision_positions.weight[POSITION_OFFSET:]
 
     def _embed_text(self, token_ids: Tensor, text_padding_mask: Tensor) -> Tensor:
+        """Return embeddings (B, T, C) of token ids (B, T), 0 for padding."""
         length, longest = token_ids.shape[1], self.text_positions.num_embeddings - POSITION_OFFSET
         if length > longest:
             raise ValueError(
-                f"{length} text tokens, but the position table holds {longest}; lower max_tokens "
-                "of TokenizeExpression or raise num_text_positions"
+                f"text must have at most {longest} tokens for the position table, got {length}; "
+                "lower max_tokens of TokenizeExpression or raise num_text_positions"
             )
         positions = self.text_positions.weight[POSITION_OFFSET : POSITION_OFFSET + length]
         tokens = self.token_embed(token_ids) + positions
@@ -164,12 +177,12 @@ class BEiT3(nn.Module):
 
 
 class BEiT3Block(nn.Module):
-    """Joint attention, then a feed-forward network a modality; pre-LN and sub-LN.
+    """Joint attention, then one feed-forward network per modality; pre-LN and sub-LN.
 
     Args:
-        dim: C.
-        num_heads: Attention heads.
-        ffn_dim: Hidden width of the feed-forward networks.
+        dim: Channels C.
+        num_heads: Number of attention heads.
+        ffn_dim: Hidden channels of the feed-forward networks.
         drop_path: Probability that a sample skips a residual branch.
     """
 
@@ -182,12 +195,12 @@ class BEiT3Block(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, vision: Tensor, text: Tensor, key_bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Update vision (B, S, C) and text (B, T, C).
+        """Return the updated vision and text tokens, (B, S, C) and (B, T, C).
 
         Args:
-            vision: (B, S, C).
-            text: (B, T, C).
-            key_bias: (B, 1, 1, S + T), added to attention scores: 0, or -inf for padding.
+            vision: Vision tokens (B, S, C).
+            text: Text tokens (B, T, C).
+            key_bias: Bias (B, 1, 1, S + T) of the attention scores: 0, or -inf for padding.
         """
         vision, text = self._residual(
             vision, text, *self.attention(*self.norm1(vision, text), key_bias)
@@ -197,20 +210,21 @@ class BEiT3Block(nn.Module):
     def _residual(
         self, vision: Tensor, text: Tensor, vision_branch: Tensor, text_branch: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """Add the branches to vision (B, S, C) and text (B, T, C), of the same shapes."""
         if not self.training:
             return vision + vision_branch, text + text_branch
-        # A sample is dropped as a whole: both modalities of a branch, or none.
+        # A sample skips a branch in both modalities or in neither.
         dropped = self.drop_path(torch.cat([vision_branch, text_branch], 1))
         split = vision.shape[1]
         return vision + dropped[:, :split], text + dropped[:, split:]
 
 
 class MultiwayAttention(nn.Module):
-    """Self-attention over both modalities, with projections of their own.
+    """Joint self-attention over both modalities, with separate projections.
 
     Args:
-        dim: C.
-        num_heads: Attention heads.
+        dim: Channels C.
+        num_heads: Number of attention heads.
     """
 
     def __init__(self, dim: int, num_heads: int) -> None:
@@ -221,10 +235,10 @@ class MultiwayAttention(nn.Module):
         self.proj = Multiway(lambda: nn.Linear(dim, dim))
 
     def forward(self, vision: Tensor, text: Tensor, key_bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Attend; arguments as in `BEiT3Block.forward`."""
+        """Return the attended tokens (B, S, C) and (B, T, C); arguments as in `BEiT3Block`."""
         qkv = torch.cat(self.qkv(vision, text), 1)  # (B, S + T, 3 * C)
         query, key, value = qkv.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        bias = key_bias.to(query.dtype)  # which autocast may have narrowed
+        bias = key_bias.to(query.dtype)  # autocast may have lowered the precision of the query
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         attended = attended.transpose(1, 2).flatten(2)  # (B, S + T, C)
         split = vision.shape[1]
@@ -232,11 +246,11 @@ class MultiwayAttention(nn.Module):
 
 
 class SubLNFeedForward(nn.Module):
-    """fc1, GELU, layer norm, fc2.
+    """Feed-forward network with sub-LN: fc1, GELU, layer norm, fc2.
 
     Args:
-        dim: C.
-        hidden_dim: Width between the layers.
+        dim: Channels C.
+        hidden_dim: Channels between the layers.
     """
 
     def __init__(self, dim: int, hidden_dim: int) -> None:

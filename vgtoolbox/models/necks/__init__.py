@@ -1,4 +1,4 @@
-"""Necks: backbone features to feature pyramids."""
+"""Necks: turn backbone features into feature pyramids or fused maps."""
 
 from vgtoolbox.models.necks.detail_semantic_fusion import DetailSemanticFusion
 from vgtoolbox.models.necks.simple_fpn import SimpleFPN

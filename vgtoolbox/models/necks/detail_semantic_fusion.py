@@ -1,4 +1,4 @@
-"""Fusing what a vision tower sees with what a language model makes of it (MLLMSeg, section 3)."""
+"""Fusion of a vision tower's features with a language model's image states (MLLMSeg, section 3)."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ import torch
 from torch import Tensor, nn
 
 from vgtoolbox.models.layers.dysample import DySample
-from vgtoolbox.models.layers.initialization import init_matrices
+from vgtoolbox.models.layers.initialization import MatrixInit, init_matrices
 from vgtoolbox.models.layers.split_decoder_layer import SplitDecoderLayer
 from vgtoolbox.registry import MODELS
 
 
 @MODELS.register_module()
 class DetailSemanticFusion(nn.Module):
-    """Fine patches, coarse states, and patches that attended to the states, mixed linearly.
+    """Linear mix of fine patches, upsampled coarse states, and patches that attended to the states.
 
     Args:
-        detail_channels: C of the patches.
-        semantic_channels: H of the language model.
-        num_heads: Attention heads.
-        ffn_channels: Width of the feed-forward network; None is C.
-        upsample_groups: Of the DySample that brings the states to the patches' grid.
-        dropout: In training.
-        init: "xavier" is the published one, which draws the offsets of DySample as well, although
-            they are meant to begin near 0; "default" keeps them there.
+        detail_channels: Channels C of the patches.
+        semantic_channels: Channels H of the language model.
+        num_heads: Number of attention heads.
+        ffn_channels: Hidden channels of the feed-forward network. If `None`, C.
+        upsample_groups: Number of groups of the `DySample` that upsamples the states to the grid
+            of the patches.
+        dropout: Dropout rate of the attention layer.
+        init: Initialization, see `init_matrices`. "xavier", as published, also applies to the
+            offsets of `DySample`, which are meant to start near 0; "default" keeps them near 0.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class DetailSemanticFusion(nn.Module):
         ffn_channels: int | None = None,
         upsample_groups: int = 4,
         dropout: float = 0.1,
-        init: str = "default",
+        init: MatrixInit = "default",
     ) -> None:
         super().__init__()
         channels = detail_channels
@@ -53,20 +54,23 @@ class DetailSemanticFusion(nn.Module):
         init_matrices(self, init)
 
     def forward(self, detail: Tensor, semantic: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Return the fused map (I, h * w, C).
+        """Return the fused map of I images, (I, h * w, C).
 
         Args:
-            detail: (I, h * w, C), patches.
-            semantic: (I, h * w / 4, H), states of the image tokens.
-            grid: (h, w).
+            detail: Patches (I, h * w, C).
+            semantic: States of the image tokens, (I, h * w / 4, H).
+            grid: Height and width (h, w) of the grid of patches.
+
+        Raises:
+            ValueError: There is not one image token per 2 x 2 patches.
         """
         if semantic.shape[1] * 4 != math.prod(grid):
             raise ValueError(
-                f"{semantic.shape[1]} image tokens for a grid of {grid[0]} x {grid[1]} patches; "
-                "expected one for each 2 x 2 of them"
+                f"semantic must have one image token per 2 x 2 patches of the grid {grid[0]} x "
+                f"{grid[1]}, got {semantic.shape[1]}"
             )
         coarse = self.semantic_proj(semantic)  # (I, h * w / 4, C)
-        attended = self.detail(detail, coarse)
+        attended = self.detail(detail, coarse)  # (I, h * w, C)
         coarse_map = coarse.transpose(1, 2).unflatten(2, (grid[0] // 2, grid[1] // 2))
-        fine = self.upsample(coarse_map).flatten(2).transpose(1, 2)
+        fine = self.upsample(coarse_map).flatten(2).transpose(1, 2)  # (I, h * w, C)
         return self.mix(torch.cat([attended, detail, fine], 2))

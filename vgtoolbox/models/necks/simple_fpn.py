@@ -1,4 +1,4 @@
-"""A feature pyramid from a single map (ViTDet: Li et al., ECCV 2022, section 3)."""
+"""Simple feature pyramid from a single map (ViTDet, Li et al., ECCV 2022, section 3)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from vgtoolbox.registry import MODELS
 
 @MODELS.register_module()
 class SimpleFPN(nn.Module):
-    """Four levels at 4, 2, 1 and 1/2 times the resolution of one map; no top-down path.
+    """Four levels at 4, 2, 1 and 1/2 times the resolution of one map, without a top-down path.
 
     Args:
-        in_channels: C of the map.
-        out_channels: C of every level.
+        in_channels: Channels C of the map.
+        out_channels: Channels C' of every level.
     """
 
     def __init__(self, *, in_channels: int, out_channels: int) -> None:
@@ -42,7 +42,7 @@ class SimpleFPN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Turn (B, C, h, w) into four levels (B, out_channels, ...), finest first."""
+        """Return four levels (B, C', h_i, w_i) of a map x (B, C, h, w), finest first."""
         return tuple(
             output(lateral(scale(x)))
             for scale, lateral, output in zip(self.scales, self.laterals, self.outputs, strict=True)
@@ -50,6 +50,6 @@ class SimpleFPN(nn.Module):
 
 
 def _conv_norm(in_channels: int, out_channels: int, *, kernel_size: int) -> nn.Sequential:
-    """Return a convolution that keeps the size, without bias, and a layer norm over channels."""
+    """Return a convolution without bias that keeps the size, followed by a channel layer norm."""
     conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
     return nn.Sequential(conv, LayerNorm2d(out_channels))

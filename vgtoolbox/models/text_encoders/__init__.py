@@ -1,4 +1,4 @@
-"""Text encoders: token ids to features."""
+"""Text encoders: extract features from token ids."""
 
 from vgtoolbox.models.text_encoders.bert import BertTextEncoder
 

@@ -1,4 +1,4 @@
-"""BERT (Devlin et al., NAACL 2019), as transformers has it."""
+"""BERT text encoder (Devlin et al., NAACL 2019), from transformers."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from vgtoolbox.registry import MODELS
 
 @MODELS.register_module()
 class BertTextEncoder(nn.Module):
-    """Tokens to the last layer's states; no pooler. The sizes are those of `bert-base-uncased`.
+    """BERT without a pooler. The default sizes are those of `bert-base-uncased`.
 
     Args:
         vocab_size: Rows of the token table.
-        embed_dim: C.
-        num_layers: Number of blocks; fewer than pretrained weights have uses their first ones.
-        num_heads: Attention heads.
-        ffn_dim: Hidden width of the feed-forward networks.
+        embed_dim: Channels C.
+        num_layers: Number of blocks. If pretrained weights have more, the first ones are used.
+        num_heads: Number of attention heads.
+        ffn_dim: Hidden channels of the feed-forward networks.
         max_positions: Rows of the position table.
-        dropout: Of states and attention weights.
-        init_std: Of all weights that are drawn.
-        pretrained: A name on the Hugging Face hub, or a folder with `config.json` and weights, read
-            by `init_weights`, with which every training begins. `PretrainedWeightsHook` reads a
-            single file, and leaves it alone where the training resumes.
+        dropout: Dropout rate of states and attention weights.
+        init_std: Standard deviation of the initial weights.
+        pretrained: Name on the Hugging Face Hub, or folder with `config.json` and weights, loaded
+            by `init_weights` at the start of every training. If `None`, no weights are loaded.
+            Alternatively, `PretrainedWeightsHook` loads a single file, and only if the training
+            does not resume.
     """
 
     def __init__(
@@ -59,25 +60,34 @@ class BertTextEncoder(nn.Module):
         self.bert = BertModel(config, add_pooling_layer=False)
 
     def forward(self, token_ids: Tensor, text_padding_mask: Tensor) -> Tensor:
-        """Return the states (B, T, C) of tokens (B, T); padding (B, T) bool, True = padding."""
-        if token_ids.shape[1] > self.max_positions:
-            raise ValueError(
-                f"{token_ids.shape[1]} text tokens, but the position table holds "
-                f"{self.max_positions}; lower max_tokens of TokenizeExpression"
-            )
-        # BERT counts what is there, 1, rather than what is padding.
-        present = (~text_padding_mask).long()
-        return self.bert(input_ids=token_ids, attention_mask=present).last_hidden_state
+        """Return the states of the last layer, (B, T, C).
 
-    def init_weights(self) -> None:
-        """Load the pretrained weights, where they are named.
+        Args:
+            token_ids: Token ids (B, T).
+            text_padding_mask: Padding mask (B, T) bool, True = padding.
 
         Raises:
-            ValueError: They do not fill this model; nothing was loaded.
+            ValueError: There are more tokens than positions.
+        """
+        if token_ids.shape[1] > self.max_positions:
+            raise ValueError(
+                f"text must have at most {self.max_positions} tokens for the position table, got "
+                f"{token_ids.shape[1]}; lower max_tokens of TokenizeExpression or raise "
+                "max_positions"
+            )
+        # In the attention mask of transformers, 1 marks tokens and 0 padding.
+        attention_mask = (~text_padding_mask).long()
+        return self.bert(input_ids=token_ids, attention_mask=attention_mask).last_hidden_state
+
+    def init_weights(self) -> None:
+        """Load the pretrained weights if `pretrained` is set.
+
+        Raises:
+            ValueError: The weights do not match this model; nothing has been loaded.
         """
         if self.pretrained is None:
             return
-        # With the report asked for it returns a pair, which its annotation does not say.
+        # With `output_loading_info` the method returns a pair, which its annotation does not state.
         pair: Any = BertModel.from_pretrained(
             self.pretrained, add_pooling_layer=False, output_loading_info=True
         )
@@ -87,8 +97,8 @@ class BertTextEncoder(nn.Module):
         shapes = [key for key in own if key in state and state[key].shape != own[key].shape]
         if missing or shapes:
             raise ValueError(
-                f"the BERT weights of {self.pretrained} do not fill this text encoder: missing "
-                f"{missing[:5]}, of another shape {shapes[:5]}; give vocab_size, embed_dim, "
-                "num_layers, ... the values of its config.json"
+                f"the weights of {self.pretrained} must match this BERT, got {len(missing)} "
+                f"missing weights {missing[:5]} and {len(shapes)} of another shape {shapes[:5]}; "
+                "set vocab_size, embed_dim, num_layers, ... to the values of its config.json"
             )
         self.bert.load_state_dict({key: state[key] for key in own})
