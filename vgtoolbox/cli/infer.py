@@ -12,6 +12,7 @@ from vgtoolbox.cli.options.inference import chosen_model
 from vgtoolbox.engine import parse_options
 from vgtoolbox.evaluation import read_predictions
 from vgtoolbox.inference import GroundingInferencer, GroundingResult, save_formats
+from vgtoolbox.inference.inputs.sources import describe_skipped
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         results = [GroundingResult.from_dict(r, score_thr=inferencer.score_thr) for r in records]
         save_formats(results, arguments.out, arguments.formats)
     print(f"{log}: {count} new results")
+    if skipped := describe_skipped(arguments.images):
+        print(skipped)
     for failure in dict.fromkeys(failures):
         print(f"not processed: {failure}", file=sys.stderr)
     return 1 if failures else 0

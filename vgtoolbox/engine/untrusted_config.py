@@ -2,7 +2,7 @@
 
 This is the trust boundary of configs. A config file that the user names may import modules and use
 any dotted type, like any Python file that the user runs. A config that comes out of a checkpoint is
-data from a stranger: each `type` in it, at any depth, must already be registered, because
+untrusted data: each `type` in it, at any depth, must already be registered, because
 mmengine's registries import unknown names, and importing or calling them would run code.
 """
 

@@ -1,11 +1,15 @@
 """Test unusual and malicious image files: each is decoded or gives an error with the cause."""
 
+import io
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from vgtoolbox.inference.inputs.images import ImageReader, downscale_to_limit, read_image
@@ -39,6 +43,7 @@ def test_decompression_bomb_is_rejected_by_its_header(tmp_path, size):
         (b"just some words, no image", "it contains text"),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         (b"%PDF-1.7 and more", "PDF"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 40\nshowpage\n", "PostScript"),
         (bytes(range(256)) * 4, "broken, or of a format"),
     ],
 )
@@ -165,3 +170,39 @@ def test_consecutive_duplicates_are_decoded_once(tmp_path):
     assert read(str(path)) is first
     assert read(np.ones((2, 2, 3), np.uint8)).shape == (2, 2, 3)
     assert read(path) is not first
+
+
+def test_no_external_program_runs_for_postscript(tmp_path, monkeypatch):
+    """Pillow would call Ghostscript for an EPS, whatever the name of the file."""
+    witness = tmp_path / "ran"
+    fake = tmp_path / "bin" / "gs"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\ntouch {witness}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
+    path = tmp_path / "a.jpg"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 40\n%%EndComments\nshowpage\n"
+    )
+    for image in (path, str(path)):
+        with pytest.raises(ValueError, match="it looks like PostScript"):
+            read_image(image)
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize(
+    "suffix", [".bmp", ".avif", ".jpg", ".png", ".gif", ".tif", ".webp", ".jp2"]
+)
+@given(data=st.data())
+@settings(max_examples=30)
+def test_damaged_files_give_an_image_or_one_kind_of_error(tmp_path_factory, suffix, data):
+    noise = np.random.default_rng(0).integers(0, 256, (24, 16, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, Image.registered_extensions()[suffix])
+    content = bytearray(buffer.getvalue())
+    for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=6)):
+        content[position] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / f"a{suffix}"
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    with suppress(ValueError):
+        assert read_image(path, max_pixels=10**6).ndim == 3

@@ -1,13 +1,20 @@
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vgtoolbox.inference.inputs.images import read_image
-from vgtoolbox.inference.inputs.sources import download, is_one_image, list_images
+from vgtoolbox.inference.inputs.images import IMAGE_FORMATS, read_image
+from vgtoolbox.inference.inputs.sources import (
+    IMAGE_SUFFIXES,
+    describe_skipped,
+    download,
+    is_one_image,
+    list_images,
+)
 
 
 @pytest.fixture
@@ -77,3 +84,23 @@ def test_failed_and_oversized_downloads(address):
         download(f"{address}/nowhere.jpg")
     with pytest.raises(ValueError, match="must have at most 0 MiB, got more"):
         download(f"{address}/b.jpg", max_bytes=10)
+
+
+@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+def test_every_suffix_of_a_folder_can_be_read(tmp_path, suffix):
+    image_format = Image.registered_extensions()[suffix]
+    assert image_format in (*IMAGE_FORMATS, "MPO")
+    Image.new("RGB", (4, 3)).save(tmp_path / f"a{suffix}", image_format)
+    (path,) = list_images(tmp_path)
+    assert read_image(path).shape == (3, 4, 3)
+
+
+def test_files_that_a_folder_leaves_out_are_named(tmp_path):
+    for name in ("a.png", "b.jfif", "notes.txt", "c.heic"):
+        (tmp_path / name).touch()
+    assert [Path(path).name for path in list_images(tmp_path)] == ["a.png", "b.jfif"]
+    assert describe_skipped(tmp_path) == (
+        "2 other files in the folders were skipped: c.heic, notes.txt; convert HEIC files to JPEG "
+        "or PNG, for example with the package pillow-heif"
+    )
+    assert describe_skipped([tmp_path / "a.png", "http://x/y"]) == ""

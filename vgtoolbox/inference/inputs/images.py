@@ -21,9 +21,17 @@ MAX_PIXELS = 2**27
 # Larger images are therefore downscaled first, and their results are scaled back.
 WORKING_PIXELS = 2**24
 # Read by Pillow: OpenCV misreads Adobe CMYK, and only some of its builds can read GIF.
-_PILLOW_FORMATS = frozenset({"GIF"})
+_PILLOW_FORMATS = frozenset({"GIF", "AVIF", "DIB", "JPEG2000", "MPO", "PPM"})
+IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
+"""Formats that Pillow may open, all of photographs; MPO is opened as JPEG. Others would run
+external programs (EPS calls Ghostscript) or rarely tested decoders on untrusted files."""
 _PILLOW_MODES = frozenset({"CMYK"})
-_SIGNATURES = {b"<svg": "SVG, a drawing without pixels", b"<?xml": "XML", b"%pdf": "PDF"}
+_SIGNATURES = {
+    b"%!ps": "PostScript",
+    b"<svg": "SVG, a drawing without pixels",
+    b"<?xml": "XML",
+    b"%pdf": "PDF",
+}
 
 
 def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RGBImage:
@@ -120,20 +128,33 @@ def _decode(source: Path | bytes, name: str, max_pixels: int) -> RGBImage:
         in_memory = isinstance(source, bytes)
         if in_memory or image.format in _PILLOW_FORMATS or image.mode in _PILLOW_MODES:
             return _from_pil(image, subject)
-    loaded = LoadImage()({"img_path": str(source)})["image"]  # (3, H, W)
+    try:
+        loaded = LoadImage()({"img_path": str(source)})["image"]  # (3, H, W)
+    except cv2.error as error:
+        raise _broken(subject, error) from error
     return loaded.permute(1, 2, 0).contiguous().numpy()
 
 
 def _open(source: Path | bytes, name: str) -> Image.Image:
     """Read the header of a file."""
     try:
-        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        Image.init()  # registers the formats below; does nothing the second time
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        return Image.open(file, formats=IMAGE_FORMATS)
     except Image.DecompressionBombError as error:
         raise ValueError(f"the image {name} is too large: {error}") from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{name} is not an image: {_describe_content(source)}") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"the image {name} is truncated or broken: {error}") from error
+    except Exception as error:
+        raise _broken(f"the image {name}", error) from error
+
+
+def _broken(subject: str, error: Exception) -> ValueError:
+    """Return the one kind of error for whatever a decoder stumbles over.
+
+    Decoders raise OSError, SyntaxError, RuntimeError, struct.error, cv2.error and more.
+    """
+    return ValueError(f"{subject} is truncated or broken ({type(error).__name__}: {error})")
 
 
 def _describe_content(source: Path | bytes) -> str:
@@ -171,8 +192,8 @@ def _from_pil(image: Image.Image, subject: str) -> RGBImage:
             wide = np.asarray(upright).astype(np.int64)
             upright = Image.fromarray((np.clip(wide, 0, 65535) >> 8).astype(np.uint8))
         pixels = np.array(upright.convert("RGB"))
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{subject} is truncated or broken: {error}") from error
+    except Exception as error:
+        raise _broken(subject, error) from error
     check_rgb_image(pixels)
     return pixels
 

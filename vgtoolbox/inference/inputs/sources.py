@@ -16,7 +16,12 @@ from torch import Tensor
 
 ImageLike = str | Path | Image.Image | np.ndarray | Tensor
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".gif", ".tif"}
+    | {".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif"}
+)
+"""Suffixes of the formats that are read from folders; see `images.IMAGE_FORMATS`."""
+_HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 MAX_DOWNLOAD_BYTES = 64 * 2**20
 _TIMEOUT_SECONDS = 30.0
 _WILDCARDS = frozenset("*?[")
@@ -79,6 +84,37 @@ def download(url: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES) -> bytes:
             "and reduce it first"
         )
     return data
+
+
+def describe_skipped(images: ImageLike | Iterable[ImageLike]) -> str:
+    """Describe the files in given folders that `list_images` leaves out.
+
+    Args:
+        images: Images as `list_images` takes them.
+
+    Returns:
+        A sentence with the number and some names, or an empty text if nothing is left out.
+    """
+    entries = [images] if isinstance(images, (str, Path)) else images
+    folders = (Path(e) for e in _iterate(entries) if isinstance(e, (str, Path)) and not is_url(e))
+    skipped = sorted(
+        path
+        for folder in folders
+        if folder.is_dir()
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES
+    )
+    if not skipped:
+        return ""
+    names = ", ".join(path.name for path in skipped[:5]) + (", ..." if len(skipped) > 5 else "")
+    hint = ""
+    if any(path.suffix.lower() in _HEIF_SUFFIXES for path in skipped):
+        hint = "; convert HEIC files to JPEG or PNG, for example with the package pillow-heif"
+    return f"{len(skipped)} other files in the folders were skipped: {names}{hint}"
+
+
+def _iterate(entries: Any) -> Iterable[Any]:
+    return entries if isinstance(entries, (list, tuple)) else ()
 
 
 def _is_pattern(image: str | Path) -> bool:
