@@ -30,7 +30,7 @@ def model(config):
 
 @pytest.fixture(scope="module")
 def published(model):
-    return instancevg.to_published(model.state_dict()) | {DROPPED: torch.ones(2)}
+    return instancevg.LAYOUT.to_published(model.state_dict()) | {DROPPED: torch.ones(2)}
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_there_and_back_is_the_same_bit_for_bit(published_file, published, tmp_p
     there = convert_checkpoint(published_file, ours)
     again = convert_checkpoint(ours, back)
     assert (there.to_published, again.to_published) == (False, True)
-    assert there.layout == again.layout == instancevg.NAME
+    assert there.layout == again.layout == instancevg.LAYOUT.name
     expected = {key: value for key, value in published.items() if key != DROPPED}
     assert_same(load_checkpoint(back)["state_dict"], expected)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(

@@ -75,7 +75,7 @@ def test_a_key_without_a_row_is_named_with_its_layout():
     table = RenameTable([("old.{rest}", "new.{rest}")], name="the old release")
     assert table.our_name("old.a") == "new.a"
     assert table.published_name("new.a") == "old.a"
-    with pytest.raises(ValueError, match=r"new\.a is no key of the old release"):
+    with pytest.raises(ValueError, match=r"new\.a is not a key of the old release"):
         table.our_name("new.a")
     with pytest.raises(ValueError, match=r"old\.a has no counterpart in the old release"):
         table.published_name("old.a")

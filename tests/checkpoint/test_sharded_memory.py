@@ -30,7 +30,7 @@ def test_a_folder_takes_its_weights_and_little_more(tmp_path):
     config.model.fusion.semantic_channels = config.model.decoder.text_channels = 1024
     config.dump(str(tmp_path / "model.py"))
     model = MODELS.build(config.model)
-    published = mllmseg.to_published(model.state_dict(), model)
+    published = mllmseg.LAYOUT.to_published(model.state_dict(), model)
     folder = tmp_path / "published"
     folder.mkdir()
     places = {}

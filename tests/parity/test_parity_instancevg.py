@@ -95,7 +95,7 @@ def test_the_published_layout_is_that_of_the_config(layout):
     assert {key: value.dtype for key, value in ours.items()} == {
         key: value.dtype for key, value in model.state_dict().items()
     }
-    back = instancevg.to_published(ours)
+    back = instancevg.LAYOUT.to_published(ours)
     used = {key: value for key, value in published.items() if not instancevg.is_unused(key)}
     assert {key: (v.shape, v.dtype) for key, v in back.items()} == {
         key: (v.shape, v.dtype) for key, v in used.items()
@@ -104,12 +104,12 @@ def test_the_published_layout_is_that_of_the_config(layout):
 
 def test_published_weights_fill_every_parameter(case):
     assert case.report.complete
-    assert case.report.layout == instancevg.NAME
+    assert case.report.layout == instancevg.LAYOUT.name
 
 
 def test_round_trip_gives_back_the_published_state_dict(case):
-    ours = instancevg.to_ours(case.published, case.model)
-    back = instancevg.to_published(ours)
+    ours = instancevg.LAYOUT.to_ours(case.published, case.model)
+    back = instancevg.LAYOUT.to_published(ours)
     unused = {key for key in case.published if instancevg.is_unused(key)}
     assert set(back) == set(case.published) - unused
     assert all(torch.equal(back[key], case.published[key]) for key in back)

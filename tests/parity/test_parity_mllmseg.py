@@ -144,7 +144,7 @@ def case(recording, build, published_weights) -> Case:
 
 def test_published_weights_fill_every_parameter(case):
     assert case.report.complete
-    assert case.report.layout == mllmseg.NAME
+    assert case.report.layout == mllmseg.LAYOUT.name
 
 
 def test_raw_outputs(case):
@@ -189,7 +189,7 @@ def test_round_trip_gives_back_the_published_state_dict(layout, build, published
     model = build(name, lora_rank=8 if has_lora(published) else 0)
     report = load_state_dict_strict(model, published, source=layout.stem)
     assert report.complete
-    back = mllmseg.to_published(model.state_dict(), model)
+    back = mllmseg.LAYOUT.to_published(model.state_dict(), model)
     assert set(back) == set(published)
     assert all(torch.equal(back[key], published[key]) for key in back)
 

@@ -79,12 +79,12 @@ def case(recording, published_weights) -> Case:
 
 def test_published_weights_fill_every_parameter(case):
     assert case.report.complete
-    assert case.report.layout == plvl.NAME
+    assert case.report.layout == plvl.LAYOUT.name
     assert (len(case.published), len(case.report.matched)) == (542, 518)
 
 
 def test_round_trip_gives_back_the_published_state_dict(case):
-    back = plvl.to_published(plvl.to_ours(case.published, case.model))
+    back = plvl.LAYOUT.to_published(plvl.LAYOUT.to_ours(case.published, case.model))
     used = {key for key in case.published if not plvl.is_unused(key, case.published)}
     assert set(back) == used
     assert all(torch.equal(back[key], case.published[key]) for key in back)

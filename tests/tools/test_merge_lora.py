@@ -33,7 +33,7 @@ def config(tmp_path):
     base = MODELS.build({**cfg.model, "mllm": {**cfg.model.mllm, "lora": None}})
     folder = tmp_path / "InternVL"
     folder.mkdir()
-    published = internvl.to_published(base.state_dict(), base)
+    published = internvl.LAYOUT.to_published(base.state_dict(), base)
     save_file(
         {key: v.contiguous().clone() for key, v in published.items()}, folder / "model.safetensors"
     )

@@ -17,7 +17,7 @@ from vgtoolbox.checkpoint.io import (
     save_checkpoint,
     save_released,
 )
-from vgtoolbox.checkpoint.layouts import LAYOUTS, recognise, recognise_ours
+from vgtoolbox.checkpoint.layouts import LAYOUTS, recognize_export_layout, recognize_layout
 from vgtoolbox.checkpoint.strict import match_state_dict, strip_wrapper_prefix
 
 
@@ -55,15 +55,15 @@ def convert_state_dict(
         CheckpointMismatchError: The weights are not those of `model`.
     """
     state = strip_wrapper_prefix(state_dict)
-    published = recognise(state)
+    published = recognize_layout(state)
     if published is not None:
         if model is None:
             ours = published.to_ours(state, None)
         else:
             ours, _ = match_state_dict(model, state, source=source)
         return Conversion(ours, published.name, to_published=False)
-    target = recognise_ours(state)
-    if target is None or target.to_published is None:
+    target = recognize_export_layout(state)
+    if target is None:
         known = ", ".join(layout.name for layout in LAYOUTS)
         raise CheckpointError(
             f"{source} is in no layout that can be converted (known: {known}); its keys begin "

@@ -47,7 +47,7 @@ class RenameTable:
         """
         name = self.to_ours(key)
         if name is None:
-            raise ValueError(f"{key} is no key of {self.name}")
+            raise ValueError(f"{key} is not a key of {self.name}")
         return name
 
     def published_name(self, key: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from vgtoolbox.checkpoint.config_text import ConfigTextError, read_config_text
-from vgtoolbox.checkpoint.layouts import recognise
+from vgtoolbox.checkpoint.layouts import StreamingLayout, recognize_layout
 from vgtoolbox.checkpoint.lora import fit_lora, has_language_model
 from vgtoolbox.checkpoint.sharded import ShardedState, load_streaming
 
@@ -75,7 +75,7 @@ def to_model_layout(
         The state dict, and the name of the layout that it came in.
     """
     ours = strip_wrapper_prefix(state_dict)
-    layout = recognise(ours.keys())
+    layout = recognize_layout(ours.keys())
     if layout is None:
         return (fit_lora(ours, model) if has_language_model(ours) else ours), "vgtoolbox"
     return layout.to_ours(ours, model), layout.name
@@ -109,8 +109,8 @@ def load_state_dict_strict(
     Raises:
         CheckpointMismatchError: A key is missing, unexpected, or of another shape.
     """
-    layout = recognise(state_dict.keys())
-    if isinstance(state_dict, ShardedState) and layout is not None and layout.convert:
+    layout = recognize_layout(state_dict.keys())
+    if isinstance(state_dict, ShardedState) and isinstance(layout, StreamingLayout):
         shapes = state_dict.shapes()
         _, report = match_state_dict(model, shapes, source=source, config_text=config_text)
         load_streaming(model, state_dict, convert=layout.convert, scaling=layout.lora_scaling)

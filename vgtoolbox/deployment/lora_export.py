@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vgtoolbox.checkpoint.io import CheckpointError
-from vgtoolbox.checkpoint.layouts import recognise
+from vgtoolbox.checkpoint.layouts import recognize_layout
 from vgtoolbox.checkpoint.lora import LANGUAGE_MODEL, has_lora, merged_lora
 from vgtoolbox.checkpoint.strict import load_state_dict_strict
 from vgtoolbox.engine.config import ConfigError
@@ -39,7 +39,7 @@ def merge_lora_weights(
         raise CheckpointError("the checkpoint has no LoRA, so there is nothing to merge")
     merged_config = copy.deepcopy(dict(config))
     lora = merged_config["model"]["mllm"].pop("lora", None)
-    if recognise(state.keys()) is not None:
+    if recognize_layout(state.keys()) is not None:
         model = MODELS.build(merged_config["model"])
         load_state_dict_strict(model, state)
         return model.state_dict(), merged_config

@@ -31,4 +31,4 @@ def ours(model):
 
 @pytest.fixture
 def published(ours):
-    return instancevg.to_published(ours)
+    return instancevg.LAYOUT.to_published(ours)

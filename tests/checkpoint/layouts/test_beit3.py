@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from vgtoolbox.checkpoint import CheckpointMismatchError, load_state_dict_strict
-from vgtoolbox.checkpoint.layouts import beit3, recognise, recognise_ours
+from vgtoolbox.checkpoint.layouts import beit3, recognize_export_layout, recognize_layout
 from vgtoolbox.checkpoint.layouts.beit3 import BEIT3_ROWS, fuse_qkv, split_qkv
 from vgtoolbox.checkpoint.rename import RenameTable
 from vgtoolbox.models.backbones import BEiT3
@@ -89,26 +89,26 @@ class TestPretrained:
     @pytest.fixture
     def pretrained(self, encoder):
         """Keys and shapes of a release for images of 3 x 3 patches, with heads."""
-        state = beit3.to_published(encoder.state_dict())
+        state = beit3.LAYOUT.to_published(encoder.state_dict())
         state["beit3.encoder.embed_positions.A.weight"] = torch.randn(3 + 9, 8)
         heads = ("mim_head.weight", "mlm_head.bias", "beit3.vision_embed.mask_token")
         return state | dict.fromkeys(heads, torch.ones(1))
 
     def test_round_trip_is_the_identity(self, encoder):
         ours = encoder.state_dict()
-        back = beit3.to_ours(beit3.to_published(ours))
+        back = beit3.LAYOUT.to_ours(beit3.LAYOUT.to_published(ours))
         assert back.keys() == ours.keys()
         assert all(torch.equal(back[key], ours[key]) for key in ours)
 
     def test_is_recognised_by_its_keys(self, encoder, pretrained):
-        assert recognise(pretrained) is beit3.LAYOUT
-        assert recognise(encoder.state_dict()) is None
-        assert recognise_ours(encoder.state_dict()) is beit3.LAYOUT
+        assert recognize_layout(pretrained) is beit3.LAYOUT
+        assert recognize_layout(encoder.state_dict()) is None
+        assert recognize_export_layout(encoder.state_dict()) is beit3.LAYOUT
 
     def test_loads_whole_into_the_encoder(self, encoder, pretrained):
         report = load_state_dict_strict(encoder, pretrained)
         assert report.complete
-        assert report.layout == beit3.NAME
+        assert report.layout == beit3.LAYOUT.name
         key = "beit3.encoder.layers.0.self_attn.v_proj.B.weight"
         assert torch.equal(encoder.blocks[0].attention.qkv.text.weight[16:], pretrained[key])
 
@@ -147,7 +147,7 @@ class TestPretrained:
             if key.startswith("backbone.")
         }
         with pytest.raises(CheckpointMismatchError, match="nothing but backbone of the"):
-            load_state_dict_strict(model, beit3.to_published(backbone))
+            load_state_dict_strict(model, beit3.LAYOUT.to_published(backbone))
 
     def test_another_width_is_mis_shaped(self, encoder, pretrained):
         pretrained["beit3.text_embed.weight"] = torch.zeros(9, 16)
@@ -156,5 +156,5 @@ class TestPretrained:
 
     def test_an_unknown_key_of_the_encoder(self, encoder, pretrained):
         pretrained["beit3.encoder.relative_position.weight"] = torch.zeros(1)
-        with pytest.raises(ValueError, match=r"relative_position\.weight is no key of the publish"):
-            beit3.to_ours(pretrained, encoder)
+        with pytest.raises(ValueError, match=r"relative_position\.weight is not a key of the"):
+            beit3.LAYOUT.to_ours(pretrained, encoder)

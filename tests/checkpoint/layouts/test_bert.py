@@ -3,7 +3,7 @@ import torch
 from transformers import BertConfig, BertForPreTraining, BertModel
 
 from vgtoolbox.checkpoint import CheckpointMismatchError, load_checkpoint, load_state_dict_strict
-from vgtoolbox.checkpoint.layouts import bert, recognise
+from vgtoolbox.checkpoint.layouts import bert, recognize_layout
 from vgtoolbox.models.text_encoders import BertTextEncoder
 
 SIZES = {"vocab_size": 30, "embed_dim": 8, "num_heads": 2, "ffn_dim": 12, "max_positions": 10}
@@ -52,7 +52,7 @@ def test_published_forms_fill_the_text_encoder(pretrained, tokens, tmp_path, for
     encoder = BertTextEncoder(**SIZES, num_layers=2).eval()
     report = load_state_dict_strict(encoder, state)
     assert report.complete
-    assert report.layout == bert.NAME
+    assert report.layout == bert.LAYOUT.name
     torch.testing.assert_close(encoder(*tokens), _states(pretrained.bert, tokens))
 
 
@@ -81,13 +81,13 @@ def test_an_extra_tensor_is_named(pretrained):
 
 def test_the_way_back_is_read_by_transformers(config, tokens):
     encoder = BertTextEncoder(**SIZES, num_layers=2).eval()
-    published = bert.to_published(encoder.state_dict())
+    published = bert.LAYOUT.to_published(encoder.state_dict())
     model = BertModel(config, add_pooling_layer=False).eval()
     model.load_state_dict({key.removeprefix("bert."): value for key, value in published.items()})
     torch.testing.assert_close(_states(model, tokens), encoder(*tokens))
 
 
 def test_recognised_only_by_itself(pretrained):
-    assert recognise(pretrained.state_dict()) is bert.LAYOUT
-    assert recognise(pretrained.bert.state_dict()) is bert.LAYOUT
-    assert recognise({f"text_encoder.{key}" for key in pretrained.state_dict()}) is None
+    assert recognize_layout(pretrained.state_dict()) is bert.LAYOUT
+    assert recognize_layout(pretrained.bert.state_dict()) is bert.LAYOUT
+    assert recognize_layout({f"text_encoder.{key}" for key in pretrained.state_dict()}) is None

@@ -3,7 +3,12 @@ import torch
 from torch import nn
 
 from vgtoolbox.checkpoint import CheckpointMismatchError, load_state_dict_strict
-from vgtoolbox.checkpoint.layouts import LAYOUTS, instancevg, recognise, recognise_ours
+from vgtoolbox.checkpoint.layouts import (
+    LAYOUTS,
+    instancevg,
+    recognize_export_layout,
+    recognize_layout,
+)
 
 # Tensors that the published model stores and never reads.
 UNUSED = (
@@ -18,7 +23,7 @@ UNUSED = (
 
 
 def test_round_trip_is_the_identity(model, ours, published):
-    back = instancevg.to_ours(published, model)
+    back = instancevg.LAYOUT.to_ours(published, model)
     assert set(back) == set(ours)
     for key, value in ours.items():
         assert torch.equal(back[key], value), key
@@ -73,7 +78,9 @@ def test_the_heads_of_the_three_layers_are_copies(published):
 
 def test_as_many_copies_as_the_decoder_has_layers(ours):
     shallow = {key: value for key, value in ours.items() if not key.startswith("decoder.layers.2")}
-    copies = {key.split(".")[2] for key in instancevg.to_published(shallow) if "class_embed" in key}
+    copies = {
+        key.split(".")[2] for key in instancevg.LAYOUT.to_published(shallow) if "class_embed" in key
+    }
     assert copies == {"0", "1"}
 
 
@@ -83,7 +90,7 @@ def test_no_two_published_tensors_share_memory(published):
 
 def test_unused_tensors_are_left_out(model, ours, published):
     stored = published | {key: torch.zeros(1) for key in UNUSED}
-    assert set(instancevg.to_ours(stored, model)) == set(ours)
+    assert set(instancevg.LAYOUT.to_ours(stored, model)) == set(ours)
     assert all(instancevg.is_unused(key) for key in UNUSED)
     assert not any(instancevg.is_unused(key) for key in published)
 
@@ -92,19 +99,19 @@ def test_unused_tensors_are_left_out(model, ours, published):
 def test_copies_that_differ(model, published, head):
     key = next(key for key in published if key.startswith(f"head.{head}.2."))
     published[key] = published[key] + 1
-    with pytest.raises(ValueError, match=rf"head\.{head}\.2\..* differs from head\.{head}\.0\."):
-        instancevg.to_ours(published, model)
+    with pytest.raises(ValueError, match=rf"head\.{head}\.2\..* must equal head\.{head}\.0\."):
+        instancevg.LAYOUT.to_ours(published, model)
 
 
 def test_unknown_published_key(model, published):
     published["head.segmentation.weight"] = torch.zeros(1)
-    with pytest.raises(ValueError, match=r"head\.segmentation\.weight is no key of the published"):
-        instancevg.to_ours(published, model)
+    with pytest.raises(ValueError, match=r"head\.segmentation\.weight is not a key of the"):
+        instancevg.LAYOUT.to_ours(published, model)
 
 
 def test_unknown_key_of_ours(ours):
     with pytest.raises(ValueError, match=r"neck\.scale has no counterpart in the published"):
-        instancevg.to_published({**ours, "neck.scale": torch.zeros(1)})
+        instancevg.LAYOUT.to_published({**ours, "neck.scale": torch.zeros(1)})
 
 
 @pytest.mark.parametrize(
@@ -120,7 +127,7 @@ def test_a_truncated_file_is_reported_as_one(model, published, absent):
     with pytest.raises(CheckpointMismatchError) as error:
         load_state_dict_strict(model, published)
     assert len(error.value.report.missing) == 1
-    assert error.value.report.layout == instancevg.NAME
+    assert error.value.report.layout == instancevg.LAYOUT.name
 
 
 def test_wrapped_and_published_weights_load(model, published, ours):
@@ -133,9 +140,9 @@ def test_wrapped_and_published_weights_load(model, published, ours):
 
 
 def test_recognised_by_its_keys(ours, published):
-    assert recognise(published.keys()) is instancevg.LAYOUT
+    assert recognize_layout(published.keys()) is instancevg.LAYOUT
     assert instancevg.LAYOUT in LAYOUTS
-    assert recognise(ours.keys()) is None
-    assert recognise_ours(ours.keys()) is instancevg.LAYOUT
-    assert recognise_ours(published.keys()) is None
-    assert recognise([]) is None
+    assert recognize_layout(ours.keys()) is None
+    assert recognize_export_layout(ours.keys()) is instancevg.LAYOUT
+    assert recognize_export_layout(published.keys()) is None
+    assert recognize_layout([]) is None

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from safetensors.torch import save_file
 
 from vgtoolbox.checkpoint import CheckpointMismatchError, load_checkpoint, load_state_dict_strict
-from vgtoolbox.checkpoint.layouts import internvl, mllmseg, recognise
+from vgtoolbox.checkpoint.layouts import internvl, mllmseg, recognize_layout
 from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.registry import MODELS
 
@@ -49,7 +49,7 @@ def build(family="internlm2", *, lora=False, seed=0, **mllm):
 
 
 def published_of(model):
-    return mllmseg.to_published(model.state_dict(), model)
+    return mllmseg.LAYOUT.to_published(model.state_dict(), model)
 
 
 def published_lora(model):
@@ -69,12 +69,12 @@ def equal(a, b):
 def test_round_trip(family):
     model = build(family)
     published = published_of(model)
-    assert recognise(published.keys()) is mllmseg.LAYOUT
+    assert recognize_layout(published.keys()) is mllmseg.LAYOUT
     assert any("wqkv" in key for key in published) == (family == "internlm2")
     other = build(family, seed=1)
     report = load_state_dict_strict(other, published)
     assert report.complete
-    assert report.layout == mllmseg.NAME
+    assert report.layout == mllmseg.LAYOUT.name
     assert equal(other.state_dict(), model.state_dict())
 
 
@@ -104,7 +104,7 @@ def test_lora_apart_and_merged():
 
 
 def test_lora_that_does_not_fit_the_published_form():
-    with pytest.raises(ValueError, match="was trained apart and does not fit into one; merge it"):
+    with pytest.raises(ValueError, match=r"must have one shared input projection.*merge LoRA"):
         published_of(build(lora=True))
 
 
@@ -186,8 +186,8 @@ def test_broken_folders(tmp_path):
 
 def test_training_begins_with_a_published_internvl(tmp_path):
     source = build()
-    state = internvl.to_published(source.state_dict(), source)
-    assert recognise(state.keys()) is internvl.LAYOUT
+    state = internvl.LAYOUT.to_published(source.state_dict(), source)
+    assert recognize_layout(state.keys()) is internvl.LAYOUT
     for key in ("language_model.model.tok_embeddings.weight", "language_model.output.weight"):
         state[key] = state[key][:-2]  # without [SEG] and [REJ]
     folder = write(tmp_path / "InternVL", state, shards=2, form="safetensors")
@@ -207,7 +207,7 @@ def test_training_begins_with_a_published_internvl(tmp_path):
 
 def test_checkpoints_of_ours_in_either_form():
     wrapped, plain = build(lora=True), build(seed=1)
-    assert recognise(wrapped.state_dict().keys()) is None
+    assert recognize_layout(wrapped.state_dict().keys()) is None
     for name, parameter in wrapped.named_parameters():
         if "lora_B" in name:
             parameter.data.zero_()
@@ -222,13 +222,13 @@ def test_checkpoints_of_ours_in_either_form():
 
 def test_unknown_keys_and_no_model():
     state = published_of(build())
-    with pytest.raises(ValueError, match="does not show in the shapes"):
-        mllmseg.to_ours(state, None)
+    with pytest.raises(ValueError, match="do not show how the attention heads are fused"):
+        mllmseg.LAYOUT.to_ours(state, None)
     with pytest.raises(ValueError, match=r"of width 32 is not a published one.*--config"):
-        mllmseg.to_published(build().state_dict())
+        mllmseg.LAYOUT.to_published(build().state_dict())
     qwen2 = build("qwen2")
-    assert equal(mllmseg.to_published(qwen2.state_dict()), published_of(qwen2))
+    assert equal(mllmseg.LAYOUT.to_published(qwen2.state_dict()), published_of(qwen2))
     with pytest.raises(ValueError, match=r"neck\.bias has no counterpart in the published MLLMSeg"):
-        mllmseg.to_published({**qwen2.state_dict(), "neck.bias": torch.zeros(1)})
-    with pytest.raises(ValueError, match=r"res_decoder\.extra is no key of the published MLLMSeg"):
-        mllmseg.to_ours({**state, "res_decoder.extra": torch.zeros(1)}, build())
+        mllmseg.LAYOUT.to_published({**qwen2.state_dict(), "neck.bias": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"res_decoder\.extra is not a key of the publ"):
+        mllmseg.LAYOUT.to_ours({**state, "res_decoder.extra": torch.zeros(1)}, build())

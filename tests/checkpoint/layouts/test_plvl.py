@@ -10,7 +10,7 @@ from vgtoolbox.checkpoint import (
     load_checkpoint,
     load_state_dict_strict,
 )
-from vgtoolbox.checkpoint.layouts import plvl, recognise, recognise_ours
+from vgtoolbox.checkpoint.layouts import plvl, recognize_export_layout, recognize_layout
 from vgtoolbox.registry import MODELS
 
 TINY = Path(__file__).resolve().parents[3] / "configs" / "shapes" / "PLVL-tiny-shapes.py"
@@ -40,7 +40,7 @@ def state(plvl_model):
 @pytest.fixture
 def stored(state):
     """The published names, unused tensors included."""
-    return plvl.to_published(state) | {key: torch.zeros(2) for key in UNUSED}
+    return plvl.LAYOUT.to_published(state) | {key: torch.zeros(2) for key in UNUSED}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_places(published, ours):
 
 
 def test_round_trip_is_the_identity(plvl_model, state, stored):
-    back = plvl.to_ours(stored, plvl_model)
+    back = plvl.LAYOUT.to_ours(stored, plvl_model)
     assert set(back) == set(state)
     assert all(torch.equal(back[key], value) for key, value in state.items())
 
@@ -97,7 +97,7 @@ def test_a_published_training_checkpoint_with_its_command_line(plvl_model, store
     assert content["args"]["ca_block_indexes"] == [2, 5, 8, 11]
     report = load_state_dict_strict(plvl_model, content["state_dict"], source=path.name)
     assert report.complete
-    assert report.layout == plvl.NAME
+    assert report.layout == plvl.LAYOUT.name
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_a_truncated_file_is_reported_as_one(plvl_model, stored, absent, ours):
 
 def test_unknown_keys(state, stored, plvl_model):
     with pytest.raises(
-        ValueError, match=r"bbox_embed\.conv4\.bias is no key of the published PLVL"
+        ValueError, match=r"bbox_embed\.conv4\.bias is not a key of the published PLVL"
     ):
-        plvl.to_ours({**stored, "bbox_embed.conv4.bias": torch.zeros(1)}, plvl_model)
+        plvl.LAYOUT.to_ours({**stored, "bbox_embed.conv4.bias": torch.zeros(1)}, plvl_model)
     with pytest.raises(ValueError, match=r"neck\.bias has no counterpart in the published PLVL"):
-        plvl.to_published({**state, "neck.bias": torch.zeros(1)})
+        plvl.LAYOUT.to_published({**state, "neck.bias": torch.zeros(1)})
 
 
 def test_recognised_by_its_keys(state, stored):
-    assert recognise(stored) is plvl.LAYOUT
-    assert recognise_ours(state) is plvl.LAYOUT
-    assert recognise(state) is None
+    assert recognize_layout(stored) is plvl.LAYOUT
+    assert recognize_export_layout(state) is plvl.LAYOUT
+    assert recognize_layout(state) is None

@@ -10,7 +10,7 @@ from vgtoolbox.checkpoint import (
     load_checkpoint,
     load_state_dict_strict,
 )
-from vgtoolbox.checkpoint.layouts import recognise, recognise_ours, vitdet
+from vgtoolbox.checkpoint.layouts import recognize_export_layout, recognize_layout, vitdet
 from vgtoolbox.models.backbones import ViTDet
 
 # The shapes of `model_final_435fa9.pkl`, divided: 12 blocks, windows of 14, a grid of 64.
@@ -33,7 +33,7 @@ def model():
 def arrays():
     """What detectron2 writes, of a ViTDet without language: names, arrays."""
     generator = np.random.default_rng(0)
-    state = vitdet.to_published(ViTDet(**SIZES).state_dict())
+    state = vitdet.LAYOUT.to_published(ViTDet(**SIZES).state_dict())
     published = {
         key: generator.standard_normal(tuple(value.shape), dtype=np.float32)
         for key, value in state.items()
@@ -61,7 +61,7 @@ def test_a_pickle_fills_171_tensors_and_leaves_the_injectors(model, arrays, writ
     before = {k: v.clone() for k, v in model.state_dict().items() if "text_injector" in k}
     report = _load(model, write(arrays, protocol))
     assert report.complete
-    assert report.layout == vitdet.NAME
+    assert report.layout == vitdet.LAYOUT.name
     filled = [key for key in report.matched if "text_injector" not in key]
     assert len(filled) == 171
     state = model.state_dict()
@@ -94,7 +94,7 @@ def test_a_missing_tensor_is_named(model, arrays, write, key, ours):
 def test_an_extra_tensor_is_named(model, arrays, write):
     arrays["backbone.net.blocks.3.residual.conv1.weight"] = np.zeros((2, 2), np.float32)
     with pytest.raises(
-        ValueError, match=r"backbone\.net\.blocks\.3\.residual\.conv1\.weight is no"
+        ValueError, match=r"backbone\.net\.blocks\.3\.residual\.conv1\.weight is not a key"
     ):
         _load(model, write(arrays))
     del arrays["backbone.net.blocks.3.residual.conv1.weight"]
@@ -125,15 +125,15 @@ def test_a_pickle_that_runs_something_is_refused(write, tmp_path):
 
 def test_round_trip():
     state = ViTDet(**SIZES).state_dict()
-    published = vitdet.to_published(state)
-    assert recognise(published) is vitdet.LAYOUT
-    assert recognise_ours(state) is vitdet.LAYOUT
-    back = vitdet.to_ours(published)
+    published = vitdet.LAYOUT.to_published(state)
+    assert recognize_layout(published) is vitdet.LAYOUT
+    assert recognize_export_layout(state) is vitdet.LAYOUT
+    back = vitdet.LAYOUT.to_ours(published)
     assert set(back) == set(state)
     assert all(torch.equal(back[key], value) for key, value in state.items())
 
 
 def test_language_has_no_counterpart(model):
-    assert recognise_ours(model.state_dict()) is None
+    assert recognize_export_layout(model.state_dict()) is None
     with pytest.raises(ValueError, match=r"text_injector\.\S+ has no counterpart in detectron2"):
-        vitdet.to_published(model.state_dict())
+        vitdet.LAYOUT.to_published(model.state_dict())

@@ -26,7 +26,7 @@ def build(config, **mllm):
 @pytest.mark.parametrize("size", NUM_KEYS)
 def test_published_sizes(size):
     _, model = build(CONFIGS / "refcoco" / f"MLLMSeg-{size}-refcoco.py", lora=None, trainable=[])
-    published = mllmseg.to_published(model.state_dict())
+    published = mllmseg.LAYOUT.to_published(model.state_dict())
     assert len(published) == NUM_KEYS[size]
     decoder = (model.fusion, model.decoder)
     assert sum(p.numel() for part in decoder for p in part.parameters()) == DECODER[size]

@@ -68,7 +68,7 @@ def test_features_replace_tokens_or_are_added(mllm):
     torch.testing.assert_close(replaced[0, 1], plain[0, 1])
     added = mllm.adapter.embed(ids, (Placeholders(7, features, add=True),))
     torch.testing.assert_close(added[0, [0, 2]], plain[0, [0, 2]] + features)
-    with pytest.raises(ValueError, match="token 3 occurs 1 times and there are 2 features"):
+    with pytest.raises(ValueError, match="got 1 occurrences and 2 features"):
         mllm.adapter.embed(ids, (Placeholders(3, features),))
 
 
@@ -101,7 +101,7 @@ def test_parts_by_name(build_mllmseg, part, names):
 def test_a_module_by_its_path(build_mllmseg):
     mllm = build_mllmseg(mllm={"trainable": ["model.multi_modal_projector"]}).mllm
     assert all("multi_modal_projector" in name for name in trained(mllm))
-    with pytest.raises(ValueError, match=r"trainable names .model\.mlp1.; expected new_rows"):
+    with pytest.raises(ValueError, match=r"must contain new_rows.*got .model\.mlp1."):
         build_mllmseg(mllm={"trainable": ["model.mlp1"]})
 
 

@@ -1,6 +1,6 @@
-"""Layouts of published checkpoints, recognised by their keys.
+"""Layouts of published checkpoints, recognized by their keys.
 
-A new one is a module beside this file that makes a `Layout`, and an entry in `LAYOUTS`.
+To add one, write a module with a subclass of `Layout` and list its instance in `LAYOUTS`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vgtoolbox.checkpoint.layouts import (
     plvl,
     vitdet,
 )
-from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
+from vgtoolbox.checkpoint.layouts.base import Layout, StateDict, StreamingLayout
 
 LAYOUTS: tuple[Layout, ...] = (
     instancevg.LAYOUT,
@@ -29,14 +29,23 @@ LAYOUTS: tuple[Layout, ...] = (
 )
 
 
-def recognise(keys: Collection[str], layouts: tuple[Layout, ...] = LAYOUTS) -> Layout | None:
-    """Return the foreign layout that these keys belong to; None where they are our own."""
+def recognize_layout(keys: Collection[str], layouts: tuple[Layout, ...] = LAYOUTS) -> Layout | None:
+    """Return the published layout that these keys belong to; `None` for keys of our own."""
     return next((layout for layout in layouts if layout.matches(keys)), None)
 
 
-def recognise_ours(keys: Collection[str], layouts: tuple[Layout, ...] = LAYOUTS) -> Layout | None:
-    """Return the layout that these keys of ours can be written in; None where there is none."""
-    return next((it for it in layouts if it.matches_ours and it.matches_ours(keys)), None)
+def recognize_export_layout(
+    keys: Collection[str], layouts: tuple[Layout, ...] = LAYOUTS
+) -> Layout | None:
+    """Return the layout that these keys of ours can be exported to; `None` if there is none."""
+    return next((layout for layout in layouts if layout.matches_ours(keys)), None)
 
 
-__all__ = ["LAYOUTS", "Layout", "StateDict", "recognise", "recognise_ours"]
+__all__ = [
+    "LAYOUTS",
+    "Layout",
+    "StateDict",
+    "StreamingLayout",
+    "recognize_export_layout",
+    "recognize_layout",
+]

@@ -1,37 +1,83 @@
-"""What a layout of somebody else's checkpoint has to say about itself."""
+"""Base classes for the layouts of published checkpoints."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 StateDict = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How one published code base names the weights of a model that we have too.
+class Layout(ABC):
+    """Names that a published code base gives to the weights of a model that exists here as well.
 
     Attributes:
-        name: What reports call it, e.g. "the release of InstanceVG".
-        matches: Whether a state dict with these keys is of that code base.
-        to_ours: Renames, splits and merges its entries into those of our `model`; without a model,
-            where a layout can do it by names and shapes alone.
-        matches_ours: Whether a state dict of ours with these keys is of the model that the code
-            base publishes; None where nothing is written back.
-        to_published: Undoes `to_ours`, tensors aside that are stored and never read; without a
-            model, where a layout can do it by names and shapes alone.
-        convert: `to_ours` of a single tensor for a model, where each stands by itself, so that a
-            large checkpoint can be read bit by bit; LoRA is left apart.
-        lora_scaling: alpha / r of its LoRA.
+        name: Name for reports and errors, e.g. "the published InstanceVG".
     """
 
-    name: str
-    matches: Callable[[Collection[str]], bool]
-    to_ours: Callable[[StateDict, nn.Module | None], StateDict]
-    matches_ours: Callable[[Collection[str]], bool] | None = None
-    to_published: Callable[[StateDict, nn.Module | None], StateDict] | None = None
-    convert: Callable[[str, Tensor, nn.Module], StateDict] | None = None
-    lora_scaling: float = 1.0
+    name: ClassVar[str]
+
+    @abstractmethod
+    def matches(self, keys: Collection[str]) -> bool:
+        """Return whether a state dict with these keys has the published layout."""
+
+    def matches_ours(self, keys: Collection[str]) -> bool:
+        """Return whether a state dict of ours with these keys can be recognized for export.
+
+        By default no state dict can, and `to_published` has to be called explicitly.
+        """
+        return False
+
+    @abstractmethod
+    def to_ours(self, state: StateDict, model: nn.Module | None = None) -> StateDict:
+        """Rename, split and merge published entries into those of our `model`.
+
+        Args:
+            state: State dict with published keys, without a `module.` prefix.
+            model: Model that the state dict is meant for. If `None`, names and shapes have to
+                suffice, which is not the case for every layout.
+
+        Raises:
+            ValueError: A key is unknown, or the model is needed.
+        """
+
+    @abstractmethod
+    def to_published(
+        self, state: Mapping[str, Tensor], model: nn.Module | None = None
+    ) -> StateDict:
+        """Undo `to_ours`, except for tensors that the published model stores and never reads.
+
+        Args:
+            state: State dict with our keys.
+            model: Model that the state dict belongs to. If `None`, names and shapes have to
+                suffice, which is not the case for every layout.
+
+        Raises:
+            ValueError: A key has no published counterpart, or the model is needed.
+        """
+
+
+class StreamingLayout(Layout):
+    """Layout whose tensors are converted one at a time, for checkpoints that exceed the memory.
+
+    Attributes:
+        lora_scaling: alpha / r of the LoRA in published checkpoints.
+    """
+
+    lora_scaling: ClassVar[float] = 1.0
+
+    @abstractmethod
+    def convert(self, key: str, value: Tensor, model: nn.Module | None) -> StateDict:
+        """Convert one published tensor to one or several of ours; LoRA is not merged.
+
+        Args:
+            key: Published key.
+            value: Published tensor.
+            model: Model that the tensor is meant for.
+
+        Raises:
+            ValueError: The key is unknown, or the model is needed.
+        """

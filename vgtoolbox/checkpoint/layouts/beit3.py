@@ -1,13 +1,13 @@
-"""BEiT-3's published key layout; in an InstanceVG checkpoint it stands below `vis_enc.`.
+"""Published key layout of BEiT-3; an InstanceVG checkpoint has it below `vis_enc.`.
 
-The pretrained files are `beit3_{base,large}_patch16_224.pth`, also handed around as `.zip`, which
-is what they are inside. Beside the encoder they may hold the heads of the pretraining.
+The pretrained files are `beit3_{base,large}_patch16_224.pth`, also distributed as `.zip`, which is
+their actual format. Besides the encoder they may contain the heads of the pretraining.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,10 @@ from vgtoolbox.checkpoint.rename import RenameTable
 
 NAME = "the published BEiT-3"
 _ENCODER = "beit3."
-_MASK_TOKEN = "beit3.vision_embed.mask_token"  # of the pretraining by masked patches
-# How a model that has the encoder as a part names it.
-_PART = "backbone."
+_MASK_TOKEN = "beit3.vision_embed.mask_token"  # used by the pretraining with masked patches
+_PART = "backbone."  # name of the encoder in a model that has it as a part
 _POSITIONS = "vision_positions.weight"
-# Rows of the vision position table before the patches': two unused ones and CLS.
+# Rows of the vision position table before those of the patches: two unused ones and CLS.
 _FIRST_ROWS = 3
 
 _LAYER = "beit3.encoder.layers.{i}."
@@ -37,7 +36,7 @@ def _both(published: str, ours: str) -> list[tuple[str, str]]:
     ]
 
 
-# The q, k and v rows pass by our split names; `fuse_qkv` makes one tensor of the three.
+# The rows of q, k and v use our split names; `fuse_qkv` concatenates the three tensors to one.
 BEIT3_ROWS = [
     ("beit3.text_embed.{rest}", "backbone.token_embed.{rest}"),
     ("beit3.vision_embed.cls_token", "backbone.cls_token"),
@@ -60,75 +59,31 @@ BEIT3_ROWS = [
 TABLE = RenameTable(BEIT3_ROWS, name=NAME)
 
 
-def matches(keys: Collection[str]) -> bool:
-    """Whether the keys are those of a published BEiT-3."""
-    return {"beit3.text_embed.weight", "beit3.vision_embed.proj.weight"} <= set(keys)
-
-
-def matches_ours(keys: Collection[str]) -> bool:
-    """Whether the keys are those of our `BEiT3` by itself."""
-    return {"token_embed.weight", _POSITIONS} <= set(keys)
-
-
-def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
-    """Rename a pretrained state dict; heads and the mask token of the pretraining are left out.
-
-    Args:
-        state: Published keys.
-        model: A `BEiT3`, or a model that has it as `backbone`: names are those in it, and the
-            position table is resized to its grid. None names a `BEiT3` and resizes nothing.
-
-    Raises:
-        ValueError: A key of the encoder is unknown.
-    """
-    encoder = getattr(model, "backbone", model)
-    ours = fuse_qkv(
-        {
-            TABLE.our_name(key).removeprefix(_PART): value
-            for key, value in state.items()
-            if key.startswith(_ENCODER) and key != _MASK_TOKEN
-        }
-    )
-    grid = getattr(encoder, "grid", None)
-    if grid is not None and _POSITIONS in ours:
-        ours[_POSITIONS] = resize_positions(ours[_POSITIONS], grid)
-    return ours if encoder is model else {_PART + key: value for key, value in ours.items()}
-
-
-def to_published(state: StateDict, model: nn.Module | None = None) -> StateDict:
-    """Rename the state dict of one of our `BEiT3` to the published layout.
-
-    Raises:
-        ValueError: A key has no published counterpart.
-    """
-    return {TABLE.published_name(_PART + key): value for key, value in split_qkv(state).items()}
-
-
 def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Resize the patches' rows of a vision position table, bicubically.
+    """Resize the rows of the patches in a vision position table by bicubic interpolation.
 
     Args:
-        table: (3 + s * s, C) for a square grid of s x s patches in row-major order.
-        grid: (h, w) that is wanted.
+        table: Position table (3 + s * s, C) for a square grid of s x s patches in row-major order.
+        grid: Wanted grid (h, w).
 
     Returns:
-        (3 + h * w, C), in the type of `table`; `table` itself where the grid is the same.
+        The table (3 + h * w, C) in the dtype of `table`; `table` itself if the grid is the same.
     """
     first, patches = table[:_FIRST_ROWS], table[_FIRST_ROWS:]
     side = math.isqrt(len(patches))
     if side * side != len(patches) or (side, side) == tuple(grid):
-        return table  # no square: loading reports the shape
+        return table  # if it is not square, loading reports the shape
     square = patches.float().unflatten(0, (side, side)).permute(2, 0, 1)[None]  # (1, C, s, s)
     resized = F.interpolate(square, tuple(grid), mode="bicubic", align_corners=False)[0]
     return torch.cat([first, resized.flatten(1).T.to(table.dtype)])
 
 
-def fuse_qkv(state: StateDict) -> StateDict:
+def fuse_qkv(state: Mapping[str, Tensor]) -> StateDict:
     """Concatenate `...attention.{q,k,v}.*` of (C, C) or (C,) to `...attention.qkv.*`.
 
-    Where one of the three is absent, the others keep their names, and loading reports them.
+    If one of the three is absent, the others keep their names, and loading reports them.
     """
-    fused = dict(state)
+    fused: StateDict = dict(state)
     for query in (key for key in state if ".attention.q." in key):
         names = [query.replace(".attention.q.", f".attention.{name}.") for name in "qkv"]
         if all(name in state for name in names):
@@ -138,7 +93,7 @@ def fuse_qkv(state: StateDict) -> StateDict:
     return fused
 
 
-def split_qkv(state: StateDict) -> StateDict:
+def split_qkv(state: Mapping[str, Tensor]) -> StateDict:
     """Undo `fuse_qkv`."""
     split = {}
     for key, value in state.items():
@@ -150,10 +105,53 @@ def split_qkv(state: StateDict) -> StateDict:
     return split
 
 
-LAYOUT = Layout(
-    name=NAME,
-    matches=matches,
-    to_ours=to_ours,
-    matches_ours=matches_ours,
-    to_published=to_published,
-)
+class BEiT3Layout(Layout):
+    """Layout of a published BEiT-3, alone or with the heads of its pretraining."""
+
+    name = NAME
+
+    def matches(self, keys: Collection[str]) -> bool:
+        """Return whether the keys are those of a published BEiT-3."""
+        return {"beit3.text_embed.weight", "beit3.vision_embed.proj.weight"} <= set(keys)
+
+    def matches_ours(self, keys: Collection[str]) -> bool:
+        """Return whether the keys are those of our `BEiT3` alone."""
+        return {"token_embed.weight", _POSITIONS} <= set(keys)
+
+    def to_ours(self, state: StateDict, model: nn.Module | None = None) -> StateDict:
+        """Rename a pretrained state dict; heads and mask token of the pretraining are dropped.
+
+        Args:
+            state: State dict with published keys.
+            model: `BEiT3`, or a model with a `BEiT3` as `backbone`. It determines the names, and
+                the position table is resized to its grid. If `None`, the names are those of a
+                `BEiT3`, and nothing is resized.
+
+        Raises:
+            ValueError: A key of the encoder is unknown.
+        """
+        encoder = getattr(model, "backbone", model)
+        ours = fuse_qkv(
+            {
+                TABLE.our_name(key).removeprefix(_PART): value
+                for key, value in state.items()
+                if key.startswith(_ENCODER) and key != _MASK_TOKEN
+            }
+        )
+        grid = getattr(encoder, "grid", None)
+        if grid is not None and _POSITIONS in ours:
+            ours[_POSITIONS] = resize_positions(ours[_POSITIONS], grid)
+        return ours if encoder is model else {_PART + key: value for key, value in ours.items()}
+
+    def to_published(
+        self, state: Mapping[str, Tensor], model: nn.Module | None = None
+    ) -> StateDict:
+        """Rename the state dict of a `BEiT3` to the published layout.
+
+        Raises:
+            ValueError: A key has no published counterpart.
+        """
+        return {TABLE.published_name(_PART + key): value for key, value in split_qkv(state).items()}
+
+
+LAYOUT = BEiT3Layout()

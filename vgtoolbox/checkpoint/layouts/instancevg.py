@@ -1,12 +1,12 @@
-"""The key layout of the five published InstanceVG checkpoints."""
+"""Key layout of the five published InstanceVG checkpoints."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
 from vgtoolbox.checkpoint.layouts.beit3 import BEIT3_ROWS, fuse_qkv, split_qkv
@@ -23,7 +23,7 @@ _UNUSED = re.compile(
     r"|head\.decoder_transformer\.level_embeds"
     r"|head\.detrloss\.criterion\.empty_weight"
 )
-# The heads of the decoder's layers are one module, stored once a layer.
+# All layers of the decoder share their heads, which are stored once per layer.
 _COPY = re.compile(r"head\.(class_embed|bbox_embed)\.([1-9])\.(.*)")
 
 _T2I = "head.query_generation.T2I_decoder.layers.0."
@@ -32,7 +32,7 @@ _LAYER, _OURS = "head.decoder_transformer.decoder.layers.{i}.", "decoder.layers.
 
 
 def _mlp(published: str, ours: str) -> list[tuple[str, str]]:
-    """Return the rows of a three-layer MLP; torchvision's has activation and dropout between."""
+    """Return the rows of a three-layer MLP; that of torchvision counts activation and dropout."""
     return [
         (f"{published}.layers.{i}.{{rest}}", f"{ours}.{place}.{{rest}}")
         for i, place in enumerate((0, 3, 6))
@@ -40,7 +40,7 @@ def _mlp(published: str, ours: str) -> list[tuple[str, str]]:
 
 
 def _unet() -> list[tuple[str, str]]:
-    """Return the rows of the U-Net decoder, whose stages are numbered by the level below them."""
+    """Return the rows of the U-Net decoder, whose stages have the number of the level below."""
     return [
         (
             f"head.unet_decoder.{kind}{conv}_{4 - stage}.{{rest}}",
@@ -99,72 +99,73 @@ TABLE = RenameTable(
 )
 
 
-def matches(keys: Collection[str]) -> bool:
-    """Whether the keys are those of a published InstanceVG checkpoint."""
-    return {"vis_enc.beit3.text_embed.weight", "head.nt_embed.layers.0.weight"} <= set(keys)
-
-
-def matches_ours(keys: Collection[str]) -> bool:
-    """Whether the keys are those of an `InstanceVG` on BEiT-3."""
-    return {"backbone.token_embed.weight", "existence_head.mlp.0.weight"} <= set(keys)
-
-
 def is_unused(key: str) -> bool:
-    """Whether the published model stores this tensor and never reads it."""
+    """Return whether the published model stores this tensor and never reads it."""
     return _UNUSED.fullmatch(key) is not None
 
 
-def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
-    """Rename a published state dict; unused tensors and the heads' copies are left out.
+class InstanceVGLayout(Layout):
+    """Layout of the published InstanceVG checkpoints."""
 
-    Args:
-        state: Published keys, without `module.` prefix.
-        model: Not needed by this layout.
+    name = NAME
 
-    Raises:
-        ValueError: A key is unknown, or the copies of a shared head differ.
-    """
-    ours = {}
-    for key, value in state.items():
-        if copy := _COPY.fullmatch(key):
-            original = f"head.{copy[1]}.0.{copy[3]}"
-            # Without its original a copy stands for nothing; loading reports what is missing.
-            if original in state and not torch.equal(value, state[original]):
-                raise ValueError(f"{key} differs from {original}, although they are one module")
-        elif not is_unused(key):
-            ours[TABLE.our_name(key)] = value
-    return fuse_qkv(ours)
+    def matches(self, keys: Collection[str]) -> bool:
+        """Return whether the keys are those of a published InstanceVG checkpoint."""
+        return {"vis_enc.beit3.text_embed.weight", "head.nt_embed.layers.0.weight"} <= set(keys)
+
+    def matches_ours(self, keys: Collection[str]) -> bool:
+        """Return whether the keys are those of an `InstanceVG` on BEiT-3."""
+        return {"backbone.token_embed.weight", "existence_head.mlp.0.weight"} <= set(keys)
+
+    def to_ours(self, state: StateDict, model: nn.Module | None = None) -> StateDict:
+        """Rename a published state dict; unused tensors and copies of the heads are dropped.
+
+        Args:
+            state: State dict with published keys, without a `module.` prefix.
+            model: Model that the state dict is meant for; not needed by this layout.
+
+        Raises:
+            ValueError: A key is unknown, or the copies of a shared head differ.
+        """
+        ours = {}
+        for key, value in state.items():
+            if copy := _COPY.fullmatch(key):
+                original = f"head.{copy[1]}.0.{copy[3]}"
+                # If the original is absent, loading reports the missing key.
+                if original in state and not torch.equal(value, state[original]):
+                    raise ValueError(
+                        f"{key} must equal {original}, because they are the same module, got "
+                        "different values; use the published checkpoint unchanged"
+                    )
+            elif not is_unused(key):
+                ours[TABLE.our_name(key)] = value
+        return fuse_qkv(ours)
+
+    def to_published(
+        self, state: Mapping[str, Tensor], model: nn.Module | None = None
+    ) -> StateDict:
+        """Rename one of our state dicts to the published layout, including copies of the heads.
+
+        Args:
+            state: State dict of an `InstanceVG`.
+            model: Model that the state dict belongs to; not needed by this layout.
+
+        Returns:
+            Tensors that share no memory with each other, as safetensors requires.
+
+        Raises:
+            ValueError: A key has no published counterpart.
+        """
+        published = {}
+        num_layers = len({key.split(".")[2] for key in state if key.startswith("decoder.layers.")})
+        for key, value in split_qkv(state).items():
+            name = TABLE.published_name(key)
+            published[name] = value
+            for layer in range(1, num_layers):
+                for head in ("class_embed", "bbox_embed"):
+                    if name.startswith(f"head.{head}.0."):
+                        published[name.replace(".0.", f".{layer}.", 1)] = value.clone()
+        return published
 
 
-def to_published(state: StateDict, model: nn.Module | None = None) -> StateDict:
-    """Rename one of our state dicts to the published layout, the heads' copies included.
-
-    Args:
-        state: Keys of an `InstanceVG` model.
-        model: Not needed.
-
-    Returns:
-        Tensors that share no memory with each other, as safetensors wants them.
-
-    Raises:
-        ValueError: A key has no published counterpart.
-    """
-    published = {}
-    num_layers = len({key.split(".")[2] for key in state if key.startswith("decoder.layers.")})
-    for key, value in split_qkv(state).items():
-        name = TABLE.published_name(key)
-        published[name] = value
-        for layer in range(1, num_layers):
-            for head in ("class_embed", "bbox_embed"):
-                if name.startswith(f"head.{head}.0."):
-                    published[name.replace(".0.", f".{layer}.", 1)] = value.clone()
-    return published
-
-
-LAYOUT = Layout(
-    name=NAME,
-    matches=matches,
-    to_ours=to_ours,
-    matches_ours=matches_ours,
-    to_published=to_published,
-)
+LAYOUT = InstanceVGLayout()

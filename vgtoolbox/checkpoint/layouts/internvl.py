@@ -1,8 +1,8 @@
-"""The key layout of OpenGVLab's InternVL 2 and 2.5, as rows that MLLMSeg's checkpoints share.
+"""Key layout of OpenGVLab's InternVL 2 and 2.5, which MLLMSeg checkpoints contain.
 
-Three things differ from transformers' classes beside the names: the vision tower fuses q, k and v
-by thirds; InternLM2 fuses them by groups of heads; and LoRA, where it is not merged, wraps the
-language model, and sits on the fused matrix. Every tensor is converted on its own, so that a
+Apart from the names, three things differ from the classes of transformers: the vision tower fuses
+q, k and v by thirds; InternLM2 fuses them by groups of heads; and LoRA, if it is not merged, wraps
+the language model and adapts the fused matrix. Every tensor is converted independently, so that a
 checkpoint can be read shard by shard.
 """
 
@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
+from vgtoolbox.checkpoint.layouts.base import StateDict, StreamingLayout
+from vgtoolbox.checkpoint.prefixes import ADAPTER_PREFIX
 from vgtoolbox.checkpoint.rename import RenameTable
 
 NAME = "OpenGVLab's InternVL"
-PREFIX = "mllm.adapter.model."
-_PUBLISHED_HEAD_DIM, _PUBLISHED_WIDTHS = 128, (2048, 4096)  # of the published InternLM2
+PREFIX = ADAPTER_PREFIX + "model."
+_PUBLISHED_HEAD_DIM, _PUBLISHED_WIDTHS = 128, (2048, 4096)  # sizes of the published InternLM2
 
 _VIT, _OURS = "vision_model.encoder.layers.{i}.", "model.vision_tower.encoder.layer.{i}."
 _LLM, _TEXT = "language_model.model.layers.{i}.", "model.language_model.layers.{i}."
@@ -69,26 +70,22 @@ _TO_PUBLISHED = {
 _SPLIT = re.compile(r"(.*\.)(q|k|v)_proj\.(.*)")
 
 
-def matches(keys: Collection[str]) -> bool:
-    """Whether the keys are those of an InternVL checkpoint that is nothing else as well."""
-    return has_internvl(keys) and all(
-        key.startswith(("vision_model.", "language_model.", "mlp1.")) for key in keys
-    )
-
-
 def has_internvl(keys: Collection[str]) -> bool:
-    """Whether the keys hold those of an InternVL."""
+    """Return whether the keys include those of an InternVL."""
     return {"vision_model.embeddings.class_embedding", "mlp1.0.weight"} <= set(keys)
 
 
-def convert(key: str, value: Tensor, *, head_dim: int, group: int) -> StateDict | None:
-    """Turn one published tensor into one, or the three that it fuses; None for another's key.
+def convert_tensor(key: str, value: Tensor, *, head_dim: int, group: int) -> StateDict | None:
+    """Convert one published tensor to one of ours, or to the three that it fuses.
 
     Args:
-        key: Published.
-        value: Its tensor.
-        head_dim: Channels of an attention head of the language model.
-        group: Query heads for each head of keys and values.
+        key: Published key.
+        value: Published tensor.
+        head_dim: Number of channels of an attention head of the language model.
+        group: Number of query heads per head of keys and values.
+
+    Returns:
+        Our tensors by their names, or `None` if the key does not belong to InternVL.
     """
     name = _TO_OURS.to_ours(key.replace(_WRAPPED, "language_model.", 1))
     if name is None:
@@ -100,14 +97,20 @@ def convert(key: str, value: Tensor, *, head_dim: int, group: int) -> StateDict 
         return dict(zip(names, parts, strict=True))
     if ".self_attn.qkv_proj." in name:
         names = [name.replace(".qkv_proj.", f".{each}_proj.") for each in "qkv"]
-        if ".lora_A." in name:  # what the three read is one and the same
+        if ".lora_A." in name:  # the three share their input projection
             return {each: value.clone() for each in names}
         return dict(zip(names, split_heads(value, head_dim, group), strict=True))
     return {name: value}
 
 
 def split_heads(fused: Tensor, head_dim: int, group: int) -> tuple[Tensor, ...]:
-    """Split InternLM2's rows, (group queries, a key, a value) a key-value head, to q, k, v."""
+    """Split rows of InternLM2 to q, k, v; each key-value head has `group` queries, a key, a value.
+
+    Args:
+        fused: Weight or bias whose first dimension has heads * (group + 2) * head_dim rows.
+        head_dim: Number of channels of an attention head.
+        group: Number of query heads per head of keys and values.
+    """
     rows = fused.unflatten(0, (-1, group + 2, head_dim))
     parts = (rows[:, :group], rows[:, group], rows[:, group + 1])
     return tuple(part.reshape(-1, *fused.shape[1:]) for part in parts)
@@ -129,7 +132,7 @@ def head_shape(model: nn.Module | None) -> tuple[int, int]:
     """Return `head_dim` and `group` of the language model inside `model`.
 
     Raises:
-        ValueError: There is no model, or no language model in it.
+        ValueError: `model` is `None` or contains no language model.
     """
     for module in model.modules() if model is not None else ():
         config: Any = getattr(getattr(module, "config", None), "text_config", None)
@@ -137,69 +140,27 @@ def head_shape(model: nn.Module | None) -> tuple[int, int]:
             heads = config.num_attention_heads
             return config.hidden_size // heads, heads // config.num_key_value_heads
     raise ValueError(
-        "a checkpoint of InternVL can only be read for a model with a language model: how its "
-        "attention heads are fused does not show in the shapes"
+        "a checkpoint of InternVL must be converted for a model with a language model, got none; "
+        "its shapes do not show how the attention heads are fused"
     )
 
 
-def to_ours(state: StateDict, model: nn.Module | None) -> StateDict:
-    """Rename and split the published entries; keys stand below `mllm.adapter.model.`.
-
-    Raises:
-        ValueError: A key is unknown.
-    """
-    head_dim, group = head_shape(model)
-    ours: StateDict = {}
-    for key, value in state.items():
-        parts = convert(key, value, head_dim=head_dim, group=group)
-        if parts is None:
-            raise ValueError(f"{key} is no key of {NAME}")
-        ours |= parts
-    return ours
-
-
-def to_published(state: Mapping[str, Tensor], model: nn.Module | None = None) -> StateDict:
-    """Rename and fuse our entries below `mllm.adapter.model.`; others are left out.
-
-    A language model with biases on q, k, v is Qwen2, one without InternLM2.
-
-    Args:
-        state: Of a model on InternVL.
-        model: It; None does where the language model is Qwen2, or as wide as a published InternLM2.
-
-    Raises:
-        ValueError: LoRA of q, k and v differs where the published layout has one for the three, or
-            the model is needed.
-    """
-    ours = {key[len(PREFIX) :]: value for key, value in state.items() if key.startswith(PREFIX)}
-    is_qwen = any(re.search(r"language_model.*self_attn\.q_proj\..*bias", key) for key in ours)
-    head_dim = 0 if is_qwen else _head_dim(ours, model)
-    table = _TO_PUBLISHED["qwen2" if is_qwen else "internlm2"]
-    is_wrapped = any(".lora_A." in key for key in ours)
-    published: StateDict = {}
-    for key, value in _fused(ours, head_dim, fuse_text=not is_qwen).items():
-        name = table.published_name(key)
-        if is_wrapped and name.startswith("language_model."):
-            name = name.replace("language_model.", _WRAPPED, 1)
-        published[name] = value
-    return published
-
-
 def _head_dim(ours: StateDict, model: nn.Module | None) -> int:
-    """Return the width of InternLM2's heads, which does not show in the shapes."""
+    """Return the width of the heads of InternLM2, which the shapes do not show."""
     if model is not None:
         return head_shape(model)[0]
     width = len(ours["model.language_model.norm.weight"])
     if width not in _PUBLISHED_WIDTHS:
         raise ValueError(
-            f"an InternLM2 of width {width} is not a published one, so how wide its attention "
-            "heads are is not known; name its config (tools/convert_checkpoint.py --config)"
+            f"an InternLM2 without its config must have the width of a published one "
+            f"({' or '.join(map(str, _PUBLISHED_WIDTHS))}), got {width}; name the config "
+            "(tools/convert_checkpoint.py --config)"
         )
     return _PUBLISHED_HEAD_DIM
 
 
 def _fused(ours: StateDict, head_dim: int, *, fuse_text: bool) -> StateDict:
-    """Join q, k and v where the published layout has one tensor."""
+    """Join q, k and v if the published layout has one tensor for the three."""
     fused: StateDict = {}
     for key, value in ours.items():
         match = _SPLIT.fullmatch(key)
@@ -220,10 +181,75 @@ def _join(three: list[Tensor], name: str, head_dim: int, *, in_vision: bool) -> 
         return fuse_heads(three, head_dim)
     if not (torch.equal(three[0], three[1]) and torch.equal(three[0], three[2])):
         raise ValueError(
-            f"{name}: LoRA of q, k and v was trained apart and does not fit into one; merge it "
-            "first (tools/merge_lora.py)"
+            f"{name}: LoRA of q, k and v must have one shared input projection, got different "
+            "ones; merge LoRA first (tools/merge_lora.py)"
         )
     return three[0]
 
 
-LAYOUT = Layout(name=NAME, matches=matches, to_ours=to_ours)
+class InternVLLayout(StreamingLayout):
+    """Layout of OpenGVLab's InternVL 2 and 2.5, in our names below `mllm.adapter.model.`."""
+
+    name: ClassVar[str] = NAME
+
+    def matches(self, keys: Collection[str]) -> bool:
+        """Return whether the keys are those of an InternVL checkpoint without other weights."""
+        return has_internvl(keys) and all(
+            key.startswith(("vision_model.", "language_model.", "mlp1.")) for key in keys
+        )
+
+    def convert(self, key: str, value: Tensor, model: nn.Module | None) -> StateDict:
+        """Convert one published tensor to one of ours, or to the three that it fuses."""
+        head_dim, group = head_shape(model)
+        ours = convert_tensor(key, value, head_dim=head_dim, group=group)
+        if ours is None:
+            raise ValueError(f"{key} is not a key of {self.name}")
+        return ours
+
+    def to_ours(self, state: StateDict, model: nn.Module | None = None) -> StateDict:
+        """Rename and split the published entries.
+
+        Args:
+            state: State dict with published keys.
+            model: Model that the state dict is meant for; it determines the shape of the heads.
+
+        Raises:
+            ValueError: A key is unknown, or `model` is `None` or has no language model.
+        """
+        head_shape(model)
+        ours: StateDict = {}
+        for key, value in state.items():
+            ours |= self.convert(key, value, model)
+        return ours
+
+    def to_published(
+        self, state: Mapping[str, Tensor], model: nn.Module | None = None
+    ) -> StateDict:
+        """Rename and fuse our entries below `mllm.adapter.model.`; others are dropped.
+
+        A language model with biases on q, k, v is Qwen2, one without is InternLM2.
+
+        Args:
+            state: State dict of a model on InternVL.
+            model: Model that the state dict belongs to. If `None`, the language model must be Qwen2
+                or have the width of a published InternLM2.
+
+        Raises:
+            ValueError: LoRA of q, k and v differs although the published layout has one LoRA for
+                the three, or the model is needed.
+        """
+        ours = {key[len(PREFIX) :]: value for key, value in state.items() if key.startswith(PREFIX)}
+        is_qwen = any(re.search(r"language_model.*self_attn\.q_proj\..*bias", key) for key in ours)
+        head_dim = 0 if is_qwen else _head_dim(ours, model)
+        table = _TO_PUBLISHED["qwen2" if is_qwen else "internlm2"]
+        is_wrapped = any(".lora_A." in key for key in ours)
+        published: StateDict = {}
+        for key, value in _fused(ours, head_dim, fuse_text=not is_qwen).items():
+            name = table.published_name(key)
+            if is_wrapped and name.startswith("language_model."):
+                name = name.replace("language_model.", _WRAPPED, 1)
+            published[name] = value
+        return published
+
+
+LAYOUT = InternVLLayout()

@@ -1,19 +1,24 @@
-"""The key layout of the published MLLMSeg checkpoints, merged or with their LoRA."""
+"""Key layout of the published MLLMSeg checkpoints, merged or with LoRA."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from vgtoolbox.checkpoint.layouts import internvl
-from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
+from vgtoolbox.checkpoint.layouts.base import StateDict
+from vgtoolbox.checkpoint.layouts.internvl import (
+    PREFIX,
+    InternVLLayout,
+    convert_tensor,
+    has_internvl,
+    head_shape,
+)
 from vgtoolbox.checkpoint.lora import fit_lora
 from vgtoolbox.checkpoint.rename import RenameTable
 
 NAME = "the published MLLMSeg"
-LORA_SCALING = 2.0
-"""alpha / r of every published recipe; a checkpoint's own config.json has the rank alone."""
 
 _HEAD = "res_decoder."
 
@@ -41,73 +46,60 @@ TABLE = RenameTable(
 )
 
 
-def matches(keys: Collection[str]) -> bool:
-    """Whether the keys are those of a published MLLMSeg checkpoint."""
-    return internvl.has_internvl(keys) and _HEAD + "text_down.weight" in set(keys)
+class MLLMSegLayout(InternVLLayout):
+    """Layout of a published MLLMSeg, merged or with LoRA: that of InternVL and a decoder."""
+
+    name: ClassVar[str] = NAME
+    # alpha / r of every published recipe; the config.json of a checkpoint has the rank alone.
+    lora_scaling: ClassVar[float] = 2.0
+
+    def matches(self, keys: Collection[str]) -> bool:
+        """Return whether the keys are those of a published MLLMSeg checkpoint."""
+        return has_internvl(keys) and _HEAD + "text_down.weight" in set(keys)
+
+    def matches_ours(self, keys: Collection[str]) -> bool:
+        """Return whether the keys are those of an `MLLMSeg` on InternVL."""
+        ours = {"fusion.mix.weight", "decoder.text_proj.weight"}
+        return ours <= set(keys) and any(key.startswith(PREFIX) for key in keys)
+
+    def convert(self, key: str, value: Tensor, model: nn.Module | None) -> StateDict:
+        """Convert one published tensor to one of ours, or to the three that it fuses."""
+        head_dim, group = head_shape(model)
+        ours = convert_tensor(key, value, head_dim=head_dim, group=group)
+        return {TABLE.our_name(key): value} if ours is None else ours
+
+    def to_ours(self, state: StateDict, model: nn.Module | None = None) -> StateDict:
+        """Rename and split a published state dict; LoRA is merged if `model` has none.
+
+        Args:
+            state: State dict with published keys.
+            model: `MLLMSeg` that the state dict is meant for; it determines the shape of the heads.
+
+        Raises:
+            ValueError: A key is unknown, or `model` is `None` or has no language model.
+        """
+        ours = super().to_ours(state, model)
+        return ours if model is None else fit_lora(ours, model, scaling=self.lora_scaling)
+
+    def to_published(
+        self, state: Mapping[str, Tensor], model: nn.Module | None = None
+    ) -> StateDict:
+        """Rename and fuse the state dict of an `MLLMSeg` in its present form (merged or LoRA).
+
+        Args:
+            state: State dict of an `MLLMSeg`.
+            model: Model that the state dict belongs to. If `None`, the language model must be Qwen2
+                or have the width of a published InternLM2.
+
+        Raises:
+            ValueError: A key has no published counterpart, LoRA of q, k and v differs, or the model
+                is needed.
+        """
+        published = super().to_published(state, model)
+        for key, value in state.items():
+            if not key.startswith(PREFIX):
+                published[TABLE.published_name(key)] = value
+        return published
 
 
-def matches_ours(keys: Collection[str]) -> bool:
-    """Whether the keys are those of an `MLLMSeg` on InternVL."""
-    ours = {"fusion.mix.weight", "decoder.text_proj.weight"}
-    return ours <= set(keys) and any(key.startswith(internvl.PREFIX) for key in keys)
-
-
-def convert(key: str, value: Tensor, *, head_dim: int, group: int) -> StateDict:
-    """Turn one published tensor into one or three of ours; arguments as `internvl.convert`.
-
-    Raises:
-        ValueError: The key is unknown.
-    """
-    parts = internvl.convert(key, value, head_dim=head_dim, group=group)
-    if parts is not None:
-        return parts
-    return {TABLE.our_name(key): value}
-
-
-def _convert_for(key: str, value: Tensor, model: nn.Module) -> StateDict:
-    head_dim, group = internvl.head_shape(model)
-    return convert(key, value, head_dim=head_dim, group=group)
-
-
-def to_ours(state: StateDict, model: nn.Module | None) -> StateDict:
-    """Rename and split a published state dict; LoRA is merged where `model` has none.
-
-    Args:
-        state: Published keys.
-        model: An `MLLMSeg`, which knows its attention heads.
-
-    Raises:
-        ValueError: A key is unknown, or there is no model.
-    """
-    head_dim, group = internvl.head_shape(model)
-    ours: StateDict = {}
-    for key, value in state.items():
-        ours |= convert(key, value, head_dim=head_dim, group=group)
-    return ours if model is None else fit_lora(ours, model, scaling=LORA_SCALING)
-
-
-def to_published(state: Mapping[str, Tensor], model: nn.Module | None = None) -> StateDict:
-    """Rename and fuse the state dict of an `MLLMSeg`, in the form that it has (merged or LoRA).
-
-    Arguments are those of `internvl.to_published`.
-
-    Raises:
-        ValueError: A key has no published counterpart, LoRA does not fit, or the model is needed.
-    """
-    published = internvl.to_published(state, model)
-    for key, value in state.items():
-        if key.startswith(internvl.PREFIX):
-            continue
-        published[TABLE.published_name(key)] = value
-    return published
-
-
-LAYOUT = Layout(
-    name=NAME,
-    matches=matches,
-    to_ours=to_ours,
-    matches_ours=matches_ours,
-    to_published=to_published,
-    convert=_convert_for,
-    lora_scaling=LORA_SCALING,
-)
+LAYOUT = MLLMSegLayout()

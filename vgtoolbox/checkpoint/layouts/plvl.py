@@ -1,11 +1,11 @@
-"""The key layout of the published PLVL checkpoints, of REC, RES and both."""
+"""Key layout of the published PLVL checkpoints for REC, RES and both."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from vgtoolbox.checkpoint.layouts.base import Layout, StateDict
 from vgtoolbox.checkpoint.layouts.vitdet import VITDET_ROWS
@@ -17,12 +17,12 @@ _INJECTOR = "backbone.blocks.{i}.text_injector."
 
 # Tensors that the published model stores and never reads: BERT's pooler, and an older mask head.
 _UNUSED = re.compile(r"textmodel\.bert\.pooler\..*|mask_head\.layers\..*|mask_cnn\..*")
-# Every block has a norm of the text, read or not.
+# Every block has a norm of the text, whether it is read or not.
 _TEXT_NORM = re.compile(rf"{re.escape(_BODY)}prompt_norms\.(\d+)\..*")
 
 
 def _branch(published: str, ours: str) -> list[tuple[str, str]]:
-    """Return the rows of a head's branch: a convolution with its norm, and a plain one."""
+    """Return the rows of a branch of the head: a convolution with its norm, and a plain one."""
     return [
         (f"bbox_embed.conv2_{published}.{{rest}}", f"box_head.{ours}.0.{{rest}}"),
         (f"bbox_embed.conv3_{published}.{{rest}}", f"box_head.{ours}.1.{{rest}}"),
@@ -52,31 +52,35 @@ TABLE = RenameTable(
 )
 
 
-def matches(keys: Collection[str]) -> bool:
-    """Whether the keys are those of a published PLVL checkpoint."""
-    return {_BODY + "pos_embed", "bbox_embed.conv1_ctr.0.weight"} <= set(keys)
-
-
-def matches_ours(keys: Collection[str]) -> bool:
-    """Whether the keys are those of a `PLVL` on ViTDet and BERT."""
-    return {"backbone.position_embed", "box_head.target_trunk.0.weight"} <= set(keys)
-
-
 def is_unused(key: str, state: Collection[str]) -> bool:
-    """Whether the published model stores this tensor of `state` and never reads it."""
+    """Return whether the published model stores this tensor of `state` and never reads it."""
     if norm := _TEXT_NORM.fullmatch(key):
         return f"{_BODY}blocks.{norm[1]}.cross_attn.in_proj_weight" not in state
     return _UNUSED.fullmatch(key) is not None
 
 
-def to_ours(state: StateDict, model: nn.Module | None = None) -> StateDict:
-    """Rename a published state dict, whatever blocks read the text; `model` is not needed."""
-    return {TABLE.our_name(key): state[key] for key in state if not is_unused(key, state)}
+class PLVLLayout(Layout):
+    """Layout of the published PLVL checkpoints."""
+
+    name = NAME
+
+    def matches(self, keys: Collection[str]) -> bool:
+        """Return whether the keys are those of a published PLVL checkpoint."""
+        return {_BODY + "pos_embed", "bbox_embed.conv1_ctr.0.weight"} <= set(keys)
+
+    def matches_ours(self, keys: Collection[str]) -> bool:
+        """Return whether the keys are those of a `PLVL` on ViTDet and BERT."""
+        return {"backbone.position_embed", "box_head.target_trunk.0.weight"} <= set(keys)
+
+    def to_ours(self, state: StateDict, model: nn.Module | None = None) -> StateDict:
+        """Rename a published state dict, whichever blocks read the text; `model` is not needed."""
+        return {TABLE.our_name(key): state[key] for key in state if not is_unused(key, state)}
+
+    def to_published(
+        self, state: Mapping[str, Tensor], model: nn.Module | None = None
+    ) -> StateDict:
+        """Rename the state dict of a `PLVL` to the published layout; `model` is not needed."""
+        return {TABLE.published_name(key): value for key, value in state.items()}
 
 
-def to_published(state: StateDict, model: nn.Module | None = None) -> StateDict:
-    """Rename the state dict of one of our `PLVL` models to the published layout."""
-    return {TABLE.published_name(key): value for key, value in state.items()}
-
-
-LAYOUT = Layout(NAME, matches, to_ours, matches_ours, to_published)
+LAYOUT = PLVLLayout()

@@ -1,4 +1,4 @@
-"""The base of every grounder that is a language model: text and images in, states out."""
+"""Multimodal language model that maps text and images to hidden states for grounders."""
 
 from __future__ import annotations
 
@@ -29,26 +29,31 @@ Turns = Sequence[tuple[str, str]]
 
 @MODELS.register_module()
 class MLLM(nn.Module):
-    """A multimodal language model with special tokens, a chat format and what of it is trained.
+    """Multimodal language model with special tokens, a chat format and a choice of trained parts.
 
-    It knows neither masks nor what a special token means. A grounder encodes its images, writes
-    conversations, runs them packed, and reads states off where its tokens are.
+    It knows neither masks nor the meaning of a special token. A grounder encodes its images, writes
+    conversations, runs them packed, and reads the states at the positions of its tokens.
 
     Args:
-        adapter: Config of the model, e.g. `InternVL`.
-        tokenizer: Config of its tokenizer; built on first use, so that a model can be built without
-            its files.
-        chat: A chat format by name (`chat.CHAT_TEMPLATES`), or its parts.
-        new_tokens: Tokens that the vocabulary has been extended by; its last rows.
-        image_token: Stands for one image token.
-        image_text: How an image is written in a question; `{image}` is all its tokens.
-        lora: `targets`, `rank`, `alpha` and `dropout` of LoRA in the language model; None is none.
-        trainable: What trains beside it: "language_model", "final_norm", "embeddings" (whole
-            matrices, input and output), "new_rows" (those of `new_tokens` only), or the name of any
-            module of the adapter's model.
-        gradient_checkpointing: Recompute activations in the backward pass.
-        pretrained: Published folder of the language model to begin training with.
-        quantize: Keep the language model's linear layers in 4 or 8 bits, for inference.
+        adapter: Config of the adapter, e.g. `InternVL`.
+        tokenizer: Config of the tokenizer, which is built on first use, so that a model can be
+            built without the tokenizer's files.
+        chat: Name of a chat format (`chat_template.CHAT_TEMPLATES`), or its fields. If `None`, the
+            format of the adapter is used.
+        new_tokens: Tokens that extend the vocabulary, in the order of its last rows.
+        image_token: Token that represents one image token. If `None`, that of the adapter is used.
+        image_text: Text of an image in a question; `{image}` is all its tokens. If `None`, that of
+            the adapter is used.
+        lora: Settings `targets`, `rank`, `alpha` and `dropout` of LoRA in the language model. If
+            `None`, there is no LoRA.
+        trainable: Names of the parts that are trained in addition to LoRA: "language_model",
+            "final_norm", "embeddings" (whole input and output matrices), "new_rows" (those of
+            `new_tokens` only), or the path of any module of the adapter's model.
+        gradient_checkpointing: Whether to recompute activations in the backward pass.
+        pretrained: Published folder of the language model to start training from. If `None`,
+            weights are random.
+        quantize: Number of bits, 4 or 8, of the language model's linear layers, for inference. If
+            `None`, the weights keep their precision.
     """
 
     def __init__(
@@ -56,10 +61,10 @@ class MLLM(nn.Module):
         *,
         adapter: Mapping[str, Any],
         tokenizer: Mapping[str, Any],
-        chat: str | dict[str, Any] = "internvl2_5",
+        chat: str | dict[str, Any] | None = None,
         new_tokens: Sequence[str] = (),
-        image_token: str = "<IMG_CONTEXT>",
-        image_text: str = "<img>{image}</img>",
+        image_token: str | None = None,
+        image_text: str | None = None,
         lora: Mapping[str, Any] | None = None,
         trainable: Sequence[str] = (),
         gradient_checkpointing: bool = False,
@@ -69,15 +74,16 @@ class MLLM(nn.Module):
         super().__init__()
         if quantize and (lora or trainable):
             raise ValueError(
-                f"mllm.quantize={quantize} is for inference: what is trained needs its precision; "
-                "set mllm.lora=None and mllm.trainable=[] (LoRA of a checkpoint is merged)"
+                "mllm.quantize must be None when mllm.lora or mllm.trainable is set, got "
+                f"{quantize}; for inference, set mllm.lora=None and mllm.trainable=[] (LoRA of a "
+                "checkpoint is merged)"
             )
         self.adapter: MultimodalAdapter = MODELS.build(adapter)
         self._tokenizer_config = dict(tokenizer)
-        self.chat = chat_template(chat)
+        self.chat = chat_template(self.adapter.chat_template if chat is None else chat)
         self.new_tokens = tuple(new_tokens)
-        self.image_token = image_token
-        self.image_text = image_text
+        self.image_token = self.adapter.image_token if image_token is None else image_token
+        self.image_text = self.adapter.image_text if image_text is None else image_text
         self.pretrained = pretrained
         self._has_base = False
         if quantize is not None:
@@ -88,51 +94,51 @@ class MLLM(nn.Module):
 
     @cached_property
     def tokenizer(self) -> ChatTokenizer:
-        """The tokenizer, built on first use."""
+        """Tokenizer, built on first use."""
         return TOKENIZERS.build(self._tokenizer_config)
 
     def init_weights(self) -> None:
-        """Begin training with the published weights, where there are any (called by mmengine)."""
+        """Load the published weights, if `pretrained` is given; mmengine calls this method."""
         self.load_base()
 
     def load_base(self) -> None:
         """Load the weights that `pretrained` names, once."""
         if self.pretrained and not self._has_base:
-            load_pretrained(self, self.pretrained)
+            load_pretrained(self.adapter, self.pretrained)
             self._has_base = True
 
     @property
     def device(self) -> torch.device:
-        """Where the model stands."""
+        """Device of the model."""
         return next(self.adapter.parameters()).device
 
     @property
     def image_token_id(self) -> int:
-        """Id of the token that stands for one image token."""
+        """Id of the token that represents one image token."""
         return self.tokenizer.token_id(self.image_token)
 
     def encode_images(self, images: Tensor) -> ImageFeatures:
-        """Encode normalised images (I, 3, H, W)."""
+        """Encode normalized images (I, 3, H, W)."""
         return self.adapter.encode_images(images)
 
     def with_image(self, question: str, num_tokens: int) -> str:
-        """Write out the image of a question as `num_tokens` image tokens."""
+        """Replace the image mark of a question by `num_tokens` image tokens."""
         image = self.image_text.format(image=self.image_token * num_tokens)
         return question.replace(IMAGE_MARK, image)
 
     def encode_turns(self, turns: Turns, num_image_tokens: int) -> Encoded:
-        """Tokenise a conversation of (question, answer), whose answers are labelled."""
-        spelt = [(self.with_image(question, num_image_tokens), a) for question, a in turns]
-        return self.chat.encode(spelt, self.tokenizer)
+        """Tokenize a conversation of (question, answer) turns, whose answers are labeled."""
+        written = [(self.with_image(question, num_image_tokens), a) for question, a in turns]
+        return self.chat.encode(written, self.tokenizer)
 
     def encode_question(self, question: str, num_image_tokens: int) -> Encoded:
-        """Tokenise a question up to where its answer begins."""
+        """Tokenize a question up to the start of its answer."""
         return self.chat.encode_question(
             self.with_image(question, num_image_tokens), self.tokenizer
         )
 
     def pack(self, rows: Sequence[Row]) -> PackedBatch:
-        """Pack rows into a batch, where the model stands."""
+        """Pack rows into a batch on the device of the model."""
         return PackedBatch.from_rows(rows, pad_id=self.tokenizer.pad_id, device=self.device)
 
     def run(
@@ -142,12 +148,18 @@ class MLLM(nn.Module):
         *,
         all_layers: bool = False,
     ) -> LMStates:
-        """Run packed rows; the i-th row shows the i-th image."""
+        """Run packed rows, the i-th of which shows the i-th image.
+
+        Args:
+            packed: Batch of rows.
+            features: Features of the images. If `None`, the rows show no images.
+            all_layers: Whether to return the states of every layer.
+        """
         placeholders = self.image_placeholders(features)
         return self.adapter.run(packed, placeholders, all_layers=all_layers)
 
     def image_placeholders(self, features: ImageFeatures | None) -> tuple[Placeholders, ...]:
-        """Say that features stand in for the image tokens."""
+        """Return the placeholders that replace image tokens by features, empty for `None`."""
         if features is None:
             return ()
         return (Placeholders(self.image_token_id, features.tokens),)
@@ -157,11 +169,11 @@ class MLLM(nn.Module):
         return self.adapter.logits(states)
 
     def language_loss(self, states: Tensor, packed: PackedBatch) -> Tensor:
-        """Return the mean cross-entropy of the labelled tokens from states (B, L, H)."""
+        """Return the mean cross-entropy of the labeled tokens from states (B, L, H)."""
         return next_token_loss(self.logits(states), packed)
 
     def _choose_trainable(self, lora: Mapping[str, Any] | None, trainable: Sequence[str]) -> None:
-        """Freeze all, and let LoRA and the named parts train."""
+        """Freeze all parameters except those of LoRA and of the named parts."""
         model = self.adapter.model
         model.requires_grad_(False)
         if lora is not None:
@@ -174,11 +186,11 @@ class MLLM(nn.Module):
                 module.requires_grad_(True)
         for parameter in model.parameters():
             if parameter.requires_grad:
-                # A step is too small to be seen in half precision; autocast computes in that.
+                # Half precision would round updates away; autocast still computes in it.
                 parameter.data = parameter.data.float()
 
     def _parts(self, name: str) -> list[nn.Module]:
-        """Return the modules that a name of `trainable` stands for."""
+        """Return the modules of a name in `trainable`."""
         model, language = self.adapter.model, self.adapter.language_model
         groups: dict[str, list[Any]] = {
             "all": [model],
@@ -190,7 +202,7 @@ class MLLM(nn.Module):
         if name not in groups and name not in modules:
             children = ", ".join(sorted({key.split(".")[1] for key in modules if "." in key}))
             raise ValueError(
-                f"trainable names {name!r}; expected new_rows, {', '.join(groups)}, or the path of "
-                f"a module, e.g. below: {children}"
+                f"mllm.trainable must contain new_rows, {', '.join(groups)} or paths of modules, "
+                f"got {name!r}; modules are found below: {children}"
             )
         return groups.get(name) or [modules[name]]

@@ -1,57 +1,64 @@
-"""A published language model as the beginning of training."""
+"""Loading of a published language model as the start of training."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from vgtoolbox.checkpoint.layouts import internvl
 from vgtoolbox.checkpoint.lora import LORA_SUFFIXES
+from vgtoolbox.checkpoint.prefixes import ADAPTER_PREFIX
 from vgtoolbox.checkpoint.sharded import ShardedState, load_streaming
+from vgtoolbox.models.mllm.adapters.base import MultimodalAdapter
 from vgtoolbox.models.mllm.tuning.new_rows import extend_rows
 
-if TYPE_CHECKING:
-    from vgtoolbox.models.mllm.model import MLLM
 
-_OUTPUT = "adapter.model.lm_head.weight"
-_INPUT = "adapter.model.model.language_model.embed_tokens.weight"
-
-
-def load_pretrained(mllm: MLLM, folder: str | Path) -> None:
-    """Load the published weights of an `MLLM`, and begin the rows of its new tokens.
+def load_pretrained(adapter: MultimodalAdapter, folder: str | Path) -> None:
+    """Load the published weights of a language model, and initialize the rows of new tokens.
 
     Args:
-        mllm: On InternVL; its LoRA keeps the values that it has.
-        folder: A published InternVL.
+        adapter: Adapter whose weights are overwritten; its LoRA keeps its values.
+        folder: Published folder in the adapter's layout.
 
     Raises:
         FileNotFoundError: The folder has no weights.
-        ValueError: They are not those of this model; the message names what is missing.
+        ValueError: The weights do not belong to this model; the message names missing ones.
     """
     state = ShardedState(folder)
-    rows = len(mllm.adapter.model.get_output_embeddings().weight)
+    model, layout = adapter.model, adapter.layout
+    rows = len(model.get_output_embeddings().weight)
+    is_output = {
+        _weight_name(adapter, model.get_input_embeddings()): False,
+        _weight_name(adapter, model.get_output_embeddings()): True,
+    }
     found: set[str] = set()
 
-    def convert(key: str, value: Tensor, model: nn.Module) -> dict[str, Tensor]:
-        head_dim, group = internvl.head_shape(model)
-        parts = internvl.convert(key, value, head_dim=head_dim, group=group)
-        if parts is None:
-            raise ValueError(f"{folder}: {key} is no key of {internvl.NAME}")
-        ours = {name.removeprefix("mllm."): part for name, part in parts.items()}
-        for name, is_output in ((_INPUT, False), (_OUTPUT, True)):
-            if name in ours:
-                ours[name] = extend_rows(ours[name], rows, output=is_output)
+    def convert(key: str, value: Tensor, module: nn.Module) -> dict[str, Tensor]:
+        try:
+            parts = layout.convert(key, value, module)
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from error
+        ours = {name.removeprefix(ADAPTER_PREFIX): part for name, part in parts.items()}
+        for name in is_output.keys() & ours.keys():
+            ours[name] = extend_rows(ours[name], rows, output=is_output[name])
         found.update(ours)
         return ours
 
-    load_streaming(mllm, state, convert=convert, scaling=1.0)
+    load_streaming(adapter, state, convert=convert, scaling=1.0)
     expected = {
         name.replace(".base_layer.", ".")
-        for name in mllm.state_dict()
+        for name in adapter.state_dict()
         if not name.endswith(LORA_SUFFIXES)
     }
     missing = sorted(expected - found)
     if missing:
-        raise ValueError(f"{folder} lacks {len(missing)} weights of the model: {missing[:5]}")
+        raise ValueError(
+            f"{folder} must have all weights of the model, got none for {len(missing)} of them: "
+            f"{missing[:5]}; use the published folder of the configured language model"
+        )
+
+
+def _weight_name(adapter: nn.Module, embeddings: nn.Module) -> str:
+    """Return the name that the weight of one of the embeddings has in the adapter."""
+    names = (name for name, module in adapter.named_modules() if module is embeddings)
+    return next(names) + ".weight"

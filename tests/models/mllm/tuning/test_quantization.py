@@ -17,7 +17,7 @@ def test_without_the_library(build_mllmseg, monkeypatch):
 
 
 def test_what_is_trained_keeps_its_precision(build_mllmseg):
-    with pytest.raises(ValueError, match=r"quantize=8 is for inference.*mllm\.trainable=\[\]"):
+    with pytest.raises(ValueError, match=r"must be None when.*got 8.*mllm\.trainable=\[\]"):
         build_mllmseg(mllm={"quantize": 8})
 
 

@@ -1,1 +1,1 @@
-"""Adapters over published multimodal language models."""
+"""Adapters for published multimodal language models."""

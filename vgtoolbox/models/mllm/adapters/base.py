@@ -1,26 +1,28 @@
-"""What the base asks of a multimodal language model, whichever library class it is."""
+"""Common interface of multimodal language models, independent of their library classes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from vgtoolbox.checkpoint.layouts import StreamingLayout
 from vgtoolbox.models.mllm.packing import PackedBatch
+from vgtoolbox.utils.choices import check_choice
 
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What a vision tower makes of I images.
+    """Features that a vision tower extracts from I images.
 
     Attributes:
-        patches: (I, h * w, C), last block of the vision tower, row by row, without class token, in
-            single precision.
-        grid: (h, w).
-        tokens: (I, K, H), what enters the language model in place of the K image tokens.
+        patches: Output (I, h * w, C) of the last block of the vision tower, row by row, without
+            class token, in single precision.
+        grid: Number of patches (h, w).
+        tokens: Embeddings (I, K, H) that replace the K image tokens in the language model.
     """
 
     patches: Tensor
@@ -30,12 +32,12 @@ class ImageFeatures:
 
 @dataclass(frozen=True)
 class Placeholders:
-    """Features that stand in for a token, wherever it occurs.
+    """Features that replace the embeddings of a token at all its occurrences.
 
     Attributes:
-        token_id: The token.
-        features: (..., H), flattened; the i-th occurrence, row by row, takes the i-th feature.
-        add: Add to the token's embedding instead of taking its place.
+        token_id: Id of the token.
+        features: Features (..., H), flattened; the i-th occurrence, row by row, takes the i-th one.
+        add: Whether to add a feature to the embedding of the token instead of replacing it.
     """
 
     token_id: int
@@ -45,11 +47,12 @@ class Placeholders:
 
 @dataclass(frozen=True)
 class LMStates:
-    """What a language model makes of a packed batch.
+    """Hidden states of a language model for a packed batch.
 
     Attributes:
-        last: (B, L, H), hidden states after the final norm, in single precision.
-        layers: All of them, embeddings first and `last` at the end; empty unless asked for.
+        last: Hidden states (B, L, H) after the final norm, in single precision.
+        layers: Hidden states of all layers, embeddings first and `last` at the end; empty unless
+            requested.
     """
 
     last: Tensor
@@ -59,46 +62,55 @@ class LMStates:
 class MultimodalAdapter(nn.Module, ABC):
     """A vision tower, a projector and a language model behind one interface.
 
-    A subclass builds a class of transformers as `model` and says where its parts are. Prompts,
-    special tokens and what their states mean are none of its business.
+    A subclass builds a class of transformers as `model`, defines where its parts are, and declares
+    the conventions of the published model. It does not know prompts, the special tokens of a
+    grounder, or the meaning of their states.
+
+    Attributes:
+        model: Model of transformers.
+        layout: Layout of published checkpoints.
+        image_token: Token that represents one image token in a text.
+        image_text: Text of an image in a question; `{image}` is all its tokens.
+        chat_template: Name of the chat format, see `CHAT_TEMPLATES`.
+        lora_prefix: Regular expression of the module path in `model` below which LoRA may apply.
     """
 
     model: Any
+    layout: ClassVar[StreamingLayout]
+    image_token: ClassVar[str]
+    image_text: ClassVar[str]
+    chat_template: ClassVar[str]
+    lora_prefix: ClassVar[str]
 
     @property
     @abstractmethod
     def language_model(self) -> Any:
-        """The decoder stack, which takes `inputs_embeds`."""
+        """Decoder stack, which accepts `inputs_embeds`."""
 
     @property
     @abstractmethod
     def hidden_size(self) -> int:
-        """H."""
+        """Number of channels H of the hidden states."""
 
     @property
     @abstractmethod
     def num_image_tokens(self) -> int:
-        """K, image tokens of one image."""
+        """Number of tokens K of one image."""
 
     @abstractmethod
     def encode_images(self, images: Tensor) -> ImageFeatures:
-        """Encode normalised images (I, 3, H, W)."""
+        """Encode normalized images (I, 3, H, W)."""
 
     @property
     def compute_dtype(self) -> torch.dtype:
-        """What the language model computes in; parts that train may be stored more precisely."""
+        """Dtype in which the language model computes; trained parts may have a higher precision."""
         return next(self.language_model.layers.parameters()).dtype
 
-    @property
-    def lora_prefix(self) -> str:
-        """Regular expression of the module path, in `model`, below which LoRA may apply."""
-        return r".*language_model\."
-
     def embed(self, token_ids: Tensor, placeholders: tuple[Placeholders, ...] = ()) -> Tensor:
-        """Return embeddings (B, L, H) of ids (B, L), features put where they belong.
+        """Return embeddings (B, L, H) of ids (B, L), with features in place of their tokens.
 
         Raises:
-            ValueError: A token does not occur as often as there are features.
+            ValueError: The number of occurrences of a token is not that of its features.
         """
         embeds = self.model.get_input_embeddings()(token_ids).to(self.compute_dtype)
         for each in placeholders:
@@ -106,8 +118,8 @@ class MultimodalAdapter(nn.Module, ABC):
             features = each.features.flatten(0, -2).to(embeds.dtype)
             if int(place.sum()) != len(features):
                 raise ValueError(
-                    f"token {each.token_id} occurs {int(place.sum())} times and there are "
-                    f"{len(features)} features for it; expected as many of one as of the other"
+                    f"token {each.token_id} must occur once per feature, got {int(place.sum())} "
+                    f"occurrences and {len(features)} features"
                 )
             if each.add:
                 features = embeds[place] + features
@@ -126,11 +138,13 @@ class MultimodalAdapter(nn.Module, ABC):
         """Run the language model on a whole batch.
 
         Args:
-            packed: Of B rows, L tokens.
-            placeholders: Features that stand in for tokens.
-            key_valid: (B, L) bool, False where no position may look (padded image patches).
-            all_layers: Return the states of every layer.
-            cache: A cache of transformers, still empty, that is filled for `step`.
+            packed: Batch of B rows with L tokens.
+            placeholders: Features that replace tokens.
+            key_valid: Mask (B, L) bool, False for keys that no position may attend to (padded image
+                patches). If `None`, all keys are valid.
+            all_layers: Whether to return the states of every layer.
+            cache: Empty cache of transformers, which is filled for `step`. If `None`, nothing is
+                cached.
         """
         embeds = self.embed(packed.token_ids, placeholders)
         output = self.language_model(
@@ -145,13 +159,13 @@ class MultimodalAdapter(nn.Module, ABC):
         return LMStates(last=output.last_hidden_state.float(), layers=layers)
 
     def step(self, token_ids: Tensor, *, mask: Tensor, position_ids: Tensor, cache: Any) -> Tensor:
-        """Append tokens (B, S) to a cache, which grows, and return their states (B, S, H).
+        """Append tokens (B, S) to a cache in place and return their states (B, S, H).
 
         Args:
-            token_ids: The new tokens.
-            mask: (B, 1, S, past + S), additive.
-            position_ids: (B, S).
-            cache: Filled by `run` and earlier steps.
+            token_ids: Ids (B, S) of the new tokens.
+            mask: Additive attention mask (B, 1, S, past + S).
+            position_ids: Positions (B, S).
+            cache: Cache that `run` and earlier steps have filled.
         """
         output = self.language_model(
             inputs_embeds=self.embed(token_ids),
@@ -169,15 +183,18 @@ class MultimodalAdapter(nn.Module, ABC):
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass, layer by layer."""
-        # Its name before transformers 5.2x, which warns of it.
+        # Name of the method before transformers 5.2x, which deprecates it.
         old = "gradient_checkpointing_enable"
         enable = getattr(self.model, "activation_checkpointing_enable", None)
         (enable or getattr(self.model, old))({"use_reentrant": False})
 
 
 def torch_dtype(name: str) -> torch.dtype:
-    """Return the floating-point dtype of that name."""
+    """Return the floating-point dtype of a name.
+
+    Raises:
+        ValueError: `name` is not "float32", "bfloat16" or "float16".
+    """
     dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if name not in dtypes:
-        raise ValueError(f"dtype must be one of {', '.join(dtypes)}, got {name!r}")
+    check_choice("dtype", name, dtypes)
     return dtypes[name]

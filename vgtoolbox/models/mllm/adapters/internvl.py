@@ -1,14 +1,15 @@
-"""InternVL 2, 2.5 and 3 by transformers' own classes."""
+"""Adapter for InternVL 2, 2.5 and 3, built on the classes of transformers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, InternVLConfig
 
+from vgtoolbox.checkpoint.layouts import StreamingLayout, internvl
 from vgtoolbox.models.layers.initialization import (
     init_cosine_patches,
     init_local_attention,
@@ -16,8 +17,9 @@ from vgtoolbox.models.layers.initialization import (
 )
 from vgtoolbox.models.mllm.adapters.base import ImageFeatures, MultimodalAdapter, torch_dtype
 from vgtoolbox.registry import MODELS
+from vgtoolbox.utils.choices import check_choice
 
-# InternLM2 is Llama with its projections fused (`checkpoint.layouts.internvl` splits them).
+# InternLM2 is Llama with fused projections, which `checkpoint.layouts.internvl` splits.
 _TEXT_FAMILIES = {"internlm2": "llama", "llama": "llama", "qwen2": "qwen2"}
 _TEXT_KEYS = (
     "vocab_size",
@@ -54,24 +56,33 @@ _VISION_KEYS = {
 class InternVL(MultimodalAdapter):
     """InternViT, a two-layer projector over 2 x 2 patches, and a Llama or Qwen2 language model.
 
+    The last four arguments initialize a model for training from random weights; `None` leaves the
+    initialization of transformers.
+
     Args:
-        text_config: `llm_config` of a published `config.json`; InternLM2 or Qwen2. Its vocabulary
-            includes the tokens that are added.
-        vision_config: `vision_config` of it.
-        dtype: Of the weights: "float32", "bfloat16", "float16".
-        attention: "sdpa", "eager" or another of transformers' implementations. Shared prefixes need
-            one that takes a mask.
-        embed_init_std: Of the token table, for training from random weights: words that are faint
-            beside what the first block adds are hard to tell apart. None leaves the table.
-        sine_position_scale: Likewise, of sines in the vision tower's position table, which is 0
-            otherwise: a model without pretraining then knows which patches are neighbours.
-        cosine_patch_scale: Likewise, of cosine filters in its patch embedding: edges are then seen
-            as clearly as colours.
-        local_attention: Likewise, the strength of `init_local_attention` in the first half of the
-            language model's layers; what else the layers add is 0 at first, and so are the logits
-            of all tokens. Words then add up in the state behind them. Needs biases of queries and
-            keys, as Qwen2 has them.
+        text_config: `llm_config` of a published `config.json`, InternLM2 or Qwen2. Its vocabulary
+            size includes the added tokens.
+        vision_config: `vision_config` of the same `config.json`.
+        dtype: Dtype of the weights: "float32", "bfloat16" or "float16".
+        attention: Attention implementation of transformers, e.g. "sdpa" or "eager". Shared prefixes
+            need one that accepts a mask.
+        embed_init_std: Standard deviation of the token table. Embeddings that are small compared
+            to the output of the first block are hard to distinguish.
+        sine_position_scale: Scale of sines in the position table of the vision tower, which is 0
+            otherwise. They show a model without pretraining which patches are neighbors.
+        cosine_patch_scale: Scale of cosine filters in the patch embedding, which make edges as
+            visible as colors.
+        local_attention: Strength of `init_local_attention` in the first half of the language
+            model's layers. All other residual updates of the layers and the logits of all tokens
+            start at 0, so that words add up in the state of the position after them. It needs
+            biases of queries and keys, which Qwen2 has.
     """
+
+    layout: ClassVar[StreamingLayout] = internvl.LAYOUT
+    image_token: ClassVar[str] = "<IMG_CONTEXT>"
+    image_text: ClassVar[str] = "<img>{image}</img>"
+    chat_template: ClassVar[str] = "internvl2_5"
+    lora_prefix: ClassVar[str] = r".*language_model\."
 
     def __init__(
         self,
@@ -100,25 +111,25 @@ class InternVL(MultimodalAdapter):
             weight = embeddings.patch_embeddings.projection.weight
             init_cosine_patches(weight, cosine_patch_scale)
         if local_attention is not None:
-            self._begin_local(local_attention)
+            self._init_local(local_attention)
 
     @property
     def language_model(self) -> Any:
-        """The decoder stack."""
+        """Decoder stack."""
         return self.model.model.language_model
 
     @property
     def hidden_size(self) -> int:
-        """H."""
+        """Number of channels H of the hidden states."""
         return self.model.config.text_config.hidden_size
 
     @property
     def num_image_tokens(self) -> int:
-        """One for each 2 x 2 patches."""
+        """Number of tokens K of one image, one for each 2 x 2 patches."""
         return self.model.config.image_seq_length
 
     def encode_images(self, images: Tensor) -> ImageFeatures:
-        """Encode normalised images (I, 3, H, W), of any size that the patch grid divides."""
+        """Encode normalized images (I, 3, H, W), of sides that the patch size divides."""
         patch = self.model.config.vision_config.patch_size
         grid = (images.shape[2] // patch[0], images.shape[3] // patch[1])
         output = self.model.get_image_features(
@@ -127,12 +138,12 @@ class InternVL(MultimodalAdapter):
             vision_feature_select_strategy="default",
             return_dict=True,
         )
-        # Without a norm behind the tower, its last state is the projector's input.
+        # There is no norm after the tower, so its last state is the input of the projector.
         patches = output.last_hidden_state[:, 1:].float()
         return ImageFeatures(patches, grid, output.pooler_output)
 
-    def _begin_local(self, strength: float) -> None:
-        """Let words add up in the state behind them, and nothing else be added yet."""
+    def _init_local(self, strength: float) -> None:
+        """Let words add up in the state after them, and set all other residual updates to 0."""
         layers = self.language_model.layers
         for i, layer in enumerate(layers):
             attention = layer.self_attn
@@ -152,13 +163,13 @@ class InternVL(MultimodalAdapter):
 
 
 def native_config(text: Mapping[str, Any], vision: Mapping[str, Any]) -> InternVLConfig:
-    """Turn the two parts of a published `config.json` into transformers' own configuration.
+    """Convert the two parts of a published `config.json` to the configuration of transformers.
 
-    Three defaults of the native class are not what the published weights need: no bias in the
-    vision tower's attention, a norm behind it, and tied embeddings.
+    The published weights need other values than three defaults of that class: no bias in the
+    attention of the vision tower, a norm after the tower, and tied embeddings.
     """
     vision_config = {ours: vision[key] for key, ours in _VISION_KEYS.items() if key in vision}
-    vision_config["use_mean_pooling"] = True  # no norm behind the last block
+    vision_config["use_mean_pooling"] = True  # no norm after the last block
     patch, size = vision["patch_size"], vision["image_size"]
     return InternVLConfig(
         text_config=_text_config(text),
@@ -172,12 +183,8 @@ def native_config(text: Mapping[str, Any], vision: Mapping[str, Any]) -> InternV
 
 
 def _text_config(published: Mapping[str, Any]) -> dict[str, Any]:
-    family = _TEXT_FAMILIES.get(published["model_type"])
-    if family is None:
-        raise ValueError(
-            f"model_type of the language model is {published['model_type']!r}; expected one of "
-            f"{', '.join(_TEXT_FAMILIES)}"
-        )
+    check_choice("model_type of text_config", published["model_type"], _TEXT_FAMILIES)
+    family = _TEXT_FAMILIES[published["model_type"]]
     config = {key: published[key] for key in _TEXT_KEYS if key in published}
     config |= {"model_type": family, "tie_word_embeddings": False, "use_cache": True}
     config["rope_parameters"] = _rope(published)
@@ -187,7 +194,7 @@ def _text_config(published: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rope(published: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the rotary parameters; dynamic scaling only acts beyond the trained length."""
+    """Return the rotary parameters; dynamic scaling has no effect within the trained length."""
     rope: dict[str, Any] = {
         "rope_type": "default",
         "rope_theta": float(published.get("rope_theta", 10000.0)),
@@ -195,7 +202,6 @@ def _rope(published: Mapping[str, Any]) -> dict[str, Any]:
     scaling = published.get("rope_scaling")
     if scaling:
         kind = scaling.get("type", scaling.get("rope_type"))
-        if kind not in ("dynamic", "linear"):
-            raise ValueError(f"rope_scaling of type {kind!r}; expected dynamic or linear")
+        check_choice("type of rope_scaling", kind, ("dynamic", "linear"))
         rope |= {"rope_type": kind, "factor": float(scaling["factor"])}
     return rope
