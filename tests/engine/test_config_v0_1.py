@@ -1,6 +1,8 @@
 """Configs written for vgtoolbox 0.1 load with warnings, train and test unchanged."""
 
 import json
+import subprocess
+import sys
 import uuid
 import warnings
 from pathlib import Path
@@ -82,6 +84,13 @@ def test_an_old_config_trains_and_tests_unchanged(name, read_old_config, tmp_pat
         warnings.simplefilter("error", DeprecationWarning)
         stored = config_from_text(load_checkpoint(checkpoint)["config"])
     assert stored.model == cfg.model
+
+
+def test_commands_show_the_warnings():
+    words = ["-m", "vgtoolbox", "config", CONFIGS / "plvl.py", "--key", "custom_hooks"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
+    assert "argument 'page' of PretrainedWeightsHook is now 'url'" in done.stderr
+    assert "url=" in done.stdout
 
 
 def test_the_warnings_name_all_renamed_types_arguments_and_values(read_old_config):

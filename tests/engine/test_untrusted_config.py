@@ -23,7 +23,7 @@ TYPES = [
 
 
 def read(config):
-    return untrusted_config(write_config_text(config), source="stranger.safetensors")
+    return untrusted_config(write_config_text(config), source="downloaded.safetensors")
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -40,7 +40,7 @@ def read(config):
     ],
 )
 def test_types_that_are_not_registered_are_refused_at_any_depth(name, place):
-    with pytest.raises(CheckpointError, match=r"stranger\.safetensors: .*type = '" + name + "'"):
+    with pytest.raises(CheckpointError, match=r"downloaded\.safetensors: .*type = '" + name + "'"):
         read(place({"type": name, "command": "touch ran"}))
 
 

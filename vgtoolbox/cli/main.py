@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from vgtoolbox.cli.commands import COMMANDS, Command
+from vgtoolbox.utils.deprecation import show_deprecation_warnings
 from vgtoolbox.version import __version__
 
 USAGE_ERROR = 2
@@ -70,6 +71,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(command: Command, arguments: argparse.Namespace) -> int:
     """Run a command and turn mistakes of the user and Ctrl-C into one line and an exit code."""
     try:
+        show_deprecation_warnings()
         # The heavy imports come only now.
         errors = import_module("vgtoolbox.cli.errors")
         module = import_module(f"vgtoolbox.cli.{command.module}")

@@ -10,7 +10,7 @@ from vgtoolbox.engine.runner import prepare_config
 def output_of_a_run(cfg, *, terminal):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
     runner = build_runner(prepare_config(cfg))
-    runner.register_hook(ProgressBarHook(console))
+    runner.register_hook(ProgressBarHook(console=console))
     runner.train()
     return runner, console.file.getvalue()
 

@@ -38,7 +38,7 @@ class ProgressBarHook(Hook):
 
     priority = "LOW"
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, *, console: Console | None = None) -> None:
         self.console = console or Console()
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
