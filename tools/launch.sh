@@ -21,6 +21,13 @@ device=()
 if [[ $processes == 0 ]]; then
     processes=${CPU_PROCESSES:-1}
     device=(--device cpu)
+elif [[ " $* " != *" --device"* ]]; then
+    visible=$(python -c 'import torch; print(torch.cuda.device_count())')
+    if ((processes > visible)); then
+        echo "error: NUM_GPUS is $processes, but $visible GPUs are visible; use 0 for the CPU" >&2
+        exit 2
+    fi
+    device=(--device cuda)
 fi
 # torchrun would set one thread a process; the cores are shared out instead.
 cores=$(getconf _NPROCESSORS_ONLN)

@@ -1,5 +1,6 @@
 import json
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from vgtoolbox.engine import ConfigError, build_runner, train
 from vgtoolbox.engine.runner import prepare_config
 from vgtoolbox.evaluation import read_predictions
 from vgtoolbox.registry import UnknownTypeError
+from vgtoolbox.utils.locks import OutputInUseError, lock_output
 
 EPOCH_ITERATIONS = 6  # 21 samples in batches of 4
 
@@ -227,3 +229,18 @@ def test_a_checkpoint_of_another_model_names_both_models(toy_config, tmp_path):
 def test_an_unknown_registry_type_names_the_nearest(toy_config):
     with pytest.raises(UnknownTypeError, match=r"did you mean.*ToyGrounder"):
         build_runner(prepare_config(toy_config(**{"model.type": "ToyGroundr"})))
+
+
+def test_a_used_work_dir_is_refused_unless_the_run_is_resumed(toy_config):
+    short = {"train_cfg.max_epochs": 1}
+    train(toy_config(**short))
+    with pytest.raises(ConfigError, match=r"already contains the checkpoints of a run.*--resume"):
+        train(toy_config(**short))
+    train(toy_config(**short), resume=True)
+
+
+def test_a_work_dir_that_another_run_uses_is_refused(toy_config):
+    cfg = toy_config()
+    Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
+    with lock_output(cfg.work_dir), pytest.raises(OutputInUseError, match="in use by process"):
+        train(cfg)

@@ -163,3 +163,13 @@ def test_the_launcher_says_how_it_is_used(words):
     done = command(["bash", "tools/dist_train.sh", *words], check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: bash tools/dist_train.sh CONFIG NUM_GPUS")
+
+
+def test_more_gpus_than_there_are_is_an_error(command):
+    too_many = torch.cuda.device_count() + 1
+    done = command(["bash", "tools/dist_train.sh", CONFIG, too_many], check=False)
+    assert done.returncode == 2
+    visible = torch.cuda.device_count()
+    assert done.stderr == (
+        f"error: NUM_GPUS is {too_many}, but {visible} GPUs are visible; use 0 for the CPU\n"
+    )

@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vgtoolbox.checkpoint import CheckpointError, CheckpointMismatchError
+from vgtoolbox.datasets import AnnotationError, RefusedPickleError
 from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.engine.device import DeviceError
 from vgtoolbox.registry import UnknownTypeError
+from vgtoolbox.utils.locks import OutputInUseError
 
 USER_ERRORS: tuple[type[Exception], ...] = (
     CheckpointError,
     CheckpointMismatchError,
     ConfigError,
     DeviceError,
+    AnnotationError,
     FileNotFoundError,
+    OutputInUseError,
+    RefusedPickleError,
     UnknownTypeError,
 )
 

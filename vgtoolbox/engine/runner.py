@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from vgtoolbox.evaluation import (
 )
 from vgtoolbox.models.grounders.base import BaseGrounder
 from vgtoolbox.registry import SCOPE
+from vgtoolbox.utils.locks import lock_output
 
 _PHASES = ("train", "val", "test")
 _PARTS = ("{}_dataloader", "{}_cfg", "{}_evaluator")
@@ -47,6 +49,10 @@ def train(
 
     Returns:
         The Runner after training.
+
+    Raises:
+        ConfigError: The work dir contains the checkpoints of another run and `resume` is false.
+        OutputInUseError: Another process trains in the work dir.
     """
     cfg = prepare_config(cfg)
     checkpoint = find_last_checkpoint(cfg.work_dir) if resume is True else resume or None
@@ -55,13 +61,31 @@ def train(
         cfg.randomness = {**cfg.get("randomness", {}), "seed": _seed_of(checkpoint)}
     cfg.load_from = str(checkpoint or load_from) if checkpoint or load_from else None
     cfg.resume = checkpoint is not None
-    with _run_context(cfg, phases=("train", "val")) as runner:
+    with _own_work_dir(cfg), _run_context(cfg, phases=("train", "val")) as runner:
         if resume is True and checkpoint is None:
             runner.logger.info(
                 f"no checkpoint to resume in {cfg.work_dir}: training starts from the beginning"
             )
         runner.train()
         return runner
+
+
+@contextmanager
+def _own_work_dir(cfg: Config) -> Iterator[None]:
+    """Keep other runs out of the work dir; the first process of a run does this for all."""
+    if int(os.environ.get("RANK", 0)) != 0:
+        yield
+        return
+    Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
+    with lock_output(cfg.work_dir):
+        last = None if cfg.resume else find_last_checkpoint(cfg.work_dir)
+        if last is not None:
+            raise ConfigError(
+                f"{cfg.work_dir} already contains the checkpoints of a run, the last is "
+                f"{Path(last).name}; add --resume to continue it, choose another --work-dir, or "
+                "remove the folder"
+            )
+        yield
 
 
 def test(
