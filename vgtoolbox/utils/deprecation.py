@@ -34,6 +34,9 @@ RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
 
 RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {
     ("FocalDiceLoss", "form"): {"clean": "corrected"},
+    ("RandomApply", "spare_positions"): {"clean": "corrected"},
+    ("RandomHorizontalFlip", "word_swap"): {"clean": "corrected"},
+    ("RandomTargetCrop", "acceptance"): {"clean": "corrected"},
     ("TokenMaskLoss", "form"): {"clean": "corrected"},
 }
 """Current value by its deprecated value, for each type and argument (under their current names)."""

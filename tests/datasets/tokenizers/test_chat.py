@@ -23,7 +23,7 @@ def model_file(tmp_path_factory):
     return path
 
 
-def test_special_tokens_cut_the_text(model_file):
+def test_special_tokens_split_the_text(model_file):
     tokenizer = SentencePieceChatTokenizer(model_file=model_file, special_tokens=["[SEG]", "<img>"])
     size = tokenizer.vocab_size
     assert tokenizer.token_id("<img>") == size - 1
@@ -33,14 +33,14 @@ def test_special_tokens_cut_the_text(model_file):
     assert tokenizer.decode(ids) == "<img>a red dog[SEG]on"
 
 
-def test_the_longer_token_wins(model_file):
+def test_longer_special_token_takes_precedence(model_file):
     tokenizer = SentencePieceChatTokenizer(
         model_file=model_file, special_tokens={"<a>": 90, "<a><b>": 91}
     )
     assert tokenizer.encode("<a><b><a>") == [91, 90]
 
 
-def test_ids_of_a_published_folder(model_file, tmp_path):
+def test_special_tokens_of_a_published_folder_are_read(model_file, tmp_path):
     folder = tmp_path / "published"
     folder.mkdir()
     (folder / "tokenizer.model").write_bytes(model_file.read_bytes())
@@ -57,19 +57,19 @@ def test_ids_of_a_published_folder(model_file, tmp_path):
     assert tokenizer.vocab_size == 72
 
 
-def test_unknown_tokens_and_files(model_file, tmp_path):
+def test_unknown_tokens_and_files_raise(model_file, tmp_path):
     tokenizer = SentencePieceChatTokenizer(model_file=model_file, special_tokens=["[SEG]"])
     with pytest.raises(
-        UnknownTokenError, match=r"'\[REJ\]' is no token .*its special tokens: \[SEG\]"
+        UnknownTokenError, match=r"'\[REJ\]' is not a token .*its special tokens: \[SEG\]"
     ):
         tokenizer.token_id("[REJ]")
-    with pytest.raises(FileNotFoundError, match="there is no tokenizer model at"):
+    with pytest.raises(FileNotFoundError, match="model_file must be a sentencepiece"):
         SentencePieceChatTokenizer(model_file=tmp_path / "absent.model")
-    with pytest.raises(FileNotFoundError, match="there is no tokenizer folder"):
+    with pytest.raises(FileNotFoundError, match="folder must be a tokenizer folder"):
         HuggingFaceChatTokenizer(folder=tmp_path / "absent")
 
 
-def test_a_folder_of_transformers(tmp_path):
+def test_tokenizer_folder_of_transformers_is_read(tmp_path):
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import Whitespace

@@ -21,13 +21,13 @@ def _is_dark(results):
 
 
 @pytest.mark.parametrize(("prob", "expected"), [(0.0, 0), (1.0, 200), (0.3, 60)])
-def test_the_share_of_samples_is_the_probability(prob, expected):
+def test_steps_run_with_the_given_probability(prob, expected):
     step = RandomApply([_darken], prob=prob)
     assert abs(sum(_is_dark(step(_sample(seed))) for seed in range(200)) - expected) <= 20
 
 
 @pytest.mark.parametrize(
-    ("expression", "clean", "published"),
+    ("expression", "corrected", "published"),
     [
         ("a dog", False, False),
         ("the left dog", True, True),
@@ -38,8 +38,8 @@ def test_the_share_of_samples_is_the_probability(prob, expected):
         ("a stop sign", False, True),
     ],
 )
-def test_positions_spare_a_sample(expression, clean, published):
-    for rule, spared in (("clean", clean), ("published", published), (None, False)):
+def test_samples_that_name_a_position_are_skipped(expression, corrected, published):
+    for rule, spared in (("corrected", corrected), ("published", published), (None, False)):
         step = RandomApply([_darken], prob=1.0, spare_positions=rule)
         assert _is_dark(step(_sample(expression=expression))) is not spared
 
@@ -51,7 +51,7 @@ def test_steps_are_built_from_the_registry():
     assert _is_dark(results)
 
 
-def test_a_view_is_a_second_image():
+def test_view_is_a_second_image():
     results = AddView("clip_image", [{"type": "Resize", "size": (6, 5)}, _darken])(_sample())
     assert results["clip_image"].shape == (3, 6, 5)
     assert results["image"].shape == (3, 8, 12)
@@ -61,16 +61,16 @@ def test_a_view_is_a_second_image():
     assert type(packed["inputs"]["clip_image"]) is torch.Tensor
 
 
-def test_a_view_hides_nothing():
-    with pytest.raises(ValueError, match="has 'expression' already"):
+def test_view_must_have_a_new_key():
+    with pytest.raises(ValueError, match="got the existing 'expression'"):
         AddView("expression", [])(_sample())
 
 
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"prob": 2.0}, r"prob must lie in 0\.\.1"),
-        ({"spare_positions": "all"}, "spare_positions must be 'published' or 'clean'"),
+        ({"prob": 2.0}, r"prob must be between 0 and 1"),
+        ({"spare_positions": "all"}, "spare_positions must be 'published' or 'corrected'"),
     ],
 )
 def test_arguments_are_checked(kwargs, message):

@@ -18,7 +18,7 @@ from vgtoolbox.datasets.transforms.cropping import draw_start
 
 
 def _sample(height, width, boxes_xywh, seed=0):
-    """A black image with a white rectangle for each target."""
+    """Return a sample of a black image with a white rectangle per target."""
     image = np.zeros((height, width, 3), np.uint8)
     targets = []
     for x, y, w, h in boxes_xywh:
@@ -45,7 +45,7 @@ def samples(draw):
 
 
 @given(samples(), st.integers(1, 30), st.integers(0, 30))
-def test_a_clean_crop_keeps_every_target_whole(results, least, more):
+def test_corrected_crop_keeps_every_target_complete(results, least, more):
     before, old = _areas(results), results["ori_shape"]
     cropped = RandomTargetCrop((least, least + more))(results)
     height, width = cropped["image"].shape[-2:]
@@ -62,7 +62,7 @@ def test_a_clean_crop_keeps_every_target_whole(results, least, more):
 
 
 @given(samples(), st.integers(0, 30))
-def test_a_crop_knows_where_it_was(results, least):
+def test_offset_of_a_crop_maps_boxes_back(results, least):
     before = results["boxes"].as_subclass(torch.Tensor).clone()
     cropped = RandomTargetCrop((least + 1, 40))(results)
     moved = cropped["boxes"].as_subclass(torch.Tensor)
@@ -70,7 +70,7 @@ def test_a_crop_knows_where_it_was(results, least):
     assert torch.equal(moved - offset, before)
 
 
-def test_every_window_that_holds_the_target_is_drawn():
+def test_every_window_that_contains_the_target_is_drawn():
     starts = set()
     for seed in range(200):
         cropped = RandomTargetCrop((6, 6))(_sample(10, 10, [(4, 4, 2, 2)], seed))
@@ -78,15 +78,15 @@ def test_every_window_that_holds_the_target_is_drawn():
     assert starts == {(-float(x), -float(y)) for x in range(5) for y in range(5)}
 
 
-def test_targets_that_do_not_fit_leave_the_image_as_it_is():
+def test_image_is_unchanged_if_the_targets_do_not_fit():
     results = _sample(20, 20, [(0, 0, 2, 2), (15, 15, 5, 5)])
     cropped = RandomTargetCrop((8, 12))(results)
     assert cropped["image"].shape == (3, 20, 20)
     assert "offset" not in cropped
 
 
-def test_the_published_crop_compares_the_wrong_axes():
-    # The centre (x, y) = (35, 5) lies right of every left edge and below no top edge; as published,
+def test_published_crop_compares_the_wrong_axes():
+    # The center (x, y) = (35, 5) is right of every left edge and below no top edge; as published,
     # 35 is compared with the top and 5 with the left.
     lefts, lost = set(), 0
     for seed in range(60):
@@ -98,14 +98,14 @@ def test_the_published_crop_compares_the_wrong_axes():
     assert lost == 60  # the window ends at 24 at the latest
 
 
-def test_the_published_crop_gives_up():
+def test_published_crop_gives_up_after_max_tries():
     results = _sample(40, 40, [(0, 0, 1, 1)])
     cropped = RandomTargetCrop((20, 20), acceptance="published", max_tries=0)(results)
     assert cropped["image"].shape == (3, 40, 40)
 
 
-def test_without_target_anything_may_be_cut():
-    for acceptance in ("clean", "published"):
+def test_any_window_is_allowed_without_targets():
+    for acceptance in ("corrected", "published"):
         cropped = RandomTargetCrop((5, 5), acceptance=acceptance)(_sample(9, 9, []))
         assert cropped["image"].shape == (3, 5, 5)
         assert cropped["boxes"].shape == (0, 4)
@@ -115,7 +115,7 @@ def test_without_target_anything_may_be_cut():
 @given(
     st.integers(1, 30), st.integers(1, 30), st.integers(0, 30), st.integers(0, 30), st.integers()
 )
-def test_a_start_keeps_the_interval_or_lies_in_it(length, window, first, last, seed):
+def test_window_contains_the_interval_or_is_inside_it(length, window, first, last, seed):
     window = min(window, length)
     first, last = sorted((min(first, length), min(last, length)))
     start = draw_start(np.random.default_rng(abs(seed)), length, window, (first, last))
@@ -126,7 +126,7 @@ def test_a_start_keeps_the_interval_or_lies_in_it(length, window, first, last, s
         assert inside or within
 
 
-def test_the_middle_is_cut_out():
+def test_center_crop_keeps_the_center():
     results = _sample(9, 12, [(4, 3, 2, 2)])
     cropped = CenterCrop((5, 6))(results)
     assert cropped["image"].shape == (3, 5, 6)
@@ -156,12 +156,12 @@ def test_large_scale_jitter_keeps_a_small_target_in_view():
     for seed in range(30):
         jittered = LargeScaleJitter(32, scale=(0.5, 2.0))(_sample(32, 32, [(25, 3, 6, 6)], seed))
         factor = jittered["scale_factor"]
-        # Its edges are rounded outwards to whole pixels before a window is drawn.
+        # The edges are rounded outwards to whole pixels before a window is drawn.
         assert _areas(jittered)[0] == pytest.approx(36 * factor[0] * factor[1], rel=1e-4)
 
 
-def test_the_offset_of_a_mirrored_image_is_that_of_the_unmirrored():
-    """Mirrored and then cut is as cut on the other side and then mirrored."""
+def test_offset_of_a_mirrored_image_refers_to_the_unmirrored_one():
+    """Cropping a mirrored image equals mirroring an image cropped on the other side."""
     flip = RandomHorizontalFlip(prob=1.0)
     results = CenterCrop((9, 6))(flip(_sample(9, 11, [(1, 2, 3, 3)])))  # 2 px left, 3 px right
     assert results["offset"] == (-3.0, 0.0)
@@ -170,7 +170,7 @@ def test_the_offset_of_a_mirrored_image_is_that_of_the_unmirrored():
     assert results["boxes"][0, ::2].tolist() == [min(6, max(0, x)) for x in mirrored]
 
 
-def test_padding_moves_nothing():
+def test_padding_does_not_move_coordinates():
     results = _sample(5, 7, [(1, 1, 2, 2)])
     padded = Pad((8, 9), value=4)(results)
     assert padded["image"].shape == (3, 8, 9)
@@ -181,17 +181,17 @@ def test_padding_moves_nothing():
     assert (padded["image"][:, 5:] == 4).all()
 
 
-def test_an_image_that_is_larger_than_its_padding_is_an_error():
+def test_padding_to_a_smaller_size_raises():
     image = tv_tensors.Image(torch.zeros(3, 9, 9))
-    with pytest.raises(ValueError, match=r"9 x 9 .* can not be padded to 8 x 8; put a ResizeSide"):
+    with pytest.raises(ValueError, match=r"at most 8 x 8 .*, got 9 x 9; put a ResizeSide"):
         Pad(8)({"image": image})
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: RandomTargetCrop((9, 8)), "least and most"),
-        (lambda: RandomTargetCrop(acceptance="fixed"), "acceptance must be 'published' or 'clean'"),
+        (lambda: RandomTargetCrop((9, 8)), "minimum and maximum"),
+        (lambda: RandomTargetCrop(acceptance="fixed"), "acceptance must be 'published' or"),
         (lambda: LargeScaleJitter(8, scale=(0, 1)), "positive factors"),
         (lambda: LargeScaleJitter(8, backend="mmcv"), "backend must be"),
     ],

@@ -19,7 +19,7 @@ def _square(x, y, side):
     return {"bbox": [x, y, side, side], "segmentation": [polygon], "ann_id": 1}
 
 
-def test_a_sample_is_packed(pipeline):
+def test_sample_is_packed(pipeline):
     packed = _run(
         pipeline,
         image=np.full((64, 32, 3), 50, np.uint8),
@@ -55,7 +55,7 @@ def test_a_sample_is_packed(pipeline):
     assert torch.equal(masks_to_boxes_xyxy(masks), sample.gt_instances_ori.boxes_xyxy)
 
 
-def test_the_original_frame_is_packed_where_it_is_kept(pipeline):
+def test_original_frame_is_packed_if_kept(pipeline):
     pipeline["targets"] = {"type": "LoadTargets", "keep_original": False}
     image = np.zeros((8, 8, 3), np.uint8)
     packed = _run(pipeline, image=image, expressions=["red"], targets=[])
@@ -64,7 +64,7 @@ def test_the_original_frame_is_packed_where_it_is_kept(pipeline):
 
 
 @pytest.mark.parametrize("targets", [[], [_square(0, 0, 1)]])
-def test_one_pixel_goes_through(pipeline, targets):
+def test_image_of_one_pixel_is_packed(pipeline, targets):
     image = np.full((1, 1, 3), 9, np.uint8)
     packed = _run(pipeline, image=image, expressions=["red"], targets=targets)
     assert (packed["inputs"]["image"] == 9).all()
@@ -75,7 +75,7 @@ def test_one_pixel_goes_through(pipeline, targets):
 
 
 @pytest.mark.parametrize("expression", ["犬 und Straße, naïve 🐕", "red circle " * 250])
-def test_any_text_goes_through(pipeline, expression):
+def test_any_expression_is_packed(pipeline, expression):
     image = np.zeros((8, 8, 3), np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -84,7 +84,7 @@ def test_any_text_goes_through(pipeline, expression):
     assert packed["data_samples"].expressions == (expression,)
 
 
-def test_a_sample_without_masks_is_packed(pipeline):
+def test_sample_without_masks_is_packed(pipeline):
     pipeline["targets"] = {"type": "LoadTargets", "with_masks": False}
     pipeline["crop"] = {"type": "RandomTargetCrop", "size": (20, 32)}
     steps = ("load", "targets", "choose", "clean", "resize", "crop", "pack")
@@ -103,7 +103,7 @@ def test_a_sample_without_masks_is_packed(pipeline):
     assert torch.equal(packed.gt_instances.boxes_xyxy, expected)
 
 
-def test_masks_that_nothing_resized_are_decoded(pipeline):
+def test_masks_that_were_not_resized_are_decoded(pipeline):
     steps = {name: pipeline[name] for name in ("load", "choose", "pack")}
     lazy = {"type": "LoadTargets", "dense": False}
     image = np.zeros((8, 8, 3), np.uint8)

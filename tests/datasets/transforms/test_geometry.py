@@ -19,7 +19,7 @@ from vgtoolbox.structures import masks_to_boxes_xyxy
 
 @st.composite
 def samples(draw, min_side=1, max_side=40):
-    """A sample with 0 to 3 rectangles, each painted white into the image."""
+    """Draw a sample with 0 to 3 rectangles, each painted white into the image."""
     height = draw(st.integers(min_side, max_side))
     width = draw(st.integers(min_side, max_side))
     image = np.zeros((height, width, 3), np.uint8)
@@ -55,7 +55,7 @@ def test_image_boxes_and_masks_are_flipped_together(results):
 
 
 @given(samples(), st.sampled_from(["the left dog", "right", "no side", "LEFT-most Right hand"]))
-def test_flipped_twice_is_as_before(results, expression):
+def test_flipping_twice_restores_the_sample(results, expression):
     before = {**results, "expression": expression}
     after = _flip(_flip(before))
     for key in ("image", "boxes", "masks"):
@@ -64,7 +64,7 @@ def test_flipped_twice_is_as_before(results, expression):
     assert after["flip"] is False
 
 
-def test_a_flip_swaps_the_words():
+def test_flip_swaps_words():
     results = _flip(
         {"image": tv_tensors.Image(torch.zeros(3, 2, 2)), "expression": "left of the bright one"}
     )
@@ -72,7 +72,7 @@ def test_a_flip_swaps_the_words():
     assert results["flip"] is True
 
 
-def test_the_published_flip_swaps_letters():
+def test_published_flip_swaps_letters():
     image = tv_tensors.Image(torch.zeros(3, 2, 2))
     results = {
         "image": image,
@@ -84,7 +84,7 @@ def test_the_published_flip_swaps_letters():
 
 
 @pytest.mark.parametrize(("prob", "expected"), [(0.0, 0), (1.0, 200), (0.3, 60)])
-def test_the_share_of_flips_is_the_probability(prob, expected):
+def test_samples_are_flipped_with_the_given_probability(prob, expected):
     rng = np.random.default_rng(0)
     flip = RandomHorizontalFlip(prob=prob)
     image = tv_tensors.Image(torch.zeros(3, 1, 1))
@@ -92,22 +92,22 @@ def test_the_share_of_flips_is_the_probability(prob, expected):
     assert abs(flips - expected) <= 20
 
 
-def test_a_probability_is_checked():
-    with pytest.raises(ValueError, match=r"prob must lie in 0\.\.1"):
+def test_probability_is_checked():
+    with pytest.raises(ValueError, match=r"prob must be between 0 and 1"):
         RandomHorizontalFlip(prob=1.5)
 
 
 # --- resize ---------------------------------------------------------------------------------------
 
 
-def test_a_resized_image_is_that_of_opencv():
+def test_resized_image_equals_opencv():
     pixels = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
     results = Resize(32)(LoadImage()({"image": pixels.copy()}))
     expected = cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_LINEAR)
     assert np.array_equal(results["image"].permute(1, 2, 0).numpy(), expected)
 
 
-def test_a_flipped_image_is_resized_like_any():
+def test_flipping_and_resizing_commute():
     pixels = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
     resize = Resize((8, 12))
     one = resize(_flip(LoadImage()({"image": pixels})))["image"]
@@ -140,7 +140,7 @@ def test_boxes_and_masks_follow_the_image(results, size, keep_ratio, backend):
         assert content[1] <= size[1]
     else:
         assert (sy, sx) == (size[0] / height, size[1] / width)
-    # Nearest neighbour moves an edge by a pixel at most.
+    # Nearest neighbor moves an edge by a pixel at most.
     for mask, box in zip(_plain(resized, "masks"), _plain(resized, "boxes"), strict=True):
         if mask.any():
             assert (masks_to_boxes_xyxy(mask[None])[0] - box).abs().max() <= 1.0 + 1e-4
@@ -149,8 +149,8 @@ def test_boxes_and_masks_follow_the_image(results, size, keep_ratio, backend):
 @pytest.mark.parametrize("dense", [True, False])
 @pytest.mark.parametrize("backend", ["cv2", "torchvision", "pil", "align_corners"])
 @pytest.mark.parametrize("keep_ratio", [False, True])
-def test_masks_are_the_same_from_run_lengths(dense, backend, keep_ratio):
-    """Whether masks are decoded before they are resized or as they are resized."""
+def test_masks_from_run_lengths_are_equal(dense, backend, keep_ratio):
+    """Masks decoded before resizing equal masks decoded while resizing."""
     star = [3.2, 40.1, 30.5, 33.3, 44.4, 2.2, 50.9, 37.7, 77.7, 44.1, 52.3, 51.8, 41.0, 59.9]
     targets = [{"bbox": [3, 2, 74, 57], "segmentation": [star], "ann_id": 1}] * 2
     image = np.zeros((60, 80, 3), np.uint8)
@@ -163,7 +163,7 @@ def test_masks_are_the_same_from_run_lengths(dense, backend, keep_ratio):
     assert not masks[:, :, content[1] :].any()
 
 
-def test_keeping_the_ratio_pads_below_and_right():
+def test_keep_ratio_pads_at_bottom_and_right():
     image = np.full((10, 20, 3), 9, np.uint8)
     targets = [{"bbox": [0, 0, 20, 10], "segmentation": [[0, 0, 20, 0, 20, 10, 0, 10]]}]
     loaded = LoadTargets()(LoadImage()({"image": image, "targets": targets}))
@@ -195,7 +195,7 @@ def test_each_size_of_a_side_is_drawn(side, choose):
     assert drawn == {16, 24, 32}
 
 
-def test_one_size_of_a_side_needs_no_generator():
+def test_single_size_of_a_side_needs_no_generator():
     results = ResizeSide(8)(LoadImage()({"image": np.zeros((10, 20, 3), np.uint8)}))
     assert results["image"].shape == (3, 4, 8)
     assert results["scale_factor"] == (0.4, 0.4)
@@ -215,7 +215,7 @@ def test_arguments_of_a_side_are_checked(kwargs, message):
 
 
 @pytest.mark.parametrize("backend", ["cv2", "torchvision", "pil", "align_corners"])
-def test_one_pixel_is_stretched(backend):
+def test_single_pixel_is_stretched(backend):
     results = LoadImage()({"image": np.full((1, 1, 3), 200, np.uint8)})
     assert (Resize(4, backend=backend)(results)["image"] == 200).all()
 
@@ -225,7 +225,7 @@ def test_one_pixel_is_stretched(backend):
     [
         ({"size": 0}, "size must be positive"),
         ({"size": (4, -1)}, "size must be positive"),
-        ({"size": 4, "backend": "mmcv"}, "'cv2' or 'torchvision' or .*, got 'mmcv'"),
+        ({"size": 4, "backend": "mmcv"}, "'cv2', 'torchvision', .*, got 'mmcv'"),
         ({"size": 4, "interpolation": "area"}, "'bilinear' or 'bicubic', got 'area'"),
     ],
 )

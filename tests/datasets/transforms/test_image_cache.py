@@ -13,7 +13,7 @@ def _pixels(value, side=10):
 
 
 class Reader:
-    """Counts how often an image is read."""
+    """Function that counts how often an image is read."""
 
     def __init__(self):
         self.reads = []
@@ -26,14 +26,14 @@ class Reader:
         return cache.get(str(value), read)
 
 
-def test_an_image_is_read_once():
+def test_cached_image_is_read_once():
     cache, get = ImageCache(1000), Reader()
     assert get(cache, 1) is get(cache, 1)
     assert get.reads == [1]
     assert cache.num_bytes == 300
 
 
-def test_what_was_unused_for_longest_is_dropped():
+def test_least_recently_used_image_is_dropped():
     cache, get = ImageCache(900), Reader()
     for value in (1, 2, 3, 1, 4, 1, 2):
         assert (get(cache, value) == value).all()
@@ -42,7 +42,7 @@ def test_what_was_unused_for_longest_is_dropped():
     assert len(cache) == 3
 
 
-def test_the_bytes_are_bounded():
+def test_cache_stays_within_its_size():
     cache, get = ImageCache(1000), Reader()
     for value in range(50):
         get(cache, value, side=1 + value % 12)
@@ -50,20 +50,20 @@ def test_the_bytes_are_bounded():
         assert cache.num_bytes == sum(p.nbytes for p in cache._images.values())
 
 
-def test_an_image_beyond_the_bound_is_not_kept():
+def test_image_larger_than_the_cache_is_not_kept():
     cache, get = ImageCache(299), Reader()
     get(cache, 1), get(cache, 1)
     assert get.reads == [1, 1]
     assert len(cache) == 0
 
 
-def test_without_room_nothing_is_kept():
+def test_cache_of_size_zero_keeps_nothing():
     get = Reader()
     get(cache := ImageCache(0), 1)
     assert (len(cache), cache.num_bytes) == (0, 0)
 
 
-def test_a_file_is_decoded_once_and_its_pixels_stay(tmp_path):
+def test_file_is_decoded_once_and_its_pixels_are_unchanged(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     load, resize = LoadImage(cache_mb=1), Resize(8)
@@ -75,19 +75,19 @@ def test_a_file_is_decoded_once_and_its_pixels_stay(tmp_path):
     assert (resize(again)["image"] == first).all()
 
 
-def test_a_broken_file_is_not_remembered(tmp_path):
+def test_failed_reads_are_not_cached(tmp_path):
     load = LoadImage(cache_mb=1)
     for _ in range(2):
         with pytest.raises(FileNotFoundError):
             load({"img_path": str(tmp_path / "gone.png")})
 
 
-def test_the_bound_is_checked():
+def test_cache_size_is_checked():
     with pytest.raises(ValueError, match="cache_mb must be 0 or more"):
         LoadImage(cache_mb=-1)
 
 
-def test_a_resized_image_is_kept_until_a_step_changes_it(tmp_path):
+def test_resized_image_is_cached_unless_a_step_changes_it(tmp_path):
     path = tmp_path / "photo.png"
     noise = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
@@ -104,7 +104,7 @@ def test_a_resized_image_is_kept_until_a_step_changes_it(tmp_path):
         assert (kept == plain).all()
 
 
-def test_a_mask_that_is_kept_is_the_mask_of_its_object(tmp_path):
+def test_cached_mask_belongs_to_its_object(tmp_path):
     path = tmp_path / "photo.png"
     Image.fromarray(np.zeros((40, 30, 3), np.uint8)).save(path)
     masks = torch.rand(3, 40, 30, generator=torch.Generator().manual_seed(0)) > 0.5

@@ -14,7 +14,7 @@ HEIGHT, WIDTH = 30, 40
 
 
 def _smooth(height=HEIGHT, width=WIDTH, seed=0):
-    """An image that JPEG keeps almost as it is."""
+    """Return an image that JPEG compression barely changes."""
     coarse = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), dtype=np.uint8)
     return cv2.resize(coarse, (width, height))
 
@@ -28,7 +28,7 @@ def _save(path, pixels, **kwargs):
     return path
 
 
-def test_an_image_is_read_as_rgb(tmp_path):
+def test_image_is_read_as_rgb(tmp_path):
     pixels = _smooth()
     results = _load(_save(tmp_path / "a.png", pixels), height=HEIGHT, width=WIDTH)
     assert results["image"].dtype == torch.uint8
@@ -36,7 +36,7 @@ def test_an_image_is_read_as_rgb(tmp_path):
     assert results["ori_shape"] == (HEIGHT, WIDTH)
 
 
-def test_a_jpeg_is_read(tmp_path):
+def test_jpeg_is_read(tmp_path):
     pixels = _smooth()
     image = _load(_save(tmp_path / "a.jpg", pixels, quality=95))["image"]
     assert np.abs(image.permute(1, 2, 0).numpy().astype(int) - pixels).mean() < 4
@@ -65,13 +65,13 @@ def test_other_kinds_of_png_become_8_bit_rgb(tmp_path, image, expected):
     assert np.array_equal(loaded.permute(1, 2, 0).numpy(), expected)
 
 
-def test_a_gray_jpeg_becomes_rgb(tmp_path):
+def test_gray_jpeg_becomes_rgb(tmp_path):
     assert _load(_save(tmp_path / "a.jpg", _smooth()[..., 0]))["image"].shape == (3, HEIGHT, WIDTH)
 
 
-def test_exif_orientation_is_honoured(tmp_path):
+def test_exif_orientation_is_applied(tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # stored lying; to be turned by 90 degrees clockwise
+    exif[0x0112] = 6  # to be rotated by 90 degrees clockwise
     pixels = _smooth()
     image = _load(_save(tmp_path / "a.jpg", pixels, quality=95, exif=exif))["image"]
     turned = np.rot90(pixels, -1)
@@ -79,19 +79,19 @@ def test_exif_orientation_is_honoured(tmp_path):
     assert np.abs(image.permute(1, 2, 0).numpy().astype(int) - turned).mean() < 4
 
 
-def test_one_pixel_is_an_image(tmp_path):
+def test_image_of_one_pixel_is_read(tmp_path):
     path = _save(tmp_path / "a.png", np.array([[[1, 2, 3]]], np.uint8))
     assert _load(path)["image"].flatten().tolist() == [1, 2, 3]
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"sample 5_9, image .*gone\.jpg: there is no such"):
+def test_error_names_the_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"sample 5_9, image .*gone\.jpg: the file"):
         _load(tmp_path / "gone.jpg")
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
-def test_a_truncated_jpeg_is_named(tmp_path, share, progressive):
+def test_error_names_the_truncated_jpeg(tmp_path, share, progressive):
     path = _save(tmp_path / "a.jpg", _smooth(), progressive=progressive)
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
@@ -99,7 +99,7 @@ def test_a_truncated_jpeg_is_named(tmp_path, share, progressive):
         _load(path)
 
 
-def test_a_jpeg_with_a_whole_thumbnail_and_half_an_image_is_truncated(tmp_path):
+def test_jpeg_with_complete_thumbnail_and_half_an_image_is_truncated(tmp_path):
     thumbnail = io.BytesIO()
     Image.fromarray(_smooth(8, 8)).save(thumbnail, "JPEG")
     path = _save(tmp_path / "a.jpg", _smooth(), exif=b"Exif\x00\x00" + thumbnail.getvalue())
@@ -110,32 +110,32 @@ def test_a_jpeg_with_a_whole_thumbnail_and_half_an_image_is_truncated(tmp_path):
         _load(path)
 
 
-def test_a_jpeg_with_something_behind_its_end_is_read(tmp_path):
+def test_jpeg_with_bytes_after_its_end_is_read(tmp_path):
     path = _save(tmp_path / "a.jpg", _smooth())
     path.write_bytes(path.read_bytes() + b"appended by a camera")
     assert _load(path)["ori_shape"] == (HEIGHT, WIDTH)
 
 
-def test_a_truncated_png_is_named(tmp_path):
+def test_error_names_the_truncated_png(tmp_path):
     path = _save(tmp_path / "a.png", _smooth())
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match=r"a\.png: the file is truncated"):
         _load(path)
 
 
-def test_a_file_that_is_no_image_is_named(tmp_path):
+def test_error_names_the_file_that_is_not_an_image(tmp_path):
     (tmp_path / "a.jpg").write_text("<html>404</html>")
-    with pytest.raises(ValueError, match=r"a\.jpg: the file \(16 bytes\) is broken or of a format"):
+    with pytest.raises(ValueError, match=r"a\.jpg: the file \(16 bytes\) is broken or in a format"):
         _load(tmp_path / "a.jpg")
 
 
-def test_an_image_of_another_size_than_its_annotation_is_an_error(tmp_path):
+def test_image_of_another_size_than_annotated_raises(tmp_path):
     path = _save(tmp_path / "a.png", _smooth())
-    with pytest.raises(ValueError, match=r"is 30 x 40 .* its annotation is for 480 x 640"):
+    with pytest.raises(ValueError, match=r"must be 480 x 640 .*, got 30 x 40 after"):
         _load(path, height=480, width=640)
 
 
-def test_an_array_needs_no_file():
+def test_array_needs_no_file():
     pixels = _smooth()
     results = LoadImage()({"image": pixels})
     assert np.array_equal(results["image"].permute(1, 2, 0).numpy(), pixels)
@@ -166,7 +166,7 @@ def _square_mask():
     return mask
 
 
-def test_a_polygon_and_a_box_are_read():
+def test_polygon_and_box_are_read():
     results = _read(_target())
     assert results["boxes"].tolist() == [[10, 5, 20, 15]]
     assert results["boxes"].canvas_size == (HEIGHT, WIDTH)
@@ -175,7 +175,7 @@ def test_a_polygon_and_a_box_are_read():
     assert torch.equal(decode_masks(results["rles_ori"]), _square_mask())
 
 
-def test_run_lengths_are_read_compressed_or_not():
+def test_compressed_and_plain_run_lengths_are_read():
     compressed = encode_masks(_square_mask())[0]
     runs = np.flatnonzero(np.diff(np.r_[0, _square_mask()[0].T.flatten().numpy(), 0]))
     counts = np.diff(np.r_[0, runs, HEIGHT * WIDTH]).tolist()
@@ -186,14 +186,14 @@ def test_run_lengths_are_read_compressed_or_not():
     assert torch.equal(results["masks"].as_subclass(torch.Tensor), _square_mask().repeat(2, 1, 1))
 
 
-def test_several_polygons_are_one_mask():
+def test_several_polygons_form_one_mask():
     parts = [[0, 0, 4, 0, 4, 4, 0, 4], [30, 20, 34, 20, 34, 24, 30, 24]]
     masks = _read(_target(segmentation=parts))["masks"]
     assert masks.shape == (1, HEIGHT, WIDTH)
     assert masks.sum() == 32
 
 
-def test_no_target_is_zero_rows():
+def test_no_target_gives_zero_rows():
     results = _read()
     assert results["boxes"].shape == (0, 4)
     assert results["masks"].shape == (0, HEIGHT, WIDTH)
@@ -201,13 +201,13 @@ def test_no_target_is_zero_rows():
     assert results["rles_ori"] == []
 
 
-def test_the_original_frame_can_be_left_out():
+def test_keep_original_false_drops_the_original_frame():
     results = _read(_target(), keep_original=False)
     assert "boxes_ori" not in results
     assert "rles_ori" not in results
 
 
-def test_a_photograph_has_no_targets():
+def test_record_without_targets_has_no_ground_truth():
     assert LoadTargets()({"ori_shape": (2, 2)}) == {"ori_shape": (2, 2)}
 
 
@@ -219,21 +219,21 @@ def test_a_photograph_has_no_targets():
         ((0, 0, 40, 30), [0, 0, 40, 30]),
     ],
 )
-def test_boxes_that_cross_the_border_a_little_are_clipped(bbox, clipped):
+def test_boxes_slightly_beyond_the_border_are_clipped(bbox, clipped):
     assert _read(_target(bbox=bbox))["boxes"].tolist() == [clipped]
 
 
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (_target(bbox=(100, 5, 10, 10)), "outside the image of width 40 and height 30"),
-        (_target(bbox=(30, 20, 30, 10)), "outside the image of width 40 and height 30"),
-        (_target(bbox=(-5, 5, 4, 4)), "outside the image"),
-        (_target(bbox=(40, 5, 4, 4)), "outside the image"),
-        (_target(bbox=(5, 5, 0, 4)), "is no box"),
-        (_target(bbox=(5, 5, -3, 4)), "is no box"),
-        (_target(bbox=(float("nan"), 5, 3, 4)), "is no box"),
-        (_target(bbox=(5, 5, 3)), "is no box: expected 4 numbers"),
+        (_target(bbox=(100, 5, 10, 10)), "inside the image of width 40 and height 30"),
+        (_target(bbox=(30, 20, 30, 10)), "inside the image of width 40 and height 30"),
+        (_target(bbox=(-5, 5, 4, 4)), "inside the image"),
+        (_target(bbox=(40, 5, 4, 4)), "inside the image"),
+        (_target(bbox=(5, 5, 0, 4)), "the latter two positive"),
+        (_target(bbox=(5, 5, -3, 4)), "the latter two positive"),
+        (_target(bbox=(float("nan"), 5, 3, 4)), "the latter two positive"),
+        (_target(bbox=(5, 5, 3)), "a box must be 4 numbers.*got .5, 5, 3.$"),
         (_target(bbox=None), "NoneType"),
         (
             _target(segmentation=[[1, 2, 3, 4]]),
@@ -246,7 +246,7 @@ def test_boxes_that_cross_the_border_a_little_are_clipped(bbox, clipped):
         ),
     ],
 )
-def test_broken_targets_name_sample_file_and_annotation(target, message):
+def test_error_for_broken_target_names_sample_file_and_annotation(target, message):
     with pytest.raises(
         ValueError, match=rf"sample 5_9, image dir/a\.jpg, annotation 7: .*{message}"
     ):
@@ -257,13 +257,13 @@ def test_boxes_are_truncated_as_published():
     results = _read(_target(bbox=[10.9, 5.2, 9.9, 9.8]), truncate_boxes=True)
     assert results["boxes"].tolist() == [[10, 5, 19, 14]]
     assert results["boxes_ori"].tolist() == [[10, 5, 19, 14]]
-    # Towards zero, also where the annotation begins outside the image.
+    # Toward zero, also if the annotation begins outside the image.
     assert _read(_target(bbox=[-0.9, 5, 9, 9]), truncate_boxes=True)["boxes"].tolist() == [
         [0, 5, 9, 14]
     ]
 
 
-def test_masks_stay_run_lengths_until_pixels_are_needed():
+def test_masks_remain_run_lengths_until_pixels_are_needed():
     lazy, dense = _read(_target(), _target(), dense=False), _read(_target(), _target())
     assert "masks" not in lazy
     lazy["image"] = torch.zeros(3, HEIGHT, WIDTH)
@@ -278,6 +278,6 @@ def test_boxes_are_read_without_masks():
     assert not {"masks", "rles", "rles_ori"} & set(results)
 
 
-def test_a_target_without_mask_says_what_to_do():
-    with pytest.raises(ValueError, match=r"annotation 7: it has a box and no mask; .*with_masks"):
+def test_error_for_target_without_mask_suggests_with_masks():
+    with pytest.raises(ValueError, match=r"annotation 7: a target must have a mask.*with_masks"):
         _read(_target(segmentation=None))

@@ -11,14 +11,14 @@ def _image():
     return tv_tensors.Image(values)
 
 
-def test_backends_differ_by_little():
+def test_backends_differ_slightly():
     for name in ("brightness", "contrast", "saturation"):
         ours = [_jitter(0, backend=b, **{name: 0.4}).int() for b in ("torchvision", "pil")]
         assert (ours[0] - ours[1]).abs().max() <= 2
 
 
 @pytest.mark.parametrize("backend", ["torchvision", "pil"])
-def test_a_blur_spreads_a_point_and_keeps_its_sum(backend):
+def test_blur_spreads_a_point_and_keeps_its_sum(backend):
     pixels = torch.zeros(3, 31, 31, dtype=torch.uint8)
     pixels[:, 15, 15] = 255
     results = {"image": tv_tensors.Image(pixels), "rng": np.random.default_rng(0)}
@@ -29,7 +29,7 @@ def test_a_blur_spreads_a_point_and_keeps_its_sum(backend):
 
 
 @pytest.mark.parametrize("backend", ["torchvision", "pil"])
-def test_a_plain_image_survives_blur_and_compression(backend):
+def test_uniform_image_is_unchanged_by_blur_and_compression(backend):
     for size in ((1, 1), (2, 9), (40, 40)):
         image = tv_tensors.Image(torch.full((3, *size), 90, dtype=torch.uint8))
         results = {"image": image, "rng": np.random.default_rng(0)}
@@ -61,7 +61,7 @@ def _jitter(seed, **strengths):
 ALL = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
 
 
-def test_it_draws_from_the_samples_generator_alone():
+def test_jitter_depends_only_on_the_generator_of_the_sample():
     torch.manual_seed(0)
     first = _jitter(3, **ALL)
     torch.manual_seed(1)
@@ -69,19 +69,19 @@ def test_it_draws_from_the_samples_generator_alone():
     assert not torch.equal(_jitter(4, **ALL), first)
 
 
-def test_without_strength_nothing_changes():
+def test_jitter_without_strength_changes_nothing():
     assert torch.equal(_jitter(0), _image())
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_each_strength_changes_the_image_and_keeps_its_kind(name):
+def test_each_strength_changes_the_image_and_keeps_its_type(name):
     changed = _jitter(0, **{name: ALL[name]})
     assert changed.shape == (3, 6, 8)
     assert changed.dtype == torch.uint8
     assert not torch.equal(changed, _image())
 
 
-def test_brightness_stays_within_its_range():
+def test_brightness_factor_is_within_its_range():
     image = tv_tensors.Image(torch.full((3, 2, 2), 100, dtype=torch.uint8))
     values = [
         int(
@@ -98,5 +98,5 @@ def test_brightness_stays_within_its_range():
 
 @pytest.mark.parametrize("strengths", [{"brightness": -0.1}, {"hue": 0.6}])
 def test_strengths_are_checked(strengths):
-    with pytest.raises(ValueError, match="expected brightness"):
+    with pytest.raises(ValueError, match="brightness, contrast and saturation must"):
         ColorJitter(**strengths)

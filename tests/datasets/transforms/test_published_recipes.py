@@ -70,7 +70,7 @@ def test_plvl_test_pipeline(size):
 
 
 def test_instancevg_pipeline():
-    """InstanceVG, section 3.3: a stretch to 320 x 320 by OpenCV, masks by nearest neighbour."""
+    """InstanceVG, section 3.3: a stretch to 320 x 320 by OpenCV, masks by nearest neighbor."""
     pixels = _photograph(72, 90)
     ours = _run(
         pixels,

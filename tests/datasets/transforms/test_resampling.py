@@ -19,18 +19,18 @@ BACKENDS = ("cv2", "torchvision", "pil", "align_corners")
     ("rounding", "expected"),
     [("even", (2, 4)), ("half_up", (3, 4)), ("down", (2, 4))],
 )
-def test_a_half_is_rounded_as_published(rounding, expected):
+def test_halves_are_rounded_as_published(rounding, expected):
     # 5 x 8 with the long side at 4: the other side is 2.5.
     assert scaled_size((5, 8), 4, side="long", rounding=rounding) == expected
 
 
-def test_the_short_side_is_scaled():
+def test_short_side_is_scaled():
     assert scaled_size((480, 640), 400, side="short", rounding="even") == (400, 533)
     assert scaled_size((480, 640), 224, side="short", rounding="down") == (224, 298)
 
 
 @given(SIDES, SIDES, st.integers(1, 100), st.sampled_from(["even", "half_up", "down"]))
-def test_one_side_is_as_asked_and_the_other_near(height, width, goal, rounding):
+def test_one_side_is_exact_and_the_other_is_close(height, width, goal, rounding):
     for side, choose in (("long", max), ("short", min)):
         scaled = scaled_size((height, width), goal, side=side, rounding=rounding)
         scale = goal / choose(height, width)
@@ -42,7 +42,7 @@ def test_one_side_is_as_asked_and_the_other_near(height, width, goal, rounding):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("size", [(1, 2), (7, 5), (40, 9)])
-def test_a_plain_image_stays_plain(backend, interpolation, size):
+def test_uniform_image_stays_uniform(backend, interpolation, size):
     image = torch.full((3, 12, 10), 77, dtype=torch.uint8)
     resized = resize_image(image, size, backend=backend, interpolation=interpolation)
     assert resized.shape == (3, *size)
@@ -52,7 +52,7 @@ def test_a_plain_image_stays_plain(backend, interpolation, size):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @given(height=SIDES, width=SIDES, new_height=SIDES, new_width=SIDES, count=st.integers(0, 3))
-def test_masks_keep_number_and_kind(backend, height, width, new_height, new_width, count):
+def test_masks_keep_number_and_type(backend, height, width, new_height, new_width, count):
     generator = torch.Generator().manual_seed(height * width)
     masks = torch.rand(count, height, width, generator=generator) > 0.5
     resized = resize_target_masks(masks, (new_height, new_width), backend)
@@ -64,7 +64,7 @@ def test_masks_keep_number_and_kind(backend, height, width, new_height, new_widt
         assert torch.equal(resized, masks)
 
 
-def test_masks_by_pillow_are_cut_at_one_half():
+def test_pillow_masks_are_thresholded_at_one_half():
     mask = torch.zeros(1, 2, 8, dtype=torch.bool)
     mask[0, :, :3] = True
     resized = resize_target_masks(mask, (1, 4), "pil")
@@ -73,7 +73,7 @@ def test_masks_by_pillow_are_cut_at_one_half():
     assert resized[0, 0].tolist() == [True, True, False, False]
 
 
-def test_aligned_corners_keep_the_corners():
+def test_align_corners_keeps_the_corner_pixels():
     image = torch.randint(0, 256, (3, 5, 7), dtype=torch.uint8)
     resized = resize_image(image, (9, 20), backend="align_corners", interpolation="bilinear")
     assert torch.equal(resized[:, ::8, ::19], image[:, ::4, ::6].float())

@@ -23,13 +23,13 @@ from vgtoolbox.datasets.transforms.text import CLEANINGS
         ("Left dog, RIGHT cat", "Right dog, LEFT cat"),
         ("lefty", "righty"),
         ("moving leftwards", "moving rightwards"),
-        # No sides: parts of other words.
+        # Parts of other words do not name sides.
         ("the leftover bright copyright frightened cleft", None),
         ("uprightness", None),
         ("", None),
     ],
 )
-def test_sides_are_swapped_by_words(text, swapped):
+def test_sides_are_swapped_in_whole_words(text, swapped):
     assert swap_left_and_right(text) == (text if swapped is None else swapped)
 
 
@@ -51,14 +51,14 @@ WORDS = st.sampled_from(
 
 
 @given(st.lists(WORDS | st.text(max_size=5)).map(" ".join))
-def test_swapped_twice_is_as_before(text):
+def test_swapping_twice_restores_the_text(text):
     if swap_left_and_right(text).lower() == text.lower():
         return
     assert swap_left_and_right(swap_left_and_right(text)).lower() == text.lower()
 
 
 @given(st.lists(WORDS).map(" ".join))
-def test_common_case_survives_two_swaps(text):
+def test_swapping_twice_restores_common_letter_case(text):
     assert swap_left_and_right(swap_left_and_right(text)) == text
 
 
@@ -71,7 +71,7 @@ def test_common_case_survives_two_swaps(text):
         ("ÜBER dem Café, 犬", "über dem café 犬"),
     ],
 )
-def test_cleaning(text, cleaned):
+def test_expression_is_cleaned(text, cleaned):
     assert clean_expression(text) == cleaned
 
 
@@ -85,12 +85,12 @@ def test_cleaning(text, cleaned):
         ("none", " The man's left-hand Dog... "),
     ],
 )
-def test_each_system_cleans_in_its_way(variant, cleaned):
+def test_each_system_has_its_own_cleaning(variant, cleaned):
     sample = {"expression": " The man's left-hand Dog... "}
     assert CleanExpression(variant)(sample)["expression"] == cleaned
 
 
-def test_only_one_system_drops_dots_in_front():
+def test_dots_at_the_start_are_dropped_by_two_systems():
     cleaned = {v: CleanExpression(v)({"expression": ".Dog."})["expression"] for v in CLEANINGS}
     assert cleaned == {
         "instancevg": "dog",
@@ -101,13 +101,13 @@ def test_only_one_system_drops_dots_in_front():
     }
 
 
-def test_an_unknown_cleaning_is_an_error():
-    with pytest.raises(ValueError, match=r"variant must be one of \['instancevg', .*, got 'bert'"):
+def test_unknown_cleaning_raises():
+    with pytest.raises(ValueError, match=r"variant must be 'instancevg', .*, got 'bert'"):
         CleanExpression("bert")
 
 
 @given(st.sampled_from(sorted(CLEANINGS)), st.text())
-def test_every_cleaning_is_idempotent_on_what_it_gave(variant, text):
+def test_every_cleaning_is_idempotent_up_to_spaces(variant, text):
     once = CLEANINGS[variant](text)
     assert CLEANINGS[variant](once.strip()).strip() == CLEANINGS[variant](once).strip()
 
@@ -118,12 +118,12 @@ def test_cleaning_is_idempotent(text):
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?!.", "- /"])
-def test_an_empty_expression_names_its_sample(text):
-    with pytest.raises(ValueError, match=r"sample 5_9, image a\.jpg: the expression .* is empty"):
+def test_error_for_empty_expression_names_the_sample(text):
+    with pytest.raises(ValueError, match=r"sample 5_9, image a\.jpg: the expression must contain"):
         CleanExpression()({"expression": text, "sample_id": "5_9", "img_path": "a.jpg"})
 
 
-def test_every_sentence_is_chosen_now_and_then():
+def test_sentences_are_chosen_equally_often():
     rng = np.random.default_rng(0)
     sentences = ["a", "b", "c"]
     chosen = [
@@ -132,12 +132,12 @@ def test_every_sentence_is_chosen_now_and_then():
     assert all(80 <= chosen.count(sentence) <= 120 for sentence in sentences)
 
 
-def test_a_single_sentence_needs_no_generator():
+def test_single_sentence_needs_no_generator():
     assert ChooseExpression()({"expressions": ["a dog"]})["expression"] == "a dog"
 
 
-def test_no_sentence_is_an_error():
-    with pytest.raises(ValueError, match="sample 3: the annotation has no sentence"):
+def test_record_without_sentences_raises():
+    with pytest.raises(ValueError, match="sample 3: the annotation must have a sentence"):
         ChooseExpression()({"expressions": [], "sample_id": "3"})
 
 
@@ -148,13 +148,13 @@ def test_tokens_are_added(tokenizer):
     assert results["text_padding_mask"].tolist() == padding.tolist()
 
 
-def test_a_tokenizer_is_built_from_its_config(tokenizer_file):
+def test_tokenizer_is_built_from_its_config(tokenizer_file):
     config = {"type": "BEiT3Tokenizer", "model_file": str(tokenizer_file)}
     step = TokenizeExpression(tokenizer=config, max_tokens=9)
     assert step({"expression": "red"})["token_ids"].shape == (9,)
 
 
-def test_an_expression_without_a_token_names_its_sample(tokenizer):
+def test_error_for_expression_without_tokens_names_the_sample(tokenizer):
     step = TokenizeExpression(tokenizer=tokenizer, max_tokens=9)
-    with pytest.raises(ValueError, match="sample 5_9: the expression ' ' has no token"):
+    with pytest.raises(ValueError, match="sample 5_9: the expression must contain words, got ' '"):
         step({"expression": " ", "sample_id": "5_9"})

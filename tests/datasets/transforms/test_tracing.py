@@ -22,7 +22,7 @@ def dataset(official_tree, pipeline):
     )
 
 
-def test_each_step_is_shown(dataset):
+def test_each_step_has_a_snapshot(dataset):
     trace = trace_pipeline(dataset, 0)
     assert [snapshot.step for snapshot in trace] == [
         "LoadImage",
@@ -44,7 +44,7 @@ def test_each_step_is_shown(dataset):
     assert trace[5].notes["tokens"].endswith(" of 16")
 
 
-def test_the_last_step_is_what_the_dataset_gives(dataset):
+def test_last_snapshot_equals_the_sample_of_the_dataset(dataset):
     for epoch in range(4):
         dataset.set_epoch(epoch)
         for index in range(len(dataset)):
@@ -54,12 +54,12 @@ def test_the_last_step_is_what_the_dataset_gives(dataset):
             assert last.expression == given["data_samples"].expression
 
 
-def test_steps_that_change_nothing_look_alike(dataset):
+def test_steps_without_effect_look_alike(dataset):
     trace = trace_pipeline(dataset, 0)
     alike = [later.looks_like(earlier) for earlier, later in pairwise(trace)]
     assert alike[:5] == [False, True, True, False, True]
 
 
-def test_a_step_is_named_with_those_within_it():
+def test_step_name_includes_inner_steps():
     step = RandomApply([Resize(4), RandomApply([np.copy])])
     assert step_name(step).startswith("RandomApply(Resize, RandomApply(")

@@ -1,4 +1,4 @@
-"""What the transforms note leads predictions back to the original frame, to half a pixel."""
+"""Recorded scaling and cropping map predictions back to the original frame, to half a pixel."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def _run(pipeline, results):
 @pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=PIPELINES.keys())
 @settings(max_examples=40)
 @given(sample=samples())
-def test_boxes_come_back(pipeline, sample):
+def test_boxes_return_to_the_original_frame(pipeline, sample):
     results = _run(pipeline, sample)
     back = boxes_to_original(
         results["boxes"].as_subclass(torch.Tensor),
@@ -69,7 +69,7 @@ def test_boxes_come_back(pipeline, sample):
 @pytest.mark.parametrize("resize", ["nearest", "bilinear"])
 @settings(max_examples=20)
 @given(sample=samples())
-def test_masks_come_back(pipeline, resize, sample):
+def test_masks_return_to_the_original_frame(pipeline, resize, sample):
     results = _run(pipeline, sample)
     masks = results["masks"].as_subclass(torch.Tensor)
     assume(bool(masks.any()))
@@ -90,7 +90,7 @@ def test_masks_come_back(pipeline, resize, sample):
     assert error <= 2 * coarsest + 1e-3
 
 
-def test_what_was_cut_away_is_background():
+def test_cropped_area_is_background():
     target = {"bbox": [0, 0, 20, 10], "segmentation": [[0, 0, 20, 0, 20, 10, 0, 10]], "ann_id": 1}
     image = np.zeros((10, 20, 3), np.uint8)
     results = CenterCrop((4, 6))(LoadTargets()(LoadImage()({"image": image, "targets": [target]})))

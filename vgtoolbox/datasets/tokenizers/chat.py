@@ -1,8 +1,7 @@
-"""Tokenizers of language models: text with special tokens to ids, and ids back to text.
+"""Tokenizers of language models, for text with special tokens.
 
 All have `encode(text)`, `decode(token_ids)`, `token_id(token)`, `bos_id`, `eos_id` and `pad_id`.
-A special token is found wherever it stands in a text; what lies between two of them is tokenised by
-itself.
+Special tokens are found anywhere in a text; the text between two of them is tokenized separately.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from vgtoolbox.registry import TOKENIZERS
 
 
 class UnknownTokenError(KeyError):
-    """A special token is none of the tokenizer's."""
+    """Error for a special token that the tokenizer does not have."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -28,15 +27,19 @@ class UnknownTokenError(KeyError):
 
 @TOKENIZERS.register_module()
 class SentencePieceChatTokenizer:
-    """A sentencepiece model and special tokens, as InternLM2's and Llama's slow tokenizers work.
+    """Sentencepiece model with special tokens, like the slow tokenizers of InternLM2 and Llama.
 
     Args:
-        model_file: The sentencepiece model, `tokenizer.model` in a published folder.
-        special_tokens: Ids by token; or tokens that get the ids behind the vocabulary, in order;
-            None reads `added_tokens.json` and `tokenizer_config.json` beside the model.
-        new_tokens: Further ones, which get the next ids where they have none yet.
-        add_bos: Texts begin with the model's own token for it.
-        eos_token: What ends an answer; None is the model's own.
+        model_file: Path of the sentencepiece model, `tokenizer.model` in a published folder.
+        special_tokens: Mapping from special token to id, or tokens that get the ids after the
+            vocabulary, in order. If `None`, `added_tokens.json` and `tokenizer_config.json` in the
+            model's folder are read.
+        new_tokens: Further special tokens; those without an id get the next ids.
+        add_bos: Whether texts begin with the model's own begin token.
+        eos_token: Token that ends an answer. If `None`, the model's own end token is used.
+
+    Raises:
+        FileNotFoundError: `model_file` does not exist.
     """
 
     def __init__(
@@ -50,9 +53,9 @@ class SentencePieceChatTokenizer:
     ) -> None:
         if not Path(model_file).is_file():
             raise FileNotFoundError(
-                f"there is no tokenizer model at {Path(model_file).resolve()}; a published "
-                "language model has it as tokenizer.model in its folder, generated data as "
-                "tokenizer.spm"
+                f"model_file must be a sentencepiece model, got {Path(model_file).resolve()}, "
+                "which does not exist; a published language model has tokenizer.model in its "
+                "folder, generated data have tokenizer.spm"
             )
         self.model_file = str(model_file)
         self._pieces = SentencePieceProcessor(model_file=self.model_file)
@@ -71,27 +74,27 @@ class SentencePieceChatTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """One more than the largest id."""
+        """Number of ids: the largest id plus one."""
         return max([len(self._pieces) - 1, *self.special_tokens.values()]) + 1
 
     def token_id(self, token: str) -> int:
         """Return the id of a special token.
 
         Raises:
-            UnknownTokenError: It is none.
+            UnknownTokenError: The tokenizer does not have this token.
         """
         if token in self.special_tokens:
             return self.special_tokens[token]
         piece = self._pieces.piece_to_id(token)
         if piece == self._pieces.unk_id():
             raise UnknownTokenError(
-                f"{token!r} is no token of {self.model_file}; its special tokens: "
+                f"{token!r} is not a token of {self.model_file}; its special tokens: "
                 f"{', '.join(self.special_tokens) or 'none'}"
             )
         return piece
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, without a token for its beginning."""
+        """Return the ids of a text, without the begin token."""
         ids: list[int] = []
         for part in self._split.split(text) if self._split else [text]:
             if part in self.special_tokens:
@@ -101,7 +104,7 @@ class SentencePieceChatTokenizer:
         return ids
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Return the text of ids, special tokens included."""
+        """Return the text of ids, including special tokens."""
         text = ""
         run: list[int] = []
         for token_id in map(int, token_ids):
@@ -120,13 +123,16 @@ class SentencePieceChatTokenizer:
 
 @TOKENIZERS.register_module()
 class HuggingFaceChatTokenizer:
-    """A tokenizer that transformers reads from a folder (Qwen2 and others with tokenizer.json).
+    """Tokenizer that transformers reads from a folder (Qwen2 and others with tokenizer.json).
 
     Args:
-        folder: With `tokenizer.json`, or `vocab.json` and `merges.txt`.
-        new_tokens: Special tokens that are added where the folder does not have them yet.
-        add_bos: Texts begin with the tokenizer's own token for it, where it has one.
-        eos_token: What ends an answer; None is the tokenizer's own.
+        folder: Folder with `tokenizer.json`, or with `vocab.json` and `merges.txt`.
+        new_tokens: Special tokens to add, unless the folder has them already.
+        add_bos: Whether texts begin with the tokenizer's own begin token, if it has one.
+        eos_token: Token that ends an answer. If `None`, the tokenizer's own end token is used.
+
+    Raises:
+        FileNotFoundError: `folder` does not exist.
     """
 
     def __init__(
@@ -138,7 +144,10 @@ class HuggingFaceChatTokenizer:
         eos_token: str | None = None,
     ) -> None:
         if not Path(folder).is_dir():
-            raise FileNotFoundError(f"there is no tokenizer folder {Path(folder).resolve()}")
+            raise FileNotFoundError(
+                f"folder must be a tokenizer folder, got {Path(folder).resolve()}, which does not "
+                "exist"
+            )
         from transformers import AutoTokenizer  # slow to import, and few need it
 
         self.folder = str(folder)
@@ -158,24 +167,24 @@ class HuggingFaceChatTokenizer:
         """Return the id of a token.
 
         Raises:
-            UnknownTokenError: There is none.
+            UnknownTokenError: The tokenizer does not have this token.
         """
         found = self._tokenizer.get_vocab().get(token)
         if found is None:
-            raise UnknownTokenError(f"{token!r} is no token of {self.folder}")
+            raise UnknownTokenError(f"{token!r} is not a token of {self.folder}")
         return found
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, without a token for its beginning."""
+        """Return the ids of a text, without the begin token."""
         return self._tokenizer.encode(text, add_special_tokens=False)
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Return the text of ids, special tokens included."""
+        """Return the text of ids, including special tokens."""
         return self._tokenizer.decode(list(map(int, token_ids)), skip_special_tokens=False)
 
 
 def read_added_tokens(folder: Path) -> dict[str, int]:
-    """Return the special tokens of a published folder, ids by token."""
+    """Return the special tokens of a published folder and their ids."""
     tokens: dict[str, int] = {}
     config = folder / "tokenizer_config.json"
     if config.is_file():

@@ -1,4 +1,4 @@
-"""Text tokenizers: `tokenizer(text, max_tokens) -> token_ids, padding_mask`."""
+"""Tokenizers of expressions: `tokenizer(text, max_tokens) -> token_ids, padding_mask`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from vgtoolbox.registry import TOKENIZERS
 
 
 class ExpressionTokenizer(ABC):
-    """Rows of a fixed length: the beginning, the pieces of an expression, the end, padding.
+    """Base class: turns an expression into a row of fixed length: begin, pieces, end, padding.
 
     Attributes:
-        bos_id: Beginning.
-        eos_id: End.
-        pad_id: Padding.
-        unk_id: What is in no piece.
+        bos_id: Id of the begin token.
+        eos_id: Id of the end token.
+        pad_id: Id of the padding.
+        unk_id: Id of text without a piece.
     """
 
     bos_id: int
@@ -34,28 +34,28 @@ class ExpressionTokenizer(ABC):
     @property
     @abstractmethod
     def vocab_size(self) -> int:
-        """Number of ids, special ones included."""
+        """Number of ids, including special ones."""
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """Return the ids of the pieces alone, without beginning, end and padding."""
+        """Return the ids of the pieces, without begin, end and padding."""
 
     @abstractmethod
     def decode(self, token_ids: Tensor) -> str:
-        """Return the text of (T,) ids; the special ones are left out."""
+        """Return the text of (T,) ids, without special ones."""
 
     def __call__(self, text: str, max_tokens: int) -> tuple[Tensor, Tensor]:
-        """Tokenise one expression.
+        """Tokenize one expression.
 
         Args:
-            text: Cleaned already.
-            max_tokens: T, with the tokens for beginning and end.
+            text: Expression, already cleaned.
+            max_tokens: Number of tokens T, including begin and end.
 
         Returns:
-            token_ids (T,) long, and the padding mask (T,) bool, True = padding.
+            The token ids (T,) long, and the padding mask (T,) bool, True for padding.
 
         Raises:
-            ValueError: The text has no token, or T leaves no room for one.
+            ValueError: The text has no tokens, or T leaves no room for one.
         """
         if max_tokens < 3:
             raise ValueError(
@@ -63,7 +63,7 @@ class ExpressionTokenizer(ABC):
             )
         pieces = self.encode(text)
         if not pieces:
-            raise ValueError(f"the expression {text!r} has no token; expected words")
+            raise ValueError(f"the expression must contain words, got {text!r} without any token")
         if len(pieces) > max_tokens - 2:
             self._warn_of_truncation(text, len(pieces) + 2, max_tokens)
         ids = [self.bos_id, *pieces[: max_tokens - 2], self.eos_id]
@@ -76,22 +76,27 @@ class ExpressionTokenizer(ABC):
             return
         self._has_warned = True
         warnings.warn(
-            f"an expression of {length} tokens is cut to max_tokens={max_tokens}: {text[:80]!r}; "
-            "others that are cut will not be reported",
+            f"an expression of {length} tokens is truncated to max_tokens={max_tokens}: "
+            f"{text[:80]!r}; further truncated expressions will not be reported",
             stacklevel=3,
         )
 
 
 @TOKENIZERS.register_module()
 class BEiT3Tokenizer(ExpressionTokenizer):
-    """A sentencepiece model under XLM-R's numbering, as BEiT-3 uses it.
+    """Sentencepiece model with XLM-R's numbering, as in BEiT-3.
 
-    `<s>` 0, padding 1, `</s>` 2, unknown 3; every other piece is its sentencepiece id + 1. Text is
-    not cleaned here. Read by sentencepiece itself: transformers 5 builds an almost empty vocabulary
-    from a bare model file, without an error.
+    `<s>` is 0, padding 1, `</s>` 2, unknown 3; the id of any other piece is its sentencepiece
+    id + 1. Text is not cleaned here. The model is read by sentencepiece itself: transformers 5
+    builds an almost empty vocabulary from a bare model file, without an error.
 
     Args:
-        model_file: A sentencepiece model: BEiT-3's `beit3.spm`, or one that `prepare_data` trains.
+        model_file: Path of a sentencepiece model: BEiT-3's `beit3.spm`, or one that `prepare_data`
+            trains.
+
+    Raises:
+        FileNotFoundError: `model_file` does not exist.
+        ValueError: `model_file` is not a sentencepiece model.
     """
 
     bos_id = 0
@@ -102,75 +107,80 @@ class BEiT3Tokenizer(ExpressionTokenizer):
     def __init__(self, model_file: str | Path) -> None:
         if not Path(model_file).is_file():
             raise FileNotFoundError(
-                f"there is no tokenizer model at {Path(model_file).resolve()}. For generated data "
-                "`python tools/prepare_data.py shapes --out data/shapes` makes "
-                "data/shapes/tokenizer.spm; BEiT-3's own beit3.spm is published with its weights "
+                f"model_file must be a sentencepiece model, got {Path(model_file).resolve()}, "
+                "which does not exist. For generated data, "
+                "`python tools/prepare_data.py shapes --out data/shapes` creates "
+                "data/shapes/tokenizer.spm; BEiT-3's beit3.spm is published with its weights "
                 "(microsoft/unilm, folder beit3): put it at pretrain_weights/beit3.spm"
             )
         self.model_file = str(model_file)
         try:
             self._pieces = SentencePieceProcessor(model_file=self.model_file)
         except (RuntimeError, OSError) as error:
-            raise ValueError(f"{model_file} is no sentencepiece model: {error}") from error
+            raise ValueError(f"{model_file} is not a sentencepiece model: {error}") from error
 
     @property
     def vocab_size(self) -> int:
-        """Number of ids: those of the pieces, padding, and XLM-R's unused mask token, the last."""
+        """Number of ids: the pieces, padding, and XLM-R's unused mask token at the end."""
         return len(self._pieces) + 2
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of the pieces alone, without beginning, end and padding."""
+        """Return the ids of the pieces, without begin, end and padding."""
         return [piece + 1 if piece else self.unk_id for piece in self._pieces.encode(text)]
 
     def decode(self, token_ids: Tensor) -> str:
-        """Return the text of (T,) ids; the special ones are left out."""
+        """Return the text of (T,) ids, without special ones."""
         return self._pieces.decode([int(i) - 1 for i in token_ids if int(i) > self.unk_id])
 
 
 @TOKENIZERS.register_module()
 class BertTokenizer(ExpressionTokenizer):
-    """BERT's word pieces, in lower case: `[CLS]`, the pieces, `[SEP]`, `[PAD]`.
+    """BERT's word pieces in lower case: `[CLS]`, the pieces, `[SEP]`, `[PAD]`.
 
     Args:
-        model_file: `vocab.txt` or `tokenizer.json`; a folder that holds one of them, as that of
-            `bert-base-uncased`; or a name on the Hugging Face hub.
+        model_file: Path of `vocab.txt` or `tokenizer.json`, or of a folder that contains one of
+            them, like that of `bert-base-uncased`; or a name on the Hugging Face hub.
+
+    Raises:
+        FileNotFoundError: There is no such file, folder or name.
+        ValueError: The file is not a vocabulary of BERT.
     """
 
     def __init__(self, model_file: str | Path) -> None:
         self.model_file = str(model_file)
         self._pieces = _read_word_pieces(Path(model_file))
-        # Others store a length to pad and cut to (sentence-transformers: 128).
+        # Some files store a length to pad and truncate to (sentence-transformers: 128).
         self._pieces.no_padding()
         self._pieces.no_truncation()
-        # "[SEP]" in somebody's expression is text.
+        # "[SEP]" in a user's expression is text.
         self._pieces.encode_special_tokens = True
         self.bos_id, self.eos_id = self._special_id("[CLS]"), self._special_id("[SEP]")
         self.pad_id, self.unk_id = self._special_id("[PAD]"), self._special_id("[UNK]")
 
     @property
     def vocab_size(self) -> int:
-        """Number of ids, special ones included."""
+        """Number of ids, including special ones."""
         return self._pieces.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of the pieces alone, without beginning, end and padding."""
+        """Return the ids of the pieces, without begin, end and padding."""
         return self._pieces.encode(text, add_special_tokens=False).ids
 
     def decode(self, token_ids: Tensor) -> str:
-        """Return the text of (T,) ids; the special ones are left out."""
+        """Return the text of (T,) ids, without special ones."""
         special = {self.bos_id, self.eos_id, self.pad_id}
         return self._pieces.decode([int(i) for i in token_ids if int(i) not in special])
 
     def _special_id(self, token: str) -> int:
-        """Return the id of a token that every BERT has."""
+        """Return the id of a token that every BERT vocabulary has."""
         found = self._pieces.token_to_id(token)
         if found is None:
-            raise ValueError(f"{self.model_file} is no vocabulary of BERT: it has no {token}")
+            raise ValueError(f"{self.model_file} is not a vocabulary of BERT: it lacks {token}")
         return found
 
 
 def _read_word_pieces(path: Path) -> Tokenizer:
-    """Read a tokenizer from a file, a folder, or the hub."""
+    """Read a tokenizer from a file, a folder or the hub."""
     files = [path] if path.is_file() else [path / "tokenizer.json", path / "vocab.txt"]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
@@ -180,7 +190,7 @@ def _read_word_pieces(path: Path) -> Tokenizer:
             return Tokenizer.from_file(str(file))
         tokenizer = Tokenizer(WordPiece.from_file(str(file), unk_token="[UNK]"))
     except Exception as error:  # the library raises nothing more specific
-        raise ValueError(f"{file} is no tokenizer of word pieces: {error}") from error
+        raise ValueError(f"{file} is not a tokenizer of word pieces: {error}") from error
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
@@ -188,11 +198,11 @@ def _read_word_pieces(path: Path) -> Tokenizer:
 
 
 def _fetch_word_pieces(path: Path) -> Tokenizer:
-    """Read a tokenizer from the hub, unless the name can only be that of a local file."""
+    """Read a tokenizer from the hub, unless the name can only be a local path."""
     missing = FileNotFoundError(
-        f"there is no vocab.txt or tokenizer.json at {path.resolve()}; BERT's are published with "
-        "its weights (google-bert/bert-base-uncased on the Hugging Face hub): put the files into "
-        "pretrain_weights/bert-base-uncased/"
+        f"model_file must have a vocab.txt or tokenizer.json, got {path.resolve()} without them; "
+        "BERT's files are published with its weights (google-bert/bert-base-uncased on the Hugging "
+        "Face hub): put them into pretrain_weights/bert-base-uncased/"
     )
     if path.suffix or path.is_absolute() or len(path.parts) > 2 or path.is_dir():
         raise missing
@@ -200,5 +210,5 @@ def _fetch_word_pieces(path: Path) -> Tokenizer:
         raise missing
     try:
         return Tokenizer.from_pretrained(path.as_posix())
-    except Exception as error:  # no network, no such name: the library does not tell them apart
+    except Exception as error:  # the library raises the same for no network and for an unknown name
         raise missing from error

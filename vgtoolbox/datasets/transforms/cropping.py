@@ -1,4 +1,4 @@
-"""Transforms that cut the image down, and keep in view what the expression names."""
+"""Transforms that crop the image and keep the targets in view."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from vgtoolbox.datasets.transforms.sample import (
     check_variant,
     decode_targets,
     image_size,
-    note_cropping,
     plain_boxes,
+    record_cropping,
     set_boxes,
 )
 from vgtoolbox.registry import TRANSFORMS
@@ -28,45 +28,47 @@ from vgtoolbox.structures import clip_boxes
 
 @TRANSFORMS.register_module()
 class RandomTargetCrop:
-    """Cut out a random window that shows all targets, or leave the image as it is.
+    """Crop a random window that contains all targets, or leave the image unchanged.
 
     Args:
-        size: Least and most pixels of the window's sides, drawn for each side on its own; an image
-            that is smaller than the least keeps that side.
-        acceptance: "clean" draws the window among those that hold every target's whole box, and
-            enlarges one that is too small for them; where they do not fit into the largest one, the
-            image is not cut. "published" (TransVG, EEVG, PLVL) draws windows until one's top lies
-            above the target's centre *x* and its left before the centre *y*: with the axes swapped
-            and without an upper bound, so that targets are cut or lost.
-        max_tries: How often "published" draws before it leaves the image as it is.
+        size: Minimum and maximum side of the window in pixels, drawn independently for each side; a
+            side of the image that is shorter than the minimum is kept.
+        acceptance: "corrected" draws the window among those that contain the whole box of every
+            target, and enlarges a window that is too small for them; if the boxes do not fit into
+            the largest window, the image is not cropped. "published" (TransVG, EEVG, PLVL) draws
+            windows until the top is smaller than the target's center *x* and the left smaller than
+            its center *y*: with swapped axes and without an upper bound, so that targets are
+            truncated or lost.
+        max_tries: Maximum number of windows that "published" draws before it leaves the image
+            unchanged.
     """
 
     def __init__(
         self,
         size: Sequence[int] = (384, 600),
         *,
-        acceptance: Variant = "clean",
+        acceptance: Variant = "corrected",
         max_tries: int = 20,
     ) -> None:
         check_variant("acceptance", acceptance)
         self.least, self.most = size
         if not 1 <= self.least <= self.most:
-            raise ValueError(f"size must be least and most pixels, 1 or more, got {size}")
+            raise ValueError(f"size must be minimum and maximum pixels, 1 or more, got {size}")
         self.acceptance = acceptance
         self.max_tries = max_tries
 
     def __call__(self, results: Results) -> Results:
-        """Cut, or leave the sample; boxes are clipped to the window."""
-        draw = self._draw_clean if self.acceptance == "clean" else self._draw_published
+        """Crop, or return the sample unchanged; boxes are clipped to the window."""
+        draw = self._draw_corrected if self.acceptance == "corrected" else self._draw_published
         window = draw(image_size(results), plain_boxes(results), results["rng"])
         if window is not None:
             crop_sample(results, *window)
         return results
 
-    def _draw_clean(
+    def _draw_corrected(
         self, size: tuple[int, int], boxes_xyxy: Tensor, rng: np.random.Generator
     ) -> tuple[tuple[int, int], tuple[int, int]] | None:
-        """Return left and top, and (H, W), of a window that holds all boxes; None without one."""
+        """Return (left, top) and (H, W) of a window that contains all boxes, or `None`."""
         starts, lengths = [], []
         for length, (first, last) in zip(size, reversed(_extent(boxes_xyxy)), strict=True):
             least, most = max(min(self.least, length), last - first), min(length, self.most)
@@ -79,34 +81,34 @@ class RandomTargetCrop:
     def _draw_published(
         self, size: tuple[int, int], boxes_xyxy: Tensor, rng: np.random.Generator
     ) -> tuple[tuple[int, int], tuple[int, int]] | None:
-        centres = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
+        centers = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
         for _ in range(self.max_tries):
             height, width = (
                 int(rng.integers(min(self.least, s), min(s, self.most) + 1)) for s in size
             )
             top = int(rng.integers(size[0] - height + 1))
             left = int(rng.integers(size[1] - width + 1))
-            if bool((centres > centres.new_tensor([top, left])).all()):
+            if bool((centers > centers.new_tensor([top, left])).all()):
                 return (left, top), (height, width)
         return None
 
 
 @TRANSFORMS.register_module()
 class CenterCrop:
-    """Cut out the middle, as CLIP's preprocessing does after its resize of the short side.
+    """Crop the center, as CLIP's preprocessing does after resizing the short side.
 
-    The targets may lie outside: their boxes are clipped, to nothing where they do. For images that
-    only a language model looks at; see `AddView`.
+    Targets may be outside the crop: their boxes are clipped and may become empty. Use it for images
+    that only a language model sees; see `AddView`.
 
     Args:
-        size: (H, W), or one number for both; an image that is smaller keeps that side.
+        size: (H, W), or one number for both. A shorter side of the image is kept.
     """
 
     def __init__(self, size: int | Sequence[int]) -> None:
         self.size = (size, size) if isinstance(size, int) else tuple(size)
 
     def __call__(self, results: Results) -> Results:
-        """Cut."""
+        """Crop."""
         old = image_size(results)
         height, width = (min(a, b) for a, b in zip(self.size, old, strict=True))
         crop_sample(results, ((old[1] - width) // 2, (old[0] - height) // 2), (height, width))
@@ -115,16 +117,16 @@ class CenterCrop:
 
 @TRANSFORMS.register_module()
 class LargeScaleJitter:
-    """Scale the image at random within a fixed frame: cut it where larger, pad it where smaller.
+    """Scale the image randomly within a fixed frame: crop it if larger, pad it if smaller.
 
     Ghiasi et al., Simple Copy-Paste (CVPR 2021), section 3. The window is drawn among those that
-    show all targets whole; where none does, among those that lie within their extent.
+    contain all targets completely; if there is none, among those within their extent.
 
     Args:
         size: (H, W) of the result, or one number for both.
-        scale: Range of the factor on the size at which the image just fits into the frame.
-        backend: See `Resize`.
-        pad_value: Grey level of the padding, 0..255.
+        scale: Range of the factor; at 1 the image just fits into the frame.
+        backend: Library that resizes the image; see `Resize`.
+        pad_value: Gray level of the padding, 0..255.
     """
 
     def __init__(
@@ -144,7 +146,7 @@ class LargeScaleJitter:
         self.pad_value = pad_value
 
     def __call__(self, results: Results) -> Results:
-        """Scale, cut and pad."""
+        """Scale, crop and pad."""
         rng, old = results["rng"], image_size(results)
         fit = min(new / length for new, length in zip(self.size, old, strict=True))
         scale = fit * float(rng.uniform(*self.scale))
@@ -160,13 +162,13 @@ class LargeScaleJitter:
 
 
 def draw_start(rng: np.random.Generator, length: int, window: int, keep: tuple[int, int]) -> int:
-    """Draw where a window begins, such that it holds `keep` where it can, or lies in it.
+    """Draw the start of a window that contains the interval `keep`, or is inside it if shorter.
 
     Args:
-        rng: Of the sample.
-        length: Pixels of the image along this axis.
-        window: Pixels of the window, at most `length`.
-        keep: First and last edge of what shall stay in view; an empty interval allows anything.
+        rng: Generator of the sample.
+        length: Size of the image along this axis, in pixels.
+        window: Size of the window along this axis in pixels, at most `length`.
+        keep: First and last edge of the interval to keep in view. If empty, any start is allowed.
     """
     first, last = keep
     if first >= last:
@@ -178,7 +180,7 @@ def draw_start(rng: np.random.Generator, length: int, window: int, keep: tuple[i
 
 
 def crop_sample(results: Results, left_top: tuple[int, int], size: tuple[int, int]) -> None:
-    """Cut image, boxes and masks to the window at `left_top` (x, y) of `size` (H, W)."""
+    """Crop image, boxes and masks to the window at `left_top` (x, y) with `size` (H, W)."""
     old = image_size(results)
     if size == old:
         return
@@ -194,11 +196,11 @@ def crop_sample(results: Results, left_top: tuple[int, int], size: tuple[int, in
         masks = results["masks"].as_subclass(torch.Tensor)
         results["masks"] = tv_tensors.Mask(masks[..., rows, columns])
     results["img_shape"] = size
-    note_cropping(results, left_top, old[1])
+    record_cropping(results, left_top, old[1])
 
 
 def _extent(boxes_xyxy: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the whole pixels (first, last edge) that boxes (N, 4) span in x, and in y."""
+    """Return the extent of boxes (N, 4) in x and in y: first and last edge in whole pixels."""
     if len(boxes_xyxy) == 0:
         return (0, 0), (0, 0)
     x1, y1 = boxes_xyxy[:, :2].amin(0).tolist()

@@ -1,4 +1,4 @@
-"""Several expressions of one image in one sample, for models that read them together."""
+"""Process several expressions of one image as one sample, for models that read them together."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from vgtoolbox.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class SampleExpressions:
-    """Keep some of the record's `expressions`, drawn at random without replacement, in `drawn`.
+    """Sample some of the record's `expressions` without replacement into `sampled_expressions`.
 
-    For records of a whole image (`group_by="image"`); stands before `LoadTargets`, which then reads
-    the targets of these expressions only.
+    For records of a whole image (`group_by="image"`). Must come before `LoadTargets`, which then
+    reads only the targets of these expressions.
 
     Args:
-        max_expressions: How many at most; all where there are fewer.
+        max_expressions: Maximum number of expressions; all are kept if there are fewer.
     """
 
     def __init__(self, max_expressions: int) -> None:
@@ -29,10 +29,16 @@ class SampleExpressions:
         self.max_expressions = max_expressions
 
     def __call__(self, results: Results) -> Results:
-        """Draw; `drawn` is a list of (expression, positions in `targets`)."""
+        """Set `sampled_expressions` to a list of (expression, positions in `targets`).
+
+        Raises:
+            ValueError: The record has no expressions.
+        """
         expressions = results["expressions"]
         if not expressions:
-            raise ValueError(f"{describe_sample(results)}: the annotation has no sentence")
+            raise ValueError(
+                f"{describe_sample(results)}: the annotation must have a sentence or more, got none"
+            )
         count = min(self.max_expressions, len(expressions))
         chosen = sorted(results["rng"].choice(len(expressions), count, replace=False).tolist())
         all_targets = list(range(len(results["targets"])))
@@ -40,16 +46,18 @@ class SampleExpressions:
         used = sorted({target for i in chosen for target in named[i]})
         place = {target: position for position, target in enumerate(used)}
         results["targets"] = [results["targets"][target] for target in used]
-        results["drawn"] = [(expressions[i], [place[t] for t in named[i]]) for i in chosen]
+        results["sampled_expressions"] = [
+            (expressions[i], [place[t] for t in named[i]]) for i in chosen
+        ]
         return results
 
 
 @TRANSFORMS.register_module()
 class PackExpressionGroup:
-    """Pack an image with the samples of its drawn expressions, one each.
+    """Pack an image with one sample per entry of `sampled_expressions`.
 
     The result is `{"inputs": {"image": (3, H, W) uint8}, "data_samples": list}`, which
-    `group_collate` makes a batch of.
+    `group_collate` stacks into a batch.
     """
 
     def __init__(self) -> None:
@@ -60,7 +68,7 @@ class PackExpressionGroup:
         decode_targets(results)
         packed = [
             self._pack({**results, "expression": expression, **_only(results, targets)})
-            for expression, targets in results["drawn"]
+            for expression, targets in results["sampled_expressions"]
         ]
         return {
             "inputs": packed[0]["inputs"],
@@ -69,7 +77,7 @@ class PackExpressionGroup:
 
 
 def _only(results: Results, targets: list[int]) -> Results:
-    """Return the targets at these positions, under the names that transforms know them by."""
+    """Return the targets at some positions, under the keys of `results`."""
     chosen: Results = {}
     index = torch.tensor(targets, dtype=torch.long)
     for key in ("boxes", "masks"):

@@ -1,4 +1,4 @@
-"""The end of a pipeline: what the model reads, and what it is compared with."""
+"""Pack the inputs and the ground truth of a sample, at the end of a pipeline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _META_KEYS = (
     "split",
     "ori_shape",
     "expression",
-    # What only some benchmarks have.
+    # Keys of some benchmarks only.
     "correction",
     "ignore_mask_ori",
     "query_kind",
@@ -30,14 +30,14 @@ _META_KEYS = (
 
 @TRANSFORMS.register_module()
 class PackGroundingInputs:
-    """Pack a sample into `inputs` (tensors that the model reads) and `data_samples` (all else).
+    """Pack a sample into `inputs` (tensors for the model) and `data_samples` (everything else).
 
     The result is `{"inputs": {"image": (3, H, W) uint8, "token_ids": (T,), "text_padding_mask":
-    (T,)}, "data_samples": GroundingDataSample}`. The tokens are not repeated in the sample: between
-    processes each tensor costs a file handle.
+    (T,)}, "data_samples": GroundingDataSample}`. The tokens are not repeated in the sample
+    because each tensor costs a file handle when it is sent between processes.
 
     Args:
-        views: Further images (3, H, W) that the model reads, as `AddView` names them.
+        views: Keys of further images (3, H, W) for the model, as given to `AddView`.
     """
 
     def __init__(self, *, views: Sequence[str] = ()) -> None:
@@ -68,7 +68,7 @@ class PackGroundingInputs:
 
 
 def _metainfo(results: Results) -> dict[str, Any]:
-    """Gather what is known of the sample."""
+    """Collect the metadata of the sample."""
     meta = {key: results[key] for key in _META_KEYS if key in results}
     meta["expressions"] = tuple(results.get("expressions", ()))
     meta["img_shape"] = results.get("img_shape", tuple(results["image"].shape[-2:]))

@@ -1,4 +1,4 @@
-"""Transforms that move pixels: image, boxes and masks together, and words where they must."""
+"""Transforms that move pixels: image, boxes and masks together, and words if needed."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from vgtoolbox.datasets.transforms.resampling import (
 from vgtoolbox.datasets.transforms.sample import (
     Results,
     Variant,
-    check_probability,
     check_variant,
     decode_targets,
     image_size,
-    note_scaling,
     plain_boxes,
+    record_scaling,
     set_boxes,
 )
 from vgtoolbox.datasets.transforms.text import swap_left_and_right, swap_side_letters
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.structures import RLE, decode_masks_resized
+from vgtoolbox.utils.choices import check_choice, check_fraction
 
 
 @TRANSFORMS.register_module()
@@ -45,14 +45,16 @@ class Resize:
 
     Args:
         size: (H, W), or one number for both.
-        backend: "cv2": without antialiasing, as the BEiT-3 systems do; "torchvision" and "pil":
-            with it; "align_corners": as PLVL's last step, the image becomes float32. What each does
-            to masks is said in `resampling`.
-        interpolation: "bilinear" or "bicubic", of the image.
-        keep_ratio: Fit the image into `size` and pad below and right, instead of stretching it.
-        pad_value: Grey level of that padding, 0..255.
-        cache_mb: Keep the images resized last, as `LoadImage` does the decoded ones, and the masks
-            that were run lengths. An image that a step between the two has changed is never kept.
+        backend: "cv2" resizes without antialiasing, as the BEiT-3 systems do; "torchvision" and
+            "pil" with antialiasing; "align_corners" as PLVL's last step, which makes the image
+            float32. Masks are described in `resampling`.
+        interpolation: Interpolation of the image, "bilinear" or "bicubic".
+        keep_ratio: Whether to fit the image into `size` and pad it at the bottom and right, instead
+            of stretching it.
+        pad_value: Gray level of the padding, 0..255.
+        cache_mb: Size in megabytes of a cache, in each worker process, of the most recently resized
+            images, and of masks that were run lengths. Images that a transform after `LoadImage`
+            has changed are not cached.
     """
 
     def __init__(
@@ -76,10 +78,10 @@ class Resize:
         self.pad_value = pad_value
 
     def __call__(self, results: Results) -> Results:
-        """Resize, and set what leads back to the original frame.
+        """Resize, and set `scale_factor` and `img_shape`, which lead back to the original frame.
 
         `scale_factor` (x, y): input coordinate = original coordinate * factor; `img_shape` (H, W):
-        what the image takes of the input, padding left out.
+        size of the image in the input, without padding.
         """
         content = self._content_size(*image_size(results))
         resize_sample(
@@ -93,7 +95,7 @@ class Resize:
         return results
 
     def _content_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the (H, W) that the image itself takes of the input."""
+        """Return the (H, W) of the image in the input, without padding."""
         if not self.keep_ratio:
             return self.size
         scale = min(self.size[0] / height, self.size[1] / width)
@@ -102,14 +104,14 @@ class Resize:
 
 @TRANSFORMS.register_module()
 class ResizeSide:
-    """Resize the long or the short side, and the other one with it.
+    """Resize the long or the short side; the other side follows.
 
     Args:
-        size: Pixels of that side; of several, one is drawn at random for each sample.
-        side: "long" or "short".
-        backend: See `Resize`.
-        interpolation: "bilinear" or "bicubic", of the image.
-        rounding: Of the other side; see `resampling.scaled_size`.
+        size: Length of that side in pixels. If several are given, one is drawn per sample.
+        side: Side to resize, "long" or "short".
+        backend: Library that resizes the image; see `Resize`.
+        interpolation: Interpolation of the image, "bilinear" or "bicubic".
+        rounding: Rounding of the other side; see `resampling.scaled_size`.
     """
 
     def __init__(
@@ -122,8 +124,7 @@ class ResizeSide:
         rounding: Rounding = "even",
     ) -> None:
         check_resampling(backend, interpolation, rounding)
-        if side not in ("long", "short"):
-            raise ValueError(f"side must be 'long' or 'short', got {side!r}")
+        check_choice("side", side, ("long", "short"))
         self.sizes = (size,) if isinstance(size, int) else tuple(size)
         if not self.sizes or min(self.sizes) < 1:
             raise ValueError(f"size must be positive, got {size}")
@@ -133,7 +134,7 @@ class ResizeSide:
         self.rounding = rounding
 
     def __call__(self, results: Results) -> Results:
-        """Resize; `scale_factor` and `img_shape` are set as by `Resize`."""
+        """Resize, and set `scale_factor` and `img_shape` as `Resize` does."""
         goal = self.sizes[0]
         if len(self.sizes) > 1:
             goal = self.sizes[int(results["rng"].integers(len(self.sizes)))]
@@ -144,11 +145,11 @@ class ResizeSide:
 
 @TRANSFORMS.register_module()
 class Pad:
-    """Pad the image and its masks below and right, so that no coordinate moves.
+    """Pad the image and its masks at the bottom and right, so that coordinates do not change.
 
     Args:
         size: (H, W) of the result, or one number for both.
-        value: Grey level of the padding, 0..255.
+        value: Gray level of the padding, 0..255.
     """
 
     def __init__(self, size: int | Sequence[int], *, value: int = 0) -> None:
@@ -164,8 +165,8 @@ class Pad:
         height, width = image_size(results)
         if height > self.size[0] or width > self.size[1]:
             raise ValueError(
-                f"an image of {height} x {width} (height x width) can not be padded to "
-                f"{self.size[0]} x {self.size[1]}; put a ResizeSide before this Pad"
+                f"the image must be at most {self.size[0]} x {self.size[1]} (height x width) to be "
+                f"padded to that size, got {height} x {width}; put a ResizeSide before this Pad"
             )
         results.setdefault("img_shape", (height, width))
         pad_sample(results, self.size, self.value)
@@ -174,22 +175,22 @@ class Pad:
 
 @TRANSFORMS.register_module()
 class RandomHorizontalFlip:
-    """Mirror image, boxes and masks, and swap left and right in the expression, or in all drawn.
+    """Mirror image, boxes and masks, and swap left and right in the expression or expressions.
 
     Args:
         prob: Probability of mirroring a sample.
-        word_swap: "clean" swaps whole words ("left", "right-hand"); "published" the letters
-            wherever they stand, so that "bright" becomes "bleft" (TransVG, EEVG, PLVL).
+        word_swap: "corrected" swaps whole words ("left", "right-hand"); "published" swaps the
+            letters anywhere, so that "bright" becomes "bleft" (TransVG, EEVG, PLVL).
     """
 
-    def __init__(self, prob: float = 0.5, *, word_swap: Variant = "clean") -> None:
-        check_probability(prob)
+    def __init__(self, prob: float = 0.5, *, word_swap: Variant = "corrected") -> None:
+        check_fraction("prob", prob)
         check_variant("word_swap", word_swap)
         self.prob = prob
-        self.swap = swap_left_and_right if word_swap == "clean" else swap_side_letters
+        self.swap = swap_left_and_right if word_swap == "corrected" else swap_side_letters
 
     def __call__(self, results: Results) -> Results:
-        """Mirror the sample or leave it, and toggle `flip` where mirrored."""
+        """Mirror the sample and toggle its `flip`, or return it unchanged."""
         if results["rng"].random() >= self.prob:
             return results
         decode_targets(results)
@@ -198,8 +199,10 @@ class RandomHorizontalFlip:
                 results[key] = tvf.horizontal_flip(results[key])
         if "expression" in results:
             results["expression"] = self.swap(results["expression"])
-        if "drawn" in results:
-            results["drawn"] = [(self.swap(text), targets) for text, targets in results["drawn"]]
+        if "sampled_expressions" in results:
+            results["sampled_expressions"] = [
+                (self.swap(text), targets) for text, targets in results["sampled_expressions"]
+            ]
         results["flip"] = not results.get("flip", False)
         return results
 
@@ -212,14 +215,15 @@ def resize_sample(
     interpolation: Interpolation = "bilinear",
     cache: ImageCache | None = None,
 ) -> None:
-    """Resize image, boxes and masks to `size` (H, W), and note the way back.
+    """Resize image, boxes and masks to `size` (H, W), and record the scaling.
 
     Args:
-        results: The sample.
-        size: (H, W); with a `cache`, the same whenever the same image comes.
-        backend: See `Resize`.
-        interpolation: "bilinear" or "bicubic", of the image.
-        cache: Keeps the resized image, and masks, for other samples of the same file.
+        results: Sample, changed in place.
+        size: New size (H, W). With a `cache`, it must be the same at each call for an image.
+        backend: Library that resizes the image; see `Resize`.
+        interpolation: Interpolation of the image, "bilinear" or "bicubic".
+        cache: Cache of resized images and masks for other samples of the same file. If `None`,
+            nothing is cached.
     """
     height, width = image_size(results)
     factor = (size[1] / width, size[0] / height)
@@ -231,7 +235,7 @@ def resize_sample(
 
     def resized() -> np.ndarray:
         new = resize_image(image, size, backend=backend, interpolation=interpolation)
-        return new.contiguous().numpy()  # plane by plane once, not again for each sample
+        return new.contiguous().numpy()  # contiguous planes, once for all samples of the image
 
     if cache is not None and _is_as_decoded(results):
         pixels = cache.get(str(results["img_path"]), resized)
@@ -242,14 +246,14 @@ def resize_sample(
         set_boxes(results, plain_boxes(results) * torch.tensor(factor * 2), size)
     if "masks" in results and results["masks"].shape[-2:] != size:
         results["masks"] = tv_tensors.Mask(resize_target_masks(results["masks"], size, backend))
-    note_scaling(results, factor)
+    record_scaling(results, factor)
     results["img_shape"] = size
 
 
 def _decode_resized(
     rles: Sequence[RLE], size: tuple[int, int], new_size: tuple[int, int], cache: ImageCache | None
 ) -> torch.Tensor:
-    """Decode masks of `size` at `new_size`, (N, *new_size) bool, those in `cache` once."""
+    """Decode masks of `size` at `new_size`, (N, *new_size) bool, or take them from `cache`."""
     if cache is None or not rles:
         return decode_masks_resized(rles, size, new_size)
 
@@ -262,13 +266,13 @@ def _decode_resized(
 
 
 def _is_as_decoded(results: Results) -> bool:
-    """Tell whether the image still is the memory that `LoadImage` decoded into."""
+    """Return whether the image is still the memory that `LoadImage` decoded into."""
     decoded = results.get("decoded")
     return decoded is not None and results["image"].data_ptr() == decoded.ctypes.data
 
 
 def pad_sample(results: Results, size: tuple[int, int], value: int) -> None:
-    """Pad image and masks below and right to `size` (H, W)."""
+    """Pad image and masks at the bottom and right to `size` (H, W)."""
     height, width = image_size(results)
     if (height, width) == size:
         return
@@ -284,7 +288,7 @@ def pad_sample(results: Results, size: tuple[int, int], value: int) -> None:
 
 
 def _pair(size: int | Sequence[int]) -> tuple[int, int]:
-    """Return (H, W)."""
+    """Return a size as (H, W)."""
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < 1:
         raise ValueError(f"size must be positive, got {size}")

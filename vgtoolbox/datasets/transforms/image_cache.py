@@ -1,4 +1,4 @@
-"""Decoded images and masks that are asked for again soon."""
+"""Cache of decoded images and masks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Pixels = NDArray[np.uint8]
 
 
 class ImageCache:
-    """The images or masks used last, by name, bounded in bytes; each worker process has its own.
+    """Least recently used (LRU) cache of images or masks by name, with a limited size in bytes.
 
-    What is handed out is shared: nobody may write into it.
+    Each worker process has its own cache. Returned arrays are shared and must not be modified.
 
     Args:
-        max_bytes: Images are dropped, those unused for longest first, to stay within it. An image
-            that is larger than that by itself is not kept.
+        max_bytes: Maximum size in bytes. The least recently used images are dropped first; an image
+            that is larger by itself is not kept.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -30,7 +30,7 @@ class ImageCache:
         return len(self._images)
 
     def get(self, name: str, read: Callable[[], Pixels]) -> Pixels:
-        """Return the image called `name`, by `read` where it is not here."""
+        """Return the image called `name`, which is read by `read` if it is not in the cache."""
         if name in self._images:
             self._images.move_to_end(name)
             return self._images[name]

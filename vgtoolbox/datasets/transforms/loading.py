@@ -1,4 +1,4 @@
-"""From files and annotations to an image, boxes and masks in the original frame."""
+"""Load an image and its boxes and masks in the original frame."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from vgtoolbox.structures.masks import Segmentation
 
 Corners = tuple[float, float, float, float]
 
-# Signature of a format -> (what its last block begins with, what ends a whole file). A JPEG may
-# hold a whole smaller one as its thumbnail, so the end must follow the last block's beginning.
+# Signature of a format -> (start of its last block, end of a complete file). A JPEG may contain a
+# complete smaller one as its thumbnail, so the end must follow the start of the last block.
 _FILE_ENDS = {
     b"\xff\xd8\xff": (b"\xff\xda", b"\xff\xd9"),  # JPEG: start of scan, end of image
     b"\x89PNG": (b"IDAT", b"IEND"),
@@ -32,13 +32,14 @@ _FILE_ENDS = {
 class LoadImage:
     """Read `img_path` into `image` (3, H, W) uint8 RGB, and set `ori_shape`.
 
-    Decoded by OpenCV, as the published systems do. EXIF orientation is honoured; grey, palette and
-    16-bit images become 8-bit RGB, an alpha channel is dropped. A sample that has an `image`
-    already, an (H, W, 3) uint8 RGB array, keeps it.
+    Images are decoded by OpenCV, as in the published systems. EXIF orientation is applied; gray,
+    palette and 16-bit images become 8-bit RGB, and an alpha channel is dropped. A sample that
+    already has an `image`, an (H, W, 3) uint8 RGB array, keeps it.
 
     Args:
-        cache_mb: Keep the images decoded last, up to so many megabytes in each worker process, for
-            the other expressions of an image. Of use where these come soon: `ImageWindowSampler`.
+        cache_mb: Size in megabytes of a cache of the most recently decoded images, in each worker
+            process, for the other expressions of an image. Useful if these follow soon, as with
+            `ImageWindowSampler`.
     """
 
     def __init__(self, *, cache_mb: float = 0) -> None:
@@ -50,21 +51,21 @@ class LoadImage:
         """Read the image.
 
         Raises:
-            FileNotFoundError: There is no such file.
-            ValueError: The file is truncated or no image, or of another size than the record says.
+            FileNotFoundError: The file does not exist.
+            ValueError: The file is truncated or not an image, or its size differs from the record.
         """
         if "image" in results:
             pixels = results["image"]
         else:
             pixels = self._cache.get(str(results["img_path"]), lambda: _read_rgb(results))
-            results["decoded"] = pixels  # by which a later step sees that the image is untouched
+            results["decoded"] = pixels  # lets a later step see whether the image is unchanged
         height, width = pixels.shape[:2]
         expected = (results.get("height", height), results.get("width", width))
         if expected != (height, width):
             raise ValueError(
-                f"{describe_sample(results)}: the image is {height} x {width} (height x width, "
-                f"after EXIF rotation), its annotation is for {expected[0]} x {expected[1]}; are "
-                "these the images that the annotations were made on?"
+                f"{describe_sample(results)}: the image must be {expected[0]} x {expected[1]} "
+                f"(height x width) as annotated, got {height} x {width} after EXIF rotation; check "
+                "that the annotations were made for these images"
             )
         results["image"] = tv_tensors.Image(torch.from_numpy(pixels).permute(2, 0, 1))
         results["ori_shape"] = (height, width)
@@ -78,25 +79,25 @@ def _read_rgb(results: Results) -> np.ndarray:
         data = path.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"{describe_sample(results)}: there is no such file; check the dataset's data_root and "
-            "image_root"
+            f"{describe_sample(results)}: the file does not exist; check data_root and image_root "
+            "of the dataset"
         ) from None
     if _is_truncated(data):
         raise ValueError(
             f"{describe_sample(results)}: the file is truncated ({len(data)} bytes, the end of the "
-            "image is missing); fetch it again"
+            "image is missing); download it again"
         )
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
         raise ValueError(
-            f"{describe_sample(results)}: the file ({len(data)} bytes) is broken or of a format "
-            "that OpenCV can not decode"
+            f"{describe_sample(results)}: the file ({len(data)} bytes) is broken or in a format "
+            "that OpenCV cannot decode"
         )
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
 
 
 def _is_truncated(data: bytes) -> bool:
-    """Tell whether a file ends early; OpenCV decodes such a JPEG to half an image, silently."""
+    """Return whether a file ends early; OpenCV decodes such a JPEG to half an image, silently."""
     if not data:
         return True
     for signature, (last_block, end) in _FILE_ENDS.items():
@@ -109,18 +110,19 @@ def _is_truncated(data: bytes) -> bool:
 class LoadTargets:
     """Read the record's `targets` into `boxes` (N, 4) xyxy and `masks` (N, H, W).
 
-    A record without `targets`, a photograph of one's own, stays without ground truth.
+    A record without `targets`, such as a user's own image, remains without ground truth.
 
     Args:
-        keep_original: Keep the targets in the original frame as well, as `boxes_ori` (N, 4) float32
-            and `rles_ori`. Metrics need them, training does not.
-        max_overhang: Annotated boxes cross the border of the image by rounding; they are clipped
-            where they do so by at most so many pixels.
-        truncate_boxes: Cut x, y, width and height to whole numbers first, in the original frame
-            too, as EEVG and PLVL are trained and measured.
-        with_masks: Read the masks too. Without them, a box is all that a target needs.
-        dense: Decode the masks here. Without it they stay run lengths, as `rles`, until a transform
-            needs pixels: `Resize` then decodes them at the size of the input, to the same result.
+        keep_original: Whether to keep the targets in the original frame as well, as `boxes_ori`
+            (N, 4) float32 and `rles_ori`. Metrics need them, training does not.
+        max_overhang: Maximum distance in pixels by which an annotated box may exceed the image, as
+            happens by rounding; such boxes are clipped.
+        truncate_boxes: Whether to truncate x, y, width and height to integers first, in the
+            original frame too, as in training and evaluation of EEVG and PLVL.
+        with_masks: Whether to read the masks. If `False`, targets need only a box.
+        dense: Whether to decode the masks here. If `False`, they remain run lengths, as `rles`,
+            until a transform needs pixels: `Resize` then decodes them at the input size, with the
+            same result.
     """
 
     def __init__(
@@ -142,8 +144,8 @@ class LoadTargets:
         """Read the targets.
 
         Raises:
-            ValueError: A box that is none or lies outside the image, a polygon of fewer than three
-                points, or run lengths for an image of another size.
+            ValueError: A box is invalid or outside the image, a polygon has fewer than three
+                points, or run lengths are for an image of another size.
         """
         if "targets" not in results:
             return results
@@ -175,11 +177,11 @@ class LoadTargets:
             results["rles"] = rles
 
     def _clip(self, box_xywh: Any, size: tuple[int, int]) -> Corners:
-        """Turn an annotated box into corners inside the image."""
+        """Return an annotated box as corners clipped to the image."""
         if len(box_xywh) != 4 or not all(map(math.isfinite, box_xywh)) or min(box_xywh[2:]) <= 0:
             raise ValueError(
-                f"{list(box_xywh)} is no box: expected 4 numbers x, y, width, height, the latter "
-                "two positive"
+                "a box must be 4 numbers x, y, width, height, the latter two positive, got "
+                f"{list(box_xywh)}"
             )
         bottom, right = size
         corners = _corners(box_xywh)
@@ -187,16 +189,18 @@ class LoadTargets:
         overhang = max(abs(a - b) for a, b in zip(corners, clipped, strict=True))
         if overhang > self.max_overhang or clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
             raise ValueError(
-                f"the box x, y, width, height = {list(box_xywh)} lies outside the image of width "
-                f"{right} and height {bottom}; up to {self.max_overhang:g} px beyond its border "
-                "would be clipped"
+                f"a box must be inside the image of width {right} and height {bottom}, got x, y, "
+                f"width, height = {list(box_xywh)}; up to {self.max_overhang:g} px beyond the "
+                "border are clipped"
             )
         return _clip_corners(_corners(map(int, box_xywh)), size) if self.truncate_boxes else clipped
 
 
 def _read_mask(segmentation: Segmentation | None, size: tuple[int, int]) -> RLE:
     if segmentation is None:
-        raise ValueError("it has a box and no mask; to read boxes only, set with_masks=False")
+        raise ValueError(
+            "a target must have a mask, got only a box; to read boxes alone, set with_masks=False"
+        )
     return segmentation_to_rle(segmentation, size)
 
 

@@ -1,16 +1,16 @@
-"""Resizing pixels exactly as one or another published system does.
+"""Resize pixels exactly as the published systems do.
 
-backend        image                                        masks
-cv2            OpenCV, no antialiasing                      nearest neighbour, OpenCV's convention
-torchvision    with antialiasing                            the same
-pil            Pillow, with antialiasing                    bilinear with antialiasing, cut at 1/2
-align_corners  torch, corner pixels' centres stay, float32  nearest neighbour, torch's convention
+backend        image                                       masks
+cv2            OpenCV, no antialiasing                     nearest neighbor, OpenCV's convention
+torchvision    with antialiasing                           the same
+pil            Pillow, with antialiasing                   bilinear with antialiasing, cut at 1/2
+align_corners  torch, corner pixels keep centers, float32  nearest neighbor, torch's convention
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -22,19 +22,20 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
 from vgtoolbox.structures import resize_masks
+from vgtoolbox.utils.choices import check_choice
 
 ResizeBackend = Literal["cv2", "torchvision", "pil", "align_corners"]
 Interpolation = Literal["bilinear", "bicubic"]
 Rounding = Literal["even", "half_up", "down"]
 
 NEAREST_AS_OPENCV = ("cv2", "torchvision")
-"""Backends whose masks are resized by nearest neighbour in OpenCV's convention."""
+"""Backends whose masks are resized by nearest neighbor in OpenCV's convention."""
 
 _CV2 = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 _PIL = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _TORCHVISION = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
 
-# The same in real numbers; in floating point the order of the operations decides ties.
+# Equal in real arithmetic; in floating point the order of operations decides ties.
 _SCALED_LENGTH: dict[Rounding, Callable[[int, int, int], int]] = {
     "even": lambda length, goal, reference: round(length * (goal / reference)),
     "half_up": lambda length, goal, reference: int(length * (goal / reference) + 0.5),
@@ -43,28 +44,33 @@ _SCALED_LENGTH: dict[Rounding, Callable[[int, int, int], int]] = {
 
 
 def check_resampling(backend: str, interpolation: str, rounding: str = "even") -> None:
-    """Raise ValueError for a name that is not known."""
-    known = (
-        ("backend", backend, _RESIZERS),
-        ("interpolation", interpolation, _PIL),
-        ("rounding", rounding, _SCALED_LENGTH),
-    )
-    for name, value, choices in known:
-        if value not in choices:
-            raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
+    """Raise ValueError for an unknown option.
+
+    Args:
+        backend: Name of a `ResizeBackend`.
+        interpolation: Name of an `Interpolation`.
+        rounding: Name of a `Rounding`.
+    """
+    check_choice("backend", backend, get_args(ResizeBackend))
+    check_choice("interpolation", interpolation, get_args(Interpolation))
+    check_choice("rounding", rounding, get_args(Rounding))
 
 
 def scaled_size(
     size: tuple[int, int], goal: int, *, side: Literal["long", "short"], rounding: Rounding
 ) -> tuple[int, int]:
-    """Return the (H, W) that has its long or short side at `goal` and keeps the aspect.
+    """Return `size` scaled so that its long or short side is `goal`, with the same aspect ratio.
 
     Args:
-        size: (H, W).
-        goal: Pixels of that side.
-        side: Which one.
-        rounding: Of the other side: to the nearest, a half "even" (Python's `round`: PLVL) or
-            "half_up" (Segment Anything), or "down" (torchvision, CLIP).
+        size: Size of the image (H, W).
+        goal: New length of that side in pixels.
+        side: Side with the given length, "long" or "short".
+        rounding: Rounding of the other side: "even" rounds to nearest and halves to even (Python's
+            `round`: PLVL), "half_up" rounds to nearest and halves up (Segment Anything), "down"
+            rounds down (torchvision, CLIP).
+
+    Returns:
+        The new size (H, W).
     """
     reference = max(size) if side == "long" else min(size)
     height, width = (max(1, _SCALED_LENGTH[rounding](s, goal, reference)) for s in size)
@@ -74,7 +80,7 @@ def scaled_size(
 def resize_image(
     image: Tensor, size: tuple[int, int], *, backend: ResizeBackend, interpolation: Interpolation
 ) -> Tensor:
-    """Resize (3, H, W) to (3, *size); uint8 stays uint8, but for "align_corners"."""
+    """Resize (3, H, W) to (3, *size); uint8 stays uint8, except with "align_corners"."""
     image = image.as_subclass(torch.Tensor)
     if image.shape[-2:] == size and backend != "align_corners":
         return image
@@ -82,7 +88,7 @@ def resize_image(
 
 
 def resize_target_masks(masks: Tensor, size: tuple[int, int], backend: ResizeBackend) -> Tensor:
-    """Resize binary masks (N, H, W) to (N, *size) bool, as goes with the image's backend."""
+    """Resize binary masks (N, H, W) to (N, *size) bool, in the convention of a backend."""
     masks = masks.as_subclass(torch.Tensor)
     if masks.shape[-2:] == size or len(masks) == 0 or backend in NEAREST_AS_OPENCV:
         return resize_masks(masks, size)
@@ -104,8 +110,8 @@ def _with_torchvision(image: Tensor, size: tuple[int, int], interpolation: Inter
 
 
 def _with_pillow(image: Tensor, size: tuple[int, int], interpolation: Interpolation) -> Tensor:
-    picture = tvf.to_pil_image(image).resize(size[::-1], _PIL[interpolation])
-    return tvf.pil_to_tensor(picture)
+    resized = tvf.to_pil_image(image).resize(size[::-1], _PIL[interpolation])
+    return tvf.pil_to_tensor(resized)
 
 
 def _with_aligned_corners(

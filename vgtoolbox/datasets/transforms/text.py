@@ -1,4 +1,4 @@
-"""From an annotation's sentences to the token ids of one expression."""
+"""Choose, clean and tokenize one expression of a record."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 from vgtoolbox.datasets.records import targets_of
 from vgtoolbox.datasets.transforms.sample import Results, describe_sample
 from vgtoolbox.registry import TOKENIZERS, TRANSFORMS
+from vgtoolbox.utils.choices import check_choice
 
-# Words that name a side of the image, with those that annotators make of them.
+# Words that name a side of the image, including colloquial forms of annotators.
 _SIDES = {
     f"left{ending}": f"right{ending}" for ending in ("", "most", "hand", "ward", "wards", "side")
 } | {"lefty": "righty", "lefties": "righties"}
 _MIRRORED = _SIDES | {right: left for left, right in _SIDES.items()}
 _SIDE_WORD = re.compile(rf"\b(?:{'|'.join(sorted(_MIRRORED, key=len, reverse=True))})\b", re.I)
 
-# Words after which an image can not be cut without changing what they name.
+# Words whose meaning changes if the image is cropped.
 _POSITIONS = {*_MIRRORED, "top", "topmost", "bottom", "bottommost", "upper", "lower", "corner"} | {
     "middle",
     "center",
@@ -28,14 +29,14 @@ _POSITIONS = {*_MIRRORED, "top", "topmost", "bottom", "bottommost", "upper", "lo
 _POSITION_WORD = re.compile(rf"\b(?:{'|'.join(sorted(_POSITIONS, key=len, reverse=True))})\b", re.I)
 _PUBLISHED_POSITIONS = ("left", "right", "top", "bottom", "middle")
 
-# Published BEiT-3 grounding cleans so before tokenising (SimVG, InstanceVG).
+# Cleaning before tokenization in published BEiT-3 grounding (SimVG, InstanceVG).
 _CLEANING = str.maketrans(dict.fromkeys(".,'!?\"()*#:;", "") | {"-": " ", "/": " "})
 
 
 def swap_left_and_right(text: str) -> str:
-    """Swap the words for left and right, as a mirrored image needs; applied twice, it is undone.
+    """Swap the words for left and right for a mirrored image; applied twice, the text is unchanged.
 
-    Whole words only ("leftover" and "bright" stay; "left-hand" is swapped), case kept.
+    Only whole words are swapped ("left-hand", but not "leftover" or "bright"); case is kept.
     """
     return _SIDE_WORD.sub(_swap_word, text)
 
@@ -49,32 +50,31 @@ def _swap_word(match: re.Match[str]) -> str:
 
 
 def swap_side_letters(text: str) -> str:
-    """Swap "left" and "right" wherever these letters stand, also within other words.
+    """Swap the letters "left" and "right" anywhere, also within other words.
 
-    A fault of TransVG's augmentation that EEVG and PLVL were trained with: "bright" -> "bleft".
+    A defect of TransVG's augmentation that EEVG and PLVL were trained with: "bright" -> "bleft".
     """
     return re.sub("left|right", lambda m: "right" if m.group() == "left" else "left", text)
 
 
 def names_position(text: str) -> bool:
-    """Tell whether one of the words names a place in the image."""
+    """Return whether one of the words names a position in the image."""
     return _POSITION_WORD.search(text) is not None
 
 
 def contains_position(text: str) -> bool:
-    """Tell whether the letters of left, right, top, bottom or middle stand anywhere in the text.
+    """Return whether the text contains the letters of left, right, top, bottom or middle.
 
-    As published (EEVG, PLVL); "laptop" and "bright" count.
+    As published (EEVG, PLVL): "laptop" and "bright" count.
     """
     return any(word in text for word in _PUBLISHED_POSITIONS)
 
 
 def clean_expression(text: str) -> str:
-    """Lower the case, drop punctuation, and leave single blanks between the words."""
+    """Convert to lower case, drop punctuation, and separate words by single spaces."""
     return " ".join(text.lower().translate(_CLEANING).split())
 
 
-# Who cleans how before the tokenizer, as published.
 CLEANINGS: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {
         "instancevg": clean_expression,
@@ -84,25 +84,28 @@ CLEANINGS: Mapping[str, Callable[[str], str]] = MappingProxyType(
         "none": str,
     }
 )
+"""Published cleaning before the tokenizer, by system."""
 
 
 @TRANSFORMS.register_module()
 class ChooseExpression:
-    """Set `expression` to one of the record's `expressions`, drawn at random from several.
+    """Set `expression` to one of the record's `expressions`, drawn randomly if there are several.
 
-    Where these do not all name the same (`expression_targets`: a ref of R-RefCOCO, a whole image),
-    the record is left with the targets of the one that was drawn.
+    If these name different targets (`expression_targets`: a ref of R-RefCOCO, a whole image), the
+    record keeps only the targets of the chosen one.
     """
 
     def __call__(self, results: Results) -> Results:
         """Choose.
 
         Raises:
-            ValueError: The record has no sentence, or has had its targets loaded too early.
+            ValueError: The record has no sentences, or its targets were loaded too early.
         """
         sentences = results["expressions"]
         if not sentences:
-            raise ValueError(f"{describe_sample(results)}: the annotation has no sentence")
+            raise ValueError(
+                f"{describe_sample(results)}: the annotation must have a sentence or more, got none"
+            )
         chosen = int(results["rng"].integers(len(sentences))) if len(sentences) > 1 else 0
         results["expression"] = sentences[chosen]
         if "expression_targets" in results:
@@ -121,27 +124,26 @@ class CleanExpression:
     """Clean `expression` as one of the published systems does.
 
     Args:
-        variant: "instancevg": lower case, no punctuation, hyphens and slashes are blanks;
-            "plvl": lower case, blanks at the ends dropped; "mllmseg": that, and dots at the ends;
-            "uground": that, and dots behind; "none": as it is (SegLLM).
+        variant: "instancevg" converts to lower case, drops punctuation, and turns hyphens and
+            slashes into spaces; "plvl" converts to lower case and strips spaces; "mllmseg" also
+            strips dots at both ends, "uground" dots at the end; "none" changes nothing (SegLLM).
     """
 
     def __init__(self, variant: str = "instancevg") -> None:
-        if variant not in CLEANINGS:
-            raise ValueError(f"variant must be one of {sorted(CLEANINGS)}, got {variant!r}")
+        check_choice("variant", variant, CLEANINGS)
         self.variant = variant
 
     def __call__(self, results: Results) -> Results:
         """Clean.
 
         Raises:
-            ValueError: Nothing is left.
+            ValueError: No text remains.
         """
         cleaned = CLEANINGS[self.variant](results["expression"])
         if not cleaned.strip():
             raise ValueError(
-                f"{describe_sample(results)}: the expression {results['expression']!r} is empty "
-                f"once cleaned as {self.variant!r}; expected words"
+                f"{describe_sample(results)}: the expression must contain words after cleaning as "
+                f"{self.variant!r}, got {results['expression']!r}"
             )
         results["expression"] = cleaned
         return results
@@ -152,8 +154,8 @@ class TokenizeExpression:
     """Turn `expression` into `token_ids` (T,) long and `text_padding_mask` (T,) bool.
 
     Args:
-        tokenizer: Config of a tokenizer, as dict(type="BEiT3Tokenizer", model_file=...), or one.
-        max_tokens: T; longer expressions are cut, shorter ones padded.
+        tokenizer: Tokenizer, or its config, as `dict(type="BEiT3Tokenizer", model_file=...)`.
+        max_tokens: Number of tokens T; longer expressions are truncated, shorter ones padded.
     """
 
     def __init__(self, *, tokenizer: Any, max_tokens: int) -> None:
@@ -161,7 +163,7 @@ class TokenizeExpression:
         self.max_tokens = max_tokens
 
     def __call__(self, results: Results) -> Results:
-        """Tokenise.
+        """Tokenize.
 
         Raises:
             ValueError: The expression is empty.

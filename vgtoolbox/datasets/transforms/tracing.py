@@ -1,4 +1,4 @@
-"""What a sample looks like after each step of a pipeline."""
+"""Trace a sample through the steps of a pipeline."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from vgtoolbox.structures import decode_masks
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A sample after one step.
+    """Sample after one step.
 
     Attributes:
-        step: Name of the step, with those that it runs itself.
-        image: (3, H, W) uint8.
-        targets: `boxes_xyxy` (N, 4) and `masks` (N, H, W) bool in the frame of the image; of a
-            sample without masks, boxes alone; None before they are read.
-        expression: The text that the model would read; None before one is chosen.
-        notes: What else a step sets, by name.
+        step: Name of the step, with the steps that it runs itself.
+        image: Image (3, H, W) uint8.
+        targets: Targets with `boxes_xyxy` (N, 4) and `masks` (N, H, W) bool in the frame of the
+            image, or only boxes for a sample without masks. `None` before they are read.
+        expression: Text for the model. `None` before an expression is chosen.
+        notes: Other values that a step sets, by name.
     """
 
     step: str
@@ -34,7 +34,7 @@ class Snapshot:
     notes: Mapping[str, str]
 
     def looks_like(self, other: Snapshot) -> bool:
-        """Tell whether image and targets are those of `other`; no targets are as none read."""
+        """Return whether image and targets equal those of `other`; empty and unread are equal."""
         mine, theirs = self._tensors(), other._tensors()
         return mine.keys() == theirs.keys() and all(
             torch.equal(tensor, theirs[name]) for name, tensor in mine.items()
@@ -47,10 +47,14 @@ class Snapshot:
 
 
 def trace_pipeline(dataset: Any, index: int) -> list[Snapshot]:
-    """Run a dataset's pipeline on one sample; return what it looks like after each step.
+    """Run a dataset's pipeline on one sample and return a snapshot after each step.
 
-    From the step on that reads the image. The random steps draw what they draw in training, in the
-    dataset's epoch.
+    Snapshots start with the step that reads the image. Random steps draw the same values as in
+    training, in the dataset's epoch.
+
+    Args:
+        dataset: A `GroundingDataset` with a pipeline.
+        index: Position of the sample.
     """
     results: dict[str, Any] = dataset.get_data_info(index)
     results["rng"] = np.random.default_rng((dataset.seed, dataset.epoch, results["sample_idx"]))
@@ -63,7 +67,7 @@ def trace_pipeline(dataset: Any, index: int) -> list[Snapshot]:
 
 
 def step_name(step: Any) -> str:
-    """Name a transform by its class, and those within it."""
+    """Return the class name of a transform, with those of the transforms inside it."""
     name = type(step).__name__
     inner = getattr(getattr(step, "steps", None), "transforms", None)
     return f"{name}({', '.join(map(step_name, inner))})" if inner else name
@@ -84,7 +88,7 @@ def _snapshot(name: str, results: Mapping[str, Any]) -> Snapshot:
 
 
 def _snapshot_packed(name: str, packed: Mapping[str, Any]) -> Snapshot:
-    """Take what the model reads; of several samples of an image, the first one's targets."""
+    """Return a snapshot of packed inputs; of several samples of an image, the first is shown."""
     samples = packed["data_samples"]
     sample = samples[0] if isinstance(samples, list) else samples
     return Snapshot(
@@ -97,7 +101,7 @@ def _snapshot_packed(name: str, packed: Mapping[str, Any]) -> Snapshot:
 
 
 def _notes(results: Mapping[str, Any]) -> dict[str, str]:
-    """Put in words what has no picture."""
+    """Describe values that are not visible in the image."""
     notes = {}
     for key in ("scale_factor", "offset"):
         if key in results:
@@ -115,5 +119,5 @@ def _copy(value: Tensor) -> Tensor:
 
 
 def _as_uint8(image: Tensor) -> Tensor:
-    """Return a copy of an image (3, H, W) of grey levels, rounded."""
+    """Return a copy of an image (3, H, W), rounded to uint8."""
     return image.as_subclass(Tensor).detach().clone().float().round().clamp(0, 255).to(torch.uint8)

@@ -21,10 +21,10 @@ _train_pipeline = dict(
     crop=dict(
         type="RandomApply",
         prob=0.5,
-        spare_positions="clean",  # "published"
+        spare_positions="corrected",  # "published"
         steps=[
             dict(type="ResizeSide", size=[400, 500, 600], side="short", backend="pil"),
-            dict(type="RandomTargetCrop", size=[384, 600], acceptance="clean"),  # "published"
+            dict(type="RandomTargetCrop", size=[384, 600], acceptance="corrected"),  # "published"
         ],
     ),
     scale=dict(type="ResizeSide", size=[448, 416, 384, 352, 320, 288, 256], backend="pil"),
@@ -35,7 +35,7 @@ _train_pipeline = dict(
             dict(type="ColorJitter", brightness=0.4, contrast=0.4, saturation=0.4, backend="pil")
         ],
     ),
-    flip=dict(type="RandomHorizontalFlip", prob=0.5, word_swap="clean"),  # "published"
+    flip=dict(type="RandomHorizontalFlip", prob=0.5, word_swap="corrected"),  # "published"
     **_tensors,
 )
 _test_pipeline = dict(
