@@ -1,4 +1,4 @@
-"""Build the package; all metadata is in pyproject.toml."""
+"""Build the package; all metadata are in pyproject.toml."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A whole InstanceVG in miniature, with a tokenizer of its own: nothing is read from data/."""
+"""Fixtures of a complete miniature InstanceVG with its own tokenizer, independent of data/."""
 
 import io
 import os
@@ -60,7 +60,7 @@ MINIATURE = """
 
 @pytest.fixture(scope="session")
 def miniature_config(tmp_path_factory):
-    """The file of a config, next to the tokenizer that it names."""
+    """Return the path of a config, next to its tokenizer."""
     folder = tmp_path_factory.mktemp("miniature")
     model = io.BytesIO()
     sentences = ["the red circle on the left", "a large blue square next to two dogs"] * 50
@@ -87,7 +87,7 @@ def miniature_config(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def released_checkpoint(miniature_config, tmp_path_factory):
-    """Random weights as they are released, in a folder without config and tokenizer."""
+    """Return a released checkpoint with random weights, without config and tokenizer next to it."""
     cfg = load_config(miniature_config)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)

@@ -1,4 +1,4 @@
-"""The metafiles of the repository, and what a malformed one is told."""
+"""Metafiles of the repository, and errors about malformed ones."""
 
 import textwrap
 from pathlib import Path
@@ -36,14 +36,14 @@ METAFILE = """
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of configs with one metafile."""
+    """Return a folder of configs with one metafile."""
     configs = tmp_path / "configs"
     configs.mkdir()
     (configs / "seer_metafile.yml").write_text(textwrap.dedent(METAFILE))
     return configs
 
 
-def test_a_metafile_is_read_whole(folder, tmp_path):
+def test_all_fields_of_a_metafile_are_read(folder, tmp_path):
     zoo = read_zoo(folder)
     assert list(zoo) == ["Seer-small", "Seer-ours"]
     small, ours = zoo.values()
@@ -86,7 +86,7 @@ def test_weights_are_found_as_published_or_converted(folder, tmp_path):
         assert model.find_weights().name == name
 
 
-def test_a_name_that_is_not_there(folder):
+def test_an_unknown_name_is_an_error(folder):
     with pytest.raises(FileNotFoundError, match="did you mean 'Seer-small'"):
         find_model("seer-smal", folder)
     with pytest.raises(FileNotFoundError, match="models: Seer-small, Seer-ours"):
@@ -106,7 +106,7 @@ def test_a_name_that_is_not_there(folder):
         ("system: Seer", "system: [", "is not valid YAML"),
     ],
 )
-def test_a_mistake_is_named(folder, old, new, message):
+def test_malformed_metafiles_are_errors(folder, old, new, message):
     file = folder / "seer_metafile.yml"
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))
@@ -127,7 +127,7 @@ def test_every_config_builds_a_model_of_the_stated_size(model):
 
 
 @pytest.mark.parametrize("model", ZOO.values(), ids=list(ZOO))
-def test_a_users_question_is_asked_without_the_true_answers(model):
+def test_inference_does_not_use_the_ground_truth(model):
     cfg = load_config(model.config)
     for key, value in model.options.items():
         override(cfg, key, value)
@@ -138,7 +138,7 @@ def test_a_users_question_is_asked_without_the_true_answers(model):
 
 
 @pytest.mark.parametrize("model", ZOO.values(), ids=list(ZOO))
-def test_every_name_is_an_inferencer_or_says_what_it_needs(model):
+def test_every_name_loads_or_reports_the_missing_weights(model):
     if any(model.weights.with_suffix(suffix).is_file() for suffix in (".pth", ".safetensors")):
         inferencer = GroundingInferencer(model.name, device="cpu")
         assert type(inferencer.model).__name__ == model.system
@@ -148,7 +148,7 @@ def test_every_name_is_an_inferencer_or_says_what_it_needs(model):
         GroundingInferencer(model.name, device="cpu")
 
 
-def test_a_name_goes_with_another_checkpoint():
+def test_a_name_with_another_checkpoint():
     weights = resource_root() / "pretrain_weights" / "InstanceVG-tiny-shapes.safetensors"
     by_name = GroundingInferencer("InstanceVG-tiny-shapes", weights, device="cpu")
     by_file = GroundingInferencer(checkpoint=weights, device="cpu")

@@ -1,11 +1,12 @@
-"""Find in a photograph what expressions name: boxes, masks, scores, or that it is not there.
+"""Ground expressions in one image: boxes, masks and scores, or no target.
 
     python tools/demo.py --img F --expression "the red circle" ["another" ...]
                          [--config CONFIG] [--checkpoint CKPT] [--output_dir D] [--score_thr 0.7]
                          [--device auto] [--cfg-options k=v ...]
 
 Writes a picture (PNG) and the result (JSON, one line of predictions.jsonl) for each expression.
-Without --config and --checkpoint: the tiny InstanceVG that was trained on generated scenes.
+Without --config and --checkpoint, the tiny InstanceVG that was trained on generated scenes is used.
+Same as `vgtoolbox demo`.
 """
 
 import sys

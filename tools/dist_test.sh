@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
 # Test on several devices:
 #   bash tools/dist_test.sh CONFIG NUM_GPUS --load-from CKPT [options of tools/test.py]
-# NUM_GPUS 0 is the CPU; CPU_PROCESSES=N spreads it over N processes (gloo).
+# NUM_GPUS 0 means the CPU; CPU_PROCESSES=N uses N processes on it (gloo).
 exec bash "$(dirname "$0")/launch.sh" test "$@"

@@ -1,9 +1,10 @@
-"""Draw a sheet of predictions: for each expression, the ground truth beside what was found.
+"""Draw a sheet of predictions, each next to its ground truth.
 
     python tools/draw_predictions.py --config CONFIG --predictions F.jsonl [--split S] [--num 16]
                                      [--seed 0] [--out F.png] [--cfg-options k=v ...]
 
-The predictions are what tools/test.py wrote for a split of the config.
+The predictions are those that tools/test.py writes for a split of the config.
+Same as `vgtoolbox draw`.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Score predictions that lie in a file, without a model and without reading an image.
+"""Score a prediction file, without a model and without reading images.
 
     python tools/eval_predictions.py PREDICTIONS --config CONFIG [--split S]
                                      [--metric type=GRESMetric protocol=gsva] [--metric ...]
@@ -6,8 +6,8 @@
     python tools/eval_predictions.py PREDICTIONS --dataset type=GRefCOCODataset data_root=data ...
                                      --metric type=GRECMetric
 
-PREDICTIONS is predictions.jsonl, a list of COCO results, or the Google Refexp toolbox's file. The
-values are those that tools/test.py gives for the same predictions.
+PREDICTIONS is a predictions.jsonl, a list of COCO results, or a file of the Google Refexp toolbox.
+The values equal those of tools/test.py for the same predictions. Same as `vgtoolbox eval`.
 """
 
 import sys

@@ -3,8 +3,9 @@
     python tools/export.py CONFIG --checkpoint CKPT --out F.onnx [--outputs NAME ...]
                            [--tolerance 1e-3] [--no-check] [--cfg-options k=v ...]
 
-The graph reads normalised inputs and gives the raw outputs of `tensor` mode. What was written is
-run on another batch size and compared with the model, unless --no-check.
+The graph takes normalized inputs and returns the raw outputs of `tensor` mode. The exported file is
+run with another batch size and compared with the model, unless --no-check is given.
+Same as `vgtoolbox export`.
 """
 
 import sys

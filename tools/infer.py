@@ -1,4 +1,4 @@
-"""Ask every expression of every image of a folder, and go on where a run was cut off.
+"""Ground every expression in every image; an interrupted run resumes.
 
     python tools/infer.py --images F_OR_FOLDER ... --expressions "the red circle" ["another" ...]
                           [--model NAME | --config CONFIG --checkpoint CKPT] [--out D]
@@ -6,8 +6,9 @@
                           [--score-thr S] [--topk K] [--tasks box] [--dtype bfloat16]
                           [--device auto] [--cfg-options k=v ...]
 
-Writes D/predictions.jsonl line by line; run again, it does what is not in there yet. Images that
-can not be read are named at the end, and the exit code is then 1.
+Writes D/predictions.jsonl line by line; a second run processes only the pairs that are missing.
+Images that cannot be read are listed at the end, and the exit code is then 1.
+Same as `vgtoolbox infer`.
 """
 
 import sys

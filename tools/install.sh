@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Make the virtual environment of this folder and install the package into it, once:
+# Create a virtual environment in this folder and install the package into it, unless it is up to date:
 #   bash tools/install.sh [EXTRA]     e.g. dev
-# PYTHON (default python3) makes it, VENV (default .venv) is where; both can be set.
+# PYTHON (default python3) is the interpreter and VENV (default .venv) the folder of the environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${VENV:-.venv}
@@ -9,13 +9,13 @@ extra=${1:-}
 
 if [[ ! -x $venv/bin/python ]]; then
     "${PYTHON:-python3}" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || {
-        echo "vgtoolbox needs Python 3.10 to 3.12; name one by PYTHON=python3.12" >&2
+        echo "vgtoolbox needs Python 3.10 to 3.12; choose one with PYTHON=python3.12" >&2
         exit 1
     }
-    echo "making the environment $venv"
+    echo "creating the environment $venv"
     "${PYTHON:-python3}" -m venv "$venv"
 fi
-# Installed already from these very requirements: nothing to do.
+# Skip the installation if it was made from the same requirements.
 wanted=$(cat pyproject.toml <(echo "$PWD" "$extra") | cksum)
 stamp="$venv/.installed-vgtoolbox${extra:+-$extra}"
 if [[ $(cat "$stamp" 2>/dev/null) != "$wanted" ]]; then

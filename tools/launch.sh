@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What dist_train.sh and dist_test.sh share:  launch.sh train|test CONFIG NUM_GPUS [options]
+# Shared part of dist_train.sh and dist_test.sh:  launch.sh train|test CONFIG NUM_GPUS [options]
 set -euo pipefail
 
 if [[ $# -lt 3 || ! $3 =~ ^[0-9]+$ ]]; then
     echo "usage: bash tools/dist_$1.sh CONFIG NUM_GPUS [options of tools/$1.py]" >&2
     exit 2
 fi
-# The package itself would be found in this folder; its dependencies only where it is installed.
+# The package itself can be imported from this folder; its dependencies only once it is installed.
 if ! python -c 'import mmengine' 2>/dev/null; then
     echo "vgtoolbox is not installed for '$(command -v python || echo python)';" \
         "run bash tools/install.sh, then source .venv/bin/activate" >&2
@@ -29,7 +29,7 @@ elif [[ " $* " != *" --device"* ]]; then
     fi
     device=(--device cuda)
 fi
-# torchrun would set one thread a process; the cores are shared out instead.
+# torchrun would set one thread per process; divide the cores between the processes instead.
 cores=$(getconf _NPROCESSORS_ONLN)
 threads=$((cores / processes > 0 ? cores / processes : 1))
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$threads}
@@ -39,7 +39,7 @@ if [[ $processes == 1 && ${NNODES:-1} == 1 ]]; then
     exec python "$script" "$config" "${device[@]}" "$@"
 fi
 if [[ ${NNODES:-1} == 1 ]]; then
-    # A free port of the system's choice, so that two runs on one machine don't meet.
+    # The system chooses a free port, so that two runs on one machine do not collide.
     rendezvous=(--standalone)
 else
     rendezvous=(--nnodes "$NNODES" --node-rank "${NODE_RANK:-0}"

@@ -1,10 +1,12 @@
-"""Prepare a data set, one sub-command each.
+"""Generate, set up and check datasets.
 
-python tools/prepare_data.py refcoco --root data [--source ~/downloads]
-python tools/prepare_data.py check refcoco grefcoco --root data [--fix data-mended]
-python tools/prepare_data.py own my.jsonl --folder my_images
-python tools/prepare_data.py leaks refcoco refcocog:umd/train --root data
-python tools/prepare_data.py shapes --out data/shapes --scale tiny [--formats all]
+    python tools/prepare_data.py refcoco --root data [--source ~/downloads]
+    python tools/prepare_data.py check refcoco grefcoco --root data [--fix data-repaired]
+    python tools/prepare_data.py own my.jsonl --folder my_images
+    python tools/prepare_data.py leaks refcoco refcocog:umd/train --root data
+    python tools/prepare_data.py shapes --out data/shapes --scale tiny [--formats all]
+
+Same as `vgtoolbox data`.
 """
 
 import sys

@@ -1,10 +1,10 @@
-"""Turn a training checkpoint into a released one: safetensors, with config and tokenizer in it.
+"""Turn a training checkpoint into a released one: safetensors with config and tokenizer.
 
     python tools/publish_checkpoint.py IN.pth OUT.safetensors [--dtype float16]
                                        [--cfg-options k=v ...]
 
-The averaged weights are taken where the training kept any. Paths below the current folder are
-written relative to it: a released file speaks of no machine.
+The averaged weights are used if the training kept any. Paths below the current folder are written
+relative to it, so that a released file does not depend on a machine. Same as `vgtoolbox publish`.
 """
 
 import sys

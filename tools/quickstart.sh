@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train, test and draw an InstanceVG on a CPU, starting from nothing; only packages are downloaded:
+# Train and test an InstanceVG on a CPU and draw its predictions; only packages are downloaded:
 #   bash tools/quickstart.sh              about fifteen minutes of training on two cores
 #   bash tools/quickstart.sh --smallest   the same steps in about a minute
 # Re-running reuses existing results; an interrupted run resumes.
@@ -14,7 +14,7 @@ export CPU_PROCESSES=2
 scenes=()
 options=(--cfg-options train_dataloader.batch_size=8 train_dataloader.num_workers=0
     train_dataloader.persistent_workers=False)
-# After so little training the existence head is the best indicator of a missing target. The value
+# After so little training, the existence head is the best indicator of a missing target. The value
 # was chosen on the val split. It does not affect training; the checkpoint records it.
 decision=model.postprocessor.existence_thr=0.83
 case ${1:-} in

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Install with the developers' tools, then lint, check types, and run the tests:
+# Install with the development tools, then lint, check types and run the tests:
 #   bash tools/run_tests.sh [options of pytest]     e.g. -m slow
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash tools/install.sh dev
 export PATH="$PWD/${VENV:-.venv}/bin:$PATH"
-# Small models run faster on one thread a process than on several.
+# Small models run faster with one thread per process.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 ruff check .

@@ -3,7 +3,8 @@
     python tools/test.py CONFIG --load-from CKPT [--splits S ...] [--out D] [--device auto]
                          [--cfg-options k=v ...]
 
-Writes D/metrics.json and D/<split>/predictions.jsonl. On several devices: tools/dist_test.sh.
+Writes D/metrics.json and D/<split>/predictions.jsonl. For several devices, use
+tools/dist_test.sh. Same as `vgtoolbox test`.
 """
 
 import sys

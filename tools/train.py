@@ -1,9 +1,9 @@
 """Train the model of a config.
 
     python tools/train.py CONFIG [--work-dir D] [--resume [CKPT]] [--load-from CKPT] [--seed S]
-                          [--amp [DTYPE]] [--device auto] [--cfg-options k=v ...]
+                          [--amp [DTYPE]] [--auto-scale-lr] [--device auto] [--cfg-options k=v ...]
 
-On several devices: tools/dist_train.sh.
+For several devices, use tools/dist_train.sh. Same as `vgtoolbox train`.
 """
 
 import sys

@@ -1,9 +1,10 @@
-"""Open a page to play with: upload a picture, type expressions, see boxes and masks.
+"""Serve a web page to try models: upload an image, type expressions, see boxes and masks.
 
     python tools/webui.py [--model NAME | --config CONFIG --checkpoint CKPT] [--port 7860]
                           [--device auto] [--cfg-options k=v ...]
 
-It is served to this machine alone. Without a model: all of the zoo whose weights are present.
+The page is only available on this machine. Without a model, it offers all zoo models whose weights
+are present. Same as `vgtoolbox webui`.
 """
 
 import sys

@@ -7,8 +7,8 @@ from vgtoolbox.cli.doctor import Finding, environment, examine, next_step
 from vgtoolbox.preparation import BENCHMARKS
 
 
-def test_an_empty_data_root_is_told_what_to_do(tmp_path):
-    findings = {finding.what: finding for finding in examine(tmp_path)}
+def test_missing_data_has_a_remedy(tmp_path):
+    findings = {finding.subject: finding for finding in examine(tmp_path)}
     absent = findings[BENCHMARKS["grefcoco"].title]
     assert absent.state == "absent"
     assert "grefcoco/grefs(unc).json" in absent.found
@@ -17,7 +17,7 @@ def test_an_empty_data_root_is_told_what_to_do(tmp_path):
     assert findings["torch"].state == "good"
 
 
-def test_files_that_are_there_are_seen(tmp_path):
+def test_existing_files_are_found(tmp_path):
     benchmark = BENCHMARKS["grefcoco"]
     for path in benchmark.missing_files(tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -27,33 +27,33 @@ def test_files_that_are_there_are_seen(tmp_path):
     assert doctor.check_data(benchmark, tmp_path).state == "good"
 
 
-def test_packages_of_an_extra_may_be_absent_others_may_not(monkeypatch):
+def test_only_packages_of_an_extra_may_be_absent(monkeypatch):
     monkeypatch.setattr(doctor, "_version", lambda name: None)
-    findings = {finding.what: finding for finding in doctor.check_packages()}
+    findings = {finding.subject: finding for finding in doctor.check_packages()}
     assert findings["torch"].state == "broken"
     assert findings["gradio"].state == "absent"
     assert findings["gradio"].remedy == "pip install 'vgtoolbox[demo]'"
 
 
-def test_weights_that_are_absent_say_where_they_are_published(tmp_path):
+def test_missing_weights_have_a_remedy(tmp_path):
     for finding in doctor.check_weights():
         assert finding.state == "good" or re.search("published|checkpoint|put", finding.remedy)
 
 
 @pytest.mark.parametrize(
-    ("what", "state", "words"),
+    ("subject", "state", "words"),
     [
-        ("torch", "broken", "mend first: do this"),
+        ("torch", "broken", "fix this first: do this"),
         ("generated shapes", "absent", "Begin with: do this"),
         ("torch", "good", "vgtoolbox webui"),
     ],
 )
-def test_the_next_step(what, state, words):
+def test_the_next_step(subject, state, words):
     findings = {"good": [], "absent": [], "broken": []}
-    findings[state].append(Finding(what, state, "", "do this"))
+    findings[state].append(Finding(subject, state, "", "do this"))
     assert words in next_step(findings)
 
 
-def test_a_report_names_versions():
+def test_environment_has_versions():
     versions = environment()
     assert {"vgtoolbox", "python", "torch", "mmengine", "device"} <= versions.keys()

@@ -31,7 +31,7 @@ def test_the_example_of_a_command_is_valid(name):
 
 
 def test_choices_equal_those_of_the_package():
-    """The parsers repeat them, because importing them would take seconds."""
+    """The parsers repeat the choices, because importing them would take seconds."""
     titles = {name: benchmark.title for name, benchmark in BENCHMARKS.items()}
     assert dict(data.BENCHMARK_TITLES) == titles
     assert tuple(SCALES) == data.SCALES
@@ -46,21 +46,21 @@ def test_choices_equal_those_of_the_package():
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
-def test_help_names_all_words_and_an_example_of_each(words, capsys):
+def test_help_lists_all_commands_with_examples(words, capsys):
     assert main(words) == 0
     printed = capsys.readouterr().out
     assert all(f"  {name} " in printed for name in COMMANDS)
     assert "vgtoolbox demo --img" in printed
 
 
-def test_an_unknown_word_is_a_mistake_with_a_hint(capsys):
+def test_an_unknown_command_is_an_error_with_a_hint(capsys):
     assert main(["tran"]) == 2
     assert "did you mean 'train'?" in capsys.readouterr().err
     assert main(["zzz"]) == 2
     assert "commands: train" in capsys.readouterr().err
 
 
-def test_hands_arguments_and_exit_codes_on(capsys):
+def test_passes_on_arguments_and_exit_codes(capsys):
     before = list(sys.argv)
     assert main(["zoo", "--system", "InstanceVG"]) == 0
     assert "InstanceVG-grefcoco" in capsys.readouterr().out
@@ -82,14 +82,14 @@ def test_help_imports_nothing_heavy(name):
     assert "usage: vgtoolbox " + name in done.stdout
 
 
-def test_the_module_runs_like_the_program():
+def test_the_module_runs_like_the_console_script():
     command = [sys.executable, "-m", "vgtoolbox", "--version"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed == f"vgtoolbox {__version__}\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_completion_knows_the_commands(shell, capsys):
+def test_completion_contains_the_commands(shell, capsys):
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
     assert all(name.replace("-", "_") in script.replace("-", "_") for name in COMMANDS)
@@ -116,7 +116,7 @@ def interrupt(command, until, cwd):
     return process.wait(), output
 
 
-def test_ctrl_c_says_what_infer_kept_and_how_to_resume(tmp_path):
+def test_ctrl_c_reports_kept_results_and_how_to_resume(tmp_path):
     """The images come from a pipe that never delivers, so that the run cannot end by itself."""
     os.mkfifo(tmp_path / "photo.png")
     words = ["infer", "--images", "photo.png", "--expressions", "a", "--out", "out"]

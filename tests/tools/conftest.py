@@ -1,4 +1,4 @@
-"""Scripts run within the test process."""
+"""Fixture that runs scripts within the test process."""
 
 import runpy
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def run_script(monkeypatch, capsys):
-    """Run a script with its words; returns exit code, stdout and stderr."""
+    """Return a function that runs a script and returns exit code, stdout and stderr."""
 
     def run(script, *words):
         monkeypatch.setattr(sys, "argv", [str(word) for word in (script.stem, *words)])

@@ -1,4 +1,4 @@
-"""tools/analysis/{analyze_logs,compare_runs,print_config,get_flops}.py."""
+"""Scripts of tools/analysis: analyze_logs, compare_runs, print_config and get_flops."""
 
 import json
 import runpy
@@ -12,7 +12,7 @@ ANALYSIS = Path(__file__).parents[2] / "tools" / "analysis"
 
 @pytest.fixture
 def tool(monkeypatch, capsys):
-    """Run a script; returns exit code, standard output and standard error."""
+    """Return a function that runs a script and returns exit code, stdout and stderr."""
 
     def run(name, *words):
         monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
@@ -74,12 +74,12 @@ class TestCompareRuns:
         assert "x" not in tool("compare_runs", *reports, "--split", "val")[1].split("\n", 3)[3]
         code, _, err = tool("compare_runs", *reports, "--split", "testC")
         assert code == 2
-        assert "there are ['a', 'b', 'val']" in err
+        assert "splits: ['a', 'b', 'val']" in err
 
-    def test_what_is_no_report(self, tool, tmp_path):
+    def test_other_files_are_errors(self, tool, tmp_path):
         (tmp_path / "x.json").write_text("{}")
         assert "has no 'splits'" in tool("compare_runs", tmp_path / "x.json")[2]
-        assert "tools/test.py" in tool("compare_runs", tmp_path)[2]
+        assert "vgtoolbox test" in tool("compare_runs", tmp_path)[2]
 
 
 class TestPrintConfig:
@@ -92,7 +92,7 @@ class TestPrintConfig:
         assert "score_thr=0.25" in out
         assert "backbone" not in out
 
-    def test_the_whole_can_be_run_again(self, tool, miniature_config, tmp_path):
+    def test_the_printed_config_can_be_used_again(self, tool, miniature_config, tmp_path):
         out = tool("print_config", miniature_config)[1]
         copy = tmp_path / "copy.py"
         copy.write_text(out)
@@ -118,7 +118,7 @@ class TestGetFlops:
         assert parameters["all"] == sum(n for name, n in parameters.items() if name != "all")
         assert next(float(row[3]) for row in rows if row[0] == "all") > 0
 
-    def test_arithmetic_grows_with_the_batch(self, tool, miniature_config):
+    def test_operations_grow_with_the_batch(self, tool, miniature_config):
         def total(*words):
             out = tool("get_flops", miniature_config, *words)[1]
             (line,) = [line for line in out.splitlines() if line.startswith("│ all")]

@@ -1,4 +1,4 @@
-"""tools/analysis/browse_dataset.py on the two images of the official tree."""
+"""Script tools/analysis/browse_dataset.py on the two images of the official tree."""
 
 import functools
 import json
@@ -15,7 +15,7 @@ POLYGON = [10, 10, 30, 10, 30, 30, 10, 30]
 
 @pytest.fixture
 def config(tmp_path):
-    """A config whose training crops and mirrors: an expression with a target, and one without."""
+    """Return a config that crops and mirrors; one expression has a target, one has none."""
     (tmp_path / "images").mkdir()
     images, refs = [], []
     for image_id, ann_id in ((1, 11), (2, -1)):
@@ -64,7 +64,7 @@ def browse(run_script):
 
 
 @pytest.mark.parametrize("split", ["train", "other"])
-def test_a_picture_a_sample_and_a_page(config, browse, tmp_path, split):
+def test_writes_one_picture_per_sample_and_a_page(config, browse, tmp_path, split):
     code, out, _ = browse(config, "--split", split, "--out", tmp_path / "out", "--columns", 3)
     assert code == 0
     page = tmp_path / "out" / "index.html"
@@ -80,7 +80,7 @@ def test_a_picture_a_sample_and_a_page(config, browse, tmp_path, split):
         assert (picture != 255).any()
 
 
-def test_fewer_samples_can_be_asked_for(config, browse, tmp_path):
+def test_the_number_of_samples_is_an_argument(config, browse, tmp_path):
     assert browse(config, "--num", 1, "--out", tmp_path / "out")[0] == 0
     assert len(list((tmp_path / "out").glob("*.png"))) == 1
 

@@ -1,4 +1,4 @@
-"""tools/convert_checkpoint.py as a user calls it."""
+"""Script tools/convert_checkpoint.py as a process."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def test_to_the_published_layout_and_back(released_checkpoint, miniature_config,
         assert torch.equal(after["state_dict"][key], value), key
 
 
-def test_a_mistake_is_one_line(tmp_path):
+def test_a_user_error_is_reported_in_one_line(tmp_path):
     done = convert(tmp_path / "absent.pth", tmp_path / "out.pth")
     assert done.returncode == 2
     assert done.stderr.startswith("error: no checkpoint ")

@@ -1,4 +1,4 @@
-"""tools/demo.py on a miniature InstanceVG with random weights, and on bad input."""
+"""Script tools/demo.py on a miniature InstanceVG with random weights, and on bad input."""
 
 import json
 import os
@@ -27,14 +27,14 @@ def photo(tmp_path):
 
 @pytest.fixture
 def demo(released_checkpoint, monkeypatch, tmp_path, capsys):
-    """Run the demo as a script; returns exit code, standard output and standard error."""
+    """Return a function that runs the demo and returns exit code, stdout and stderr."""
 
     def run(*words, checkpoint=released_checkpoint):
         given = [] if checkpoint is None else ["--checkpoint", checkpoint]
         usual = ["--device", "cpu", "--output_dir", tmp_path / "out"]
         monkeypatch.setattr(sys, "argv", [str(word) for word in ("demo", *usual, *given, *words)])
         code = 0
-        with warnings.catch_warnings():  # the script changes how warnings are shown
+        with warnings.catch_warnings():  # the command changes how warnings are shown
             try:
                 runpy.run_path(str(DEMO), run_name="__main__")
             except SystemExit as exit_:
@@ -70,7 +70,7 @@ def test_says_no_target(demo, photo, tmp_path):
     assert json.loads(files(tmp_path / "out", ".json")[0].read_text())["no_target"] is True
 
 
-def test_the_threshold_lets_targets_through(demo, photo, tmp_path):
+def test_a_low_threshold_keeps_targets(demo, photo, tmp_path):
     code, out, _ = demo("--img", photo, "--expression", "dogs", "--score_thr", "0")
     assert code == 0
     assert "no target" not in out
@@ -90,8 +90,8 @@ def test_runs_on_random_weights_and_says_so(demo, photo, miniature_config, tmp_p
 @pytest.mark.parametrize(
     "expression", ["斑马 / ζέβρα 🦓", "red circle " * 250, "../../red", "[bold]a[/] [b", "--"]
 )
-def test_any_expression_gives_a_safe_file(demo, photo, tmp_path, expression):
-    # "--expression=..." since a text that begins with a dash reads like an option.
+def test_any_expression_gives_a_safe_file_name(demo, photo, tmp_path, expression):
+    # "--expression=...", since a text that begins with a dash would be parsed as an option.
     code, _, _ = demo("--img", photo, f"--expression={expression}x")
     assert code == 0
     (picture,) = files(tmp_path / "out", ".png")
@@ -99,7 +99,7 @@ def test_any_expression_gives_a_safe_file(demo, photo, tmp_path, expression):
     assert {path.name for path in tmp_path.iterdir()} == {photo.name, "out"}
 
 
-def test_the_same_twice(demo, photo, tmp_path):
+def test_two_runs_are_equal(demo, photo, tmp_path):
     demo("--img", photo, "--expression", "dogs", "--score_thr", "0.01")
     first = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     demo("--img", photo, "--expression", "dogs", "--score_thr", "0.01")
@@ -112,7 +112,7 @@ def broken_jpeg(photo):
 
 
 class TestBadInput:
-    """Each ends with exit code 2 and one line that names the culprit."""
+    """Bad input ends with exit code 2 and one line that names the cause."""
 
     def check(self, outcome, *words):
         code, _, err = outcome
@@ -131,7 +131,7 @@ class TestBadInput:
         outcome = demo("--img", broken_jpeg(photo), "--expression", "dogs")
         self.check(outcome, "a photo.jpg", "truncated")
 
-    def test_no_image_at_all(self, demo, tmp_path):
+    def test_text_instead_of_an_image(self, demo, tmp_path):
         (tmp_path / "text.jpg").write_text("hello")
         outcome = demo("--img", tmp_path / "text.jpg", "--expression", "dogs")
         self.check(outcome, "text.jpg", "is not an image")

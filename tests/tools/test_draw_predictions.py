@@ -1,4 +1,4 @@
-"""tools/draw_predictions.py on a gRefCOCO-type split of two images."""
+"""Script tools/draw_predictions.py on a gRefCOCO-type split of two images."""
 
 import functools
 import json
@@ -17,7 +17,7 @@ POLYGON = [10, 10, 30, 10, 30, 30, 10, 30]
 
 @pytest.fixture
 def config(tmp_path):
-    """A config with one split: an expression with a target, and one without."""
+    """Return a config with one split: an expression with a target, and one without."""
     (tmp_path / "images").mkdir()
     (tmp_path / "ann").mkdir()
     images, refs = [], []
@@ -70,12 +70,12 @@ def draw(run_script):
     return functools.partial(run_script, SCRIPT)
 
 
-def test_draws_beside_the_predictions_by_default(draw, config, predictions):
+def test_draws_next_to_the_predictions_by_default(draw, config, predictions):
     code, out, err = draw("--config", config, "--predictions", predictions)
     assert (code, err) == (0, "")
     picture = predictions.with_suffix(".png")
     assert out.strip() == str(picture)
-    # Two pairs in a row: both right, so both bars are green.
+    # Two pairs in a row; both are right, so both bars are green.
     sheet = np.array(Image.open(picture))
     assert (sheet == (0, 158, 115)).all(-1).sum(1).max() > 2 * 400
 
@@ -89,7 +89,7 @@ def test_the_same_seed_draws_the_same_sheet(draw, config, predictions, tmp_path)
     assert sheets[0] == sheets[1]
 
 
-def test_bad_input_is_answered_in_a_line(draw, config, predictions, tmp_path):
+def test_bad_input_is_reported_in_one_line(draw, config, predictions, tmp_path):
     for words, culprit in (
         (["--config", config, "--predictions", tmp_path / "no.jsonl", "--split", "grefs_test"],
          "no.jsonl"),

@@ -18,7 +18,7 @@ def test_writes_and_checks(miniature_config, tmp_path, capsys):
     assert out.is_file()
 
 
-def test_an_ending_that_is_not_known(miniature_config, tmp_path, capsys):
+def test_an_unknown_suffix(miniature_config, tmp_path, capsys):
     assert run(miniature_config, "--out", tmp_path / "model.engine") == 2
     assert "must end in .pt2 or .onnx" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""tools/infer.py on a folder: cut off at any moment, run again, and nothing is lost or doubled."""
+"""Script tools/infer.py on a folder: an interrupted run resumes without loss or duplicates."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def lines_in(path):
 
 
 @pytest.mark.slow
-def test_killed_half_way_and_run_again(command, environment, tmp_path, photos):
+def test_a_killed_run_resumes(command, environment, tmp_path, photos):
     log = tmp_path / "out" / "predictions.jsonl"
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     while lines_in(log) < 20 and process.poll() is None:
@@ -78,7 +78,7 @@ def test_killed_half_way_and_run_again(command, environment, tmp_path, photos):
     assert pictures == {record["id"] for record in records[before:]}
 
 
-def test_a_broken_image_is_named_and_the_rest_is_done(command, tmp_path, photos, capsys):
+def test_a_broken_image_is_reported_and_the_others_are_processed(command, tmp_path, photos, capsys):
     for path in sorted(photos.iterdir())[2:]:
         path.unlink()
     (photos / "00.jpg").write_text("no image")

@@ -1,4 +1,4 @@
-"""The data of every InstanceVG config, on the generated world: trained on, and scored."""
+"""Training and testing with the data of every InstanceVG config, on the generated world."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
-# file: (splits that the world has, a value that is reported)
+# file: (splits in the generated world, a reported metric)
 LEAVES = {
     "gres/InstanceVG-grefcoco-json.py": (["val", "testA"], "gres/gIoU"),
     "refzom/InstanceVG-refzom.py": (["test"], "refzom/Acc"),
@@ -33,7 +33,7 @@ LEAVES = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A generated world of a few scenes, once more in the formats that the configs read."""
+    """Return a generated world of a few scenes, also in the formats that the configs read."""
     folder = tmp_path_factory.mktemp("shapes")
     words = ["--num-train", "6", "--num-val", "4", "--num-test", "16"]
     words += ["--formats", "refcoco+,refcocog,refzom,rrefcoco,instancevg"]
@@ -50,7 +50,7 @@ def world(tmp_path_factory):
 
 
 def on_the_world(dataset, world, tiny):
-    """Return a dataset of a config, reading the world with the pipeline of the tiny model."""
+    """Return a config's dataset on the generated world, with the pipeline of the tiny model."""
     dataset = copy.deepcopy(dataset)
     for part in dataset.get("datasets", [dataset]):
         part.data_root = str(world / Path(part.data_root).relative_to("data"))
@@ -63,7 +63,7 @@ def on_the_world(dataset, world, tiny):
 
 @pytest.fixture
 def configured(world, tmp_path, monkeypatch):
-    """Return a function that puts the data of a config under the tiny model."""
+    """Return a function that combines the data of a config with the tiny model."""
     monkeypatch.setenv("SHAPES_ROOT", str(world))
 
     def read(leaf, splits):
@@ -103,7 +103,7 @@ def configured(world, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
-def test_the_data_of_a_config_train_and_score(leaf, configured, tmp_path):
+def test_training_and_testing_with_the_data_of_a_config(leaf, configured, tmp_path):
     splits, metric = LEAVES[leaf]
     cfg = configured(CONFIGS / leaf, splits)
     runner = train(cfg)

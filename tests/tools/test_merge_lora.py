@@ -1,4 +1,4 @@
-"""`tools/merge_lora.py` on a small model with LoRA, in both directions."""
+"""Script `tools/merge_lora.py` on a small model with LoRA, merged and extracted."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def config(tmp_path):
 
 @pytest.fixture
 def trained(config, tmp_path):
-    """A checkpoint of training, and the model that it is of."""
+    """Return a training checkpoint and its model."""
     torch.manual_seed(1)
     model = MODELS.build(config["model"])
     model.init_weights()

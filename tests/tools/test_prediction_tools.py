@@ -1,4 +1,4 @@
-"""tools/eval_predictions.py and tools/analysis/analyze_errors.py on a split of two images."""
+"""Scripts eval_predictions.py and analyze_errors.py on a split of two images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POLYGON = [10, 10, 30, 10, 30, 30, 10, 30]
 
 @pytest.fixture
 def config(tmp_path):
-    """A config with a split of an expression with a target, and one without; no GRES for boxes."""
+    """Return a config whose split has an expression with a target and one without."""
     (tmp_path / "images").mkdir()
     lines = []
     for name, boxes, masks in (("a", [[10, 10, 30, 30]], [[POLYGON]]), ("b", [], [])):
@@ -47,7 +47,7 @@ def config(tmp_path):
 
 @pytest.fixture
 def predictions(tmp_path):
-    """Right about the first, and something found for the second."""
+    """Return predictions: right for the first expression, a false positive for the second."""
     target = segmentation_to_rle([POLYGON], SIZE)
     lines = [
         {"id": name, "expression": f"the red {name}", "merged_mask": target, "no_target": False}
@@ -115,7 +115,7 @@ def test_coco_results_against_a_dataset_without_a_config(run, config, prediction
     assert json.loads(out.read_text())["splits"]["predictions"]["grec/Pr@(F1=1)"] == 100.0
 
 
-def test_bad_input_is_answered_in_a_line(run, config, predictions, tmp_path):
+def test_bad_input_is_reported_in_one_line(run, config, predictions, tmp_path):
     (tmp_path / "odd.json").write_text("image,box\n")
     for words, culprit in (
         ([predictions, "--config", config, "--split", "nowhere"], "its splits: own"),
@@ -133,7 +133,7 @@ def test_bad_input_is_answered_in_a_line(run, config, predictions, tmp_path):
         assert culprit in err
 
 
-def test_errors_are_analysed_and_the_worst_are_drawn(run, config, predictions, tmp_path):
+def test_errors_are_analyzed_and_the_worst_are_drawn(run, config, predictions, tmp_path):
     out = tmp_path / "errors"
     code, text, err = run(ANALYZE, predictions, "--config", config, "--out", out)
     assert (code, err) == (0, "")
@@ -143,7 +143,7 @@ def test_errors_are_analysed_and_the_worst_are_drawn(run, config, predictions, t
     assert (np.array(Image.open(out / "worst.png")) == (213, 94, 0)).all(-1).any()
 
 
-def test_nothing_wrong_draws_nothing(run, config, predictions, tmp_path):
+def test_without_errors_nothing_is_drawn(run, config, predictions, tmp_path):
     text = predictions.read_text().splitlines()
     right = json.loads(text[1]) | {"no_target": True, "merged_mask": empty_rle(SIZE)}
     predictions.write_text(text[0] + "\n" + json.dumps(right))

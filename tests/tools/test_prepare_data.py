@@ -1,4 +1,4 @@
-"""The sub-commands of tools/prepare_data.py, from one generated world."""
+"""Subcommands of tools/prepare_data.py on one generated world."""
 
 import json
 import runpy
@@ -13,7 +13,7 @@ TOOL = Path(__file__).parents[2] / "tools" / "prepare_data.py"
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Run the tool; returns its exit code and what it printed."""
+    """Return a function that runs the tool and returns its exit code and output."""
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments)])
@@ -39,7 +39,7 @@ def make(run, world, *formats):
     return run("shapes", "--out", world, *counts, *formats)
 
 
-def test_shapes_alone_has_no_further_format(run, tmp_path):
+def test_shapes_alone_has_no_other_format(run, tmp_path):
     code, printed = make(run, tmp_path / "shapes")
     assert code == 0
     assert "no target percent" in printed
@@ -47,7 +47,7 @@ def test_shapes_alone_has_no_further_format(run, tmp_path):
     assert folders == {"images", "refcoco", "grefcoco"}
 
 
-def test_formats_are_added_to_a_world_that_is_there(run, world):
+def test_formats_are_added_to_an_existing_world(run, world):
     make(run, world)
     code, printed = make(run, world, "--formats", "refzom,rrefcoco")
     assert code == 0
@@ -70,7 +70,7 @@ def test_check_exits_with_1_if_there_is_a_problem(run, world, tmp_path):
     assert run("check", "grefcoco", "--root", tmp_path / "repaired")[0] == 0
 
 
-def test_a_benchmark_says_what_it_needs_and_puts_it_in_place(run, world, tmp_path):
+def test_a_benchmark_lists_its_files_and_is_set_up(run, world, tmp_path):
     make(run, world, "--formats", "refzom")
     data, source = tmp_path / "data", tmp_path / "downloads"
     code, printed = run("refzom", "--root", data)
@@ -81,13 +81,13 @@ def test_a_benchmark_says_what_it_needs_and_puts_it_in_place(run, world, tmp_pat
     for part in ("train2014", "val2014"):
         shutil.copytree(world / "images", source / part)
     code, printed = run("refzom", "--root", data, "--source", source)
-    assert (code, "all there" in printed) == (0, True)
+    assert (code, "all files are present" in printed) == (0, True)
 
 
 def test_leaks_are_listed(run, world, tmp_path):
     make(run, world)
     code, printed = run("leaks", "refcoco", "--root", world)
-    assert (code, "no image of the tests" in printed) == (0, True)
+    assert (code, "no test image is" in printed) == (0, True)
     out = tmp_path / "leaks.json"
     code, printed = run(
         "leaks", "grefcoco:test", "--tests", "refcoco:test", "--root", world, "--out", out

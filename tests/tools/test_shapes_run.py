@@ -1,4 +1,4 @@
-"""The tiny InstanceVG on a few generated scenes: exact to resume, exact on several processes."""
+"""Tiny InstanceVG on a few scenes: resumed and multi-process runs give exact results."""
 
 import json
 import multiprocessing
@@ -41,7 +41,7 @@ def run(words, **environment):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A generated world of a few scenes."""
+    """Return the folder of a generated world of a few scenes."""
     folder = tmp_path_factory.mktemp("shapes")
     numbers = [word for option in SCENES.items() for word in option]
     run([sys.executable, "tools/prepare_data.py", "shapes", "--out", folder, *numbers])
@@ -50,7 +50,7 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def configured(world, tmp_path_factory):
-    """Return a function that reads the config for a short run in a work dir of that name."""
+    """Return a function that loads the config for a short run in a work dir with a given name."""
     runs = tmp_path_factory.mktemp("runs")
 
     def read(name, **options):
@@ -76,7 +76,7 @@ def configured(world, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(configured):
-    """The work dir of an uninterrupted run."""
+    """Return the work dir of an uninterrupted run."""
     cfg = configured("straight")
     train(cfg)
     return Path(cfg.work_dir)
@@ -120,10 +120,10 @@ def test_two_processes_give_the_metrics_and_predictions_of_one(trained, world, t
     for processes in ("1", "2"):
         out = tmp_path / processes
         words = ["bash", "tools/dist_test.sh", CONFIG, 0, "--load-from", trained / "epoch_2.pth"]
-        # Batches of one, since batched and single arithmetic differ in the last bit.
+        # Batches of one, because batched and single arithmetic differ in the last bit.
         words += ["--out", out, "--work-dir", out / "log"]
         words += ["--cfg-options", "test_dataloader.batch_size=1", "test_dataloader.num_workers=0"]
-        # An odd number: one process has a sample more than the other.
+        # An odd number, so that one process has one sample more than the other.
         words += ["test_splits.grefs_test.dataset.indices=7"]
         run(words, SHAPES_ROOT=str(world), CPU_PROCESSES=processes)
         reports[processes] = json.loads((out / "metrics.json").read_text())

@@ -1,4 +1,4 @@
-"""The commands that users type, as processes: train, kill, resume, test, on one process and two."""
+"""Train, kill, resume and test as processes, with one process and with two."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def train(work_dir, *options, **keywords):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The work dir of an uninterrupted run through the launcher's CPU mode."""
+    """Return the work dir of an uninterrupted run in the launcher's CPU mode."""
     work_dir = tmp_path_factory.mktemp("trained")
     command(["bash", "tools/dist_train.sh", CONFIG, 0, "--work-dir", work_dir])
     return work_dir
@@ -80,12 +80,12 @@ def test_a_run_killed_in_the_middle_of_an_epoch_resumes_exactly(trained, tmp_pat
 
 def test_two_processes_train_on_the_cpu(tmp_path):
     words = ["bash", "tools/dist_train.sh", CONFIG, 0, "--work-dir", tmp_path, "--seed", 3]
-    # Options of the wrapper join its defaults, which hold no number of a GPU.
+    # Options of the wrapper are merged with its defaults, which contain no GPU number.
     words += ["--cfg-options", "model_wrapper_cfg.gradient_as_bucket_view=True"]
     command(words, CPU_PROCESSES="2")
     meta = load_checkpoint(tmp_path / "epoch_2.pth")["meta"]
     assert (meta["world_size"], meta["seed"], meta["epoch"]) == (2, 3, 2)
-    assert meta["iter"] == 2 * 3  # 21 samples: 11 a process, in batches of 4
+    assert meta["iter"] == 2 * 3  # 21 samples: 11 per process, in batches of 4
 
 
 def test_a_run_leaves_its_config_log_and_tensorboard_events(trained):
@@ -97,7 +97,7 @@ def test_a_run_leaves_its_config_log_and_tensorboard_events(trained):
 
 @pytest.fixture
 def tool(monkeypatch):
-    """Return a function that runs a tool in this process, as `python tools/<name>.py` would."""
+    """Return a function that runs `tools/<name>.py` in this process."""
     monkeypatch.chdir(ROOT)
     monkeypatch.syspath_prepend(str(TOY))
 
@@ -122,7 +122,7 @@ def test_a_training_checkpoint_is_published_and_tested(trained, tmp_path, tool):
     assert set(json.loads((tmp_path / "metrics.json").read_text())["splits"]) == {"small"}
 
 
-def test_a_released_config_speaks_of_no_folder_of_the_machine():
+def test_a_released_config_has_no_absolute_path():
     config = {"roots": ["/home/me/vg/data/shapes", "/elsewhere"], "size": (64, 64), "note": None}
     assert relative_paths(config, "/home/me/vg/") == {
         **config,
@@ -130,7 +130,7 @@ def test_a_released_config_speaks_of_no_folder_of_the_machine():
     }
 
 
-def test_named_options_override_the_config(tmp_path, tool):
+def test_arguments_override_the_config(tmp_path, tool):
     short = ["--cfg-options", "train_cfg.max_epochs=1"]
     tool("train", CONFIG, "--work-dir", tmp_path, "--seed", 5, "--device", "cpu", "--amp", *short)
     config = read_config_text(load_checkpoint(tmp_path / "epoch_1.pth")["config"])
@@ -150,7 +150,7 @@ def test_named_options_override_the_config(tmp_path, tool):
         ("test", ["--load-from", "missing.pth", "--splits", "testC"], "its splits: odd, small"),
     ],
 )
-def test_a_mistake_ends_in_one_line(tmp_path, tool, name, options, message, capsys):
+def test_a_user_error_is_reported_in_one_line(tmp_path, tool, name, options, message, capsys):
     with pytest.raises(SystemExit) as exited:
         tool(name, CONFIG, "--work-dir", tmp_path, *options)
     assert exited.value.code == 2
@@ -159,7 +159,7 @@ def test_a_mistake_ends_in_one_line(tmp_path, tool, name, options, message, caps
 
 
 @pytest.mark.parametrize("words", [[], ["config.py"], ["config.py", "two"]])
-def test_the_launcher_says_how_it_is_used(words):
+def test_the_launcher_prints_its_usage(words):
     done = command(["bash", "tools/dist_train.sh", *words], check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: bash tools/dist_train.sh CONFIG NUM_GPUS")

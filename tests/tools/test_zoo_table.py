@@ -1,4 +1,4 @@
-"""tools/analysis/zoo_table.py as a user calls it."""
+"""Script tools/analysis/zoo_table.py as a process."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def call(*words):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
-def test_a_page_is_checked_updated_and_left_alone_around_it(tmp_path):
+def test_only_the_table_of_a_page_is_updated(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(PAGE)
     stale = call("--check", page, "--system", "InstanceVG")
@@ -30,7 +30,7 @@ def test_a_page_is_checked_updated_and_left_alone_around_it(tmp_path):
     assert call("--check", page, "--system", "InstanceVG").returncode == 0
 
 
-def test_a_page_may_show_the_first_line_of_each_model_with_numbers(tmp_path):
+def test_a_page_may_have_one_line_per_model_with_numbers(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(PAGE.replace("<!-- zoo -->", "<!-- zoo: first -->"))
     assert call("--into", page).returncode == 0
@@ -40,7 +40,7 @@ def test_a_page_may_show_the_first_line_of_each_model_with_numbers(tmp_path):
     assert len(page.read_text().splitlines()) == len(models) + 8
 
 
-def test_a_page_without_a_place_for_it(tmp_path):
+def test_a_page_without_marks_is_an_error(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# Page\n")
     done = call("--into", page)

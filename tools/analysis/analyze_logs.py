@@ -1,10 +1,10 @@
-"""Tables and curves of one training run or several.
+"""Print tables and draw curves of one or several training runs.
 
     python tools/analysis/analyze_logs.py WORK_DIR [WORK_DIR ...] [--keys loss "gres/*"]
                                           [--out curves.png]
 
-Without --keys: the loss, and all that validation measured. The table shows the last value and the
-best, with the step where it stood.
+Without --keys, the loss and all validation metrics are shown. The table has the last and the best
+value of each, and the step of the best. Same as `vgtoolbox logs`.
 """
 
 import sys

@@ -3,8 +3,8 @@
     python tools/analysis/browse_dataset.py CONFIG [--split train] [--num 8] [--seed 0] [--epoch 0]
                                             [--out D] [--cfg-options k=v ...]
 
-Writes a PNG a sample and D/index.html, a page that shows them without a server. Steps that change
-neither image nor targets are named below the picture before them.
+Writes one PNG per sample and D/index.html, a page that shows them without a server. Steps that
+change neither image nor targets are listed below the previous picture. Same as `vgtoolbox browse`.
 """
 
 import sys

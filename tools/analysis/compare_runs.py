@@ -1,8 +1,8 @@
-"""Put the metrics of several tests side by side, with the difference from the first.
+"""Compare the metrics of several tests, with the difference from the first.
 
     python tools/analysis/compare_runs.py A/metrics.json B/metrics.json ... [--split val]
 
-A folder stands for the metrics.json in it.
+For a folder, the metrics.json in it is read. Same as `vgtoolbox compare`.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""Check the installation, the device, the data and the weights, and say what to do next.
+"""Check the installation, the device, the data and the weights, and suggest the next step.
 
     python tools/analysis/doctor.py [--data-root data] [--env]
 
---env prints versions alone, to be put into a report. The exit code is 1 where something is broken;
-what is merely absent is no fault.
+--env prints only versions, for a bug report. The exit code is 1 if a required part is missing;
+optional parts may be absent. Same as `vgtoolbox doctor`.
 """
 
 import sys

@@ -1,9 +1,10 @@
-"""Count the parameters and the arithmetic of a config's model, by its parts.
+"""Count the parameters and operations of a config's model, by part.
 
     python tools/analysis/get_flops.py CONFIG [--batch-size 1] [--cfg-options k=v ...]
 
-Weights are random and the picture is noise, which costs the same. Matrix products, convolutions and
-attention count, as torch's own counter sees them; a multiplication and an addition are two.
+Weights are random and the image is noise, which costs the same. torch's counter counts matrix
+products, convolutions and attention; a multiplication and an addition are two operations.
+Same as `vgtoolbox flops`.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
     python tools/analysis/print_config.py CONFIG [--key model.postprocessor] [--cfg-options k=v ...]
 
---key prints that part alone.
+--key prints only that section. Same as `vgtoolbox config`.
 """
 
 import sys

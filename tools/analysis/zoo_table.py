@@ -4,7 +4,7 @@
 
 --into replaces the lines of a page between `<!-- zoo -->` and `<!-- /zoo -->`. After
 `<!-- zoo: first -->` the table has one line per model, and only models with numbers. --check ends
-with an error if the page is not up to date.
+with an error if the page is not up to date. Same as `vgtoolbox zoo`.
 """
 
 import sys

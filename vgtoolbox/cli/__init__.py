@@ -1,1 +1,1 @@
-"""The `vgtoolbox` command: arguments in, one call into the package."""
+"""Commands of the `vgtoolbox` program: they parse arguments and call the package."""

@@ -1,4 +1,4 @@
-"""Say what goes wrong in a file of predictions: which mistakes, on which expressions."""
+"""Analyze the errors in a prediction file, by type and by expression."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def worst_entries(job: ScoringJob, chosen: Sequence[SampleResult]) -> list[Sheet
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Analyse."""
+    """Classify the errors, print the table, and write the rows and pictures."""
     rows = arguments.rows or arguments.out / "errors.csv"
     check_table_path(rows)
     job = scoring_job(arguments)
@@ -68,4 +68,4 @@ def run(arguments: argparse.Namespace) -> None:
     if chosen:
         sheet = draw_contact_sheet(worst_entries(job, chosen), score_thr=criteria.score_thr)
         Image.fromarray(sheet).save(arguments.out / "worst.png")
-    print(f"{rows}, and pictures in {arguments.out}")
+    print(f"rows in {rows}, pictures in {arguments.out}")

@@ -43,7 +43,7 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, default: str) -> None:
 
     Args:
         parser: Parser of the command.
-        default: Description of what is used without the argument.
+        default: Description of the weights that are used without the argument.
     """
     parser.add_argument(
         "--checkpoint",
@@ -62,7 +62,7 @@ def add_model(parser: argparse.ArgumentParser, *, default: str) -> None:
     """
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--model", metavar="NAME", help=f"name of a zoo model; default: {default}")
-    model.add_argument("--config", help="default: the config that the checkpoint carries")
+    model.add_argument("--config", help="default: the config in the checkpoint")
     add_checkpoint(parser, default="the weights of the named model")
     add_device(parser)
     add_cfg_options(parser)

@@ -1,4 +1,4 @@
-"""Measure how fast a config's model runs, and what share of the machine it uses."""
+"""Measure the speed of a config's model and its share of the machine's peak rate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measure."""
+    """Measure the model in each mode, print the figures and save them if `--out` is given."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     device = choose_device(arguments.device)
@@ -30,10 +30,10 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.config, arguments.checkpoint, parse_options(arguments.cfg_options)
     )
     if missing:
-        print(f"no {', '.join(missing)}: one token a word in its place")
+        print(f"no {', '.join(missing)}: each word counts as one token instead")
     loaded.model.to(device)
     modes = dict.fromkeys([*arguments.mode, *([arguments.against] if arguments.against else [])])
-    if arguments.against:  # the one to compare with comes last
+    if arguments.against:  # the mode to compare with comes last
         modes[arguments.against] = modes.pop(arguments.against)
     settings = ProfilingSettings(tuple(modes), DTYPES[arguments.dtype], arguments.seconds)
     machine = describe_machine(device)

@@ -23,16 +23,16 @@ img { max-width: 100%; border: 1px solid #ddd } code { color: #555 }"""
 
 
 def dataset_config(cfg: Any, split: str) -> Mapping[str, Any]:
-    """Return the dataset of a split: of training, of validation, or one of those to test on."""
+    """Return the dataset config of `train`, `val` or a split in `test_splits`."""
     if split in ("train", "val") and split not in cfg.get("test_splits", {}):
         if f"{split}_dataloader" not in cfg:
-            raise ConfigError(f"{cfg.filename} has no {split}_dataloader to take samples from")
+            raise ConfigError(f"{cfg.filename} has no {split}_dataloader; choose another --split")
         return cfg[f"{split}_dataloader"]["dataset"]
     return choose_splits(cfg, [split])[split]["dataset"]
 
 
 def strip_entries(snapshots: Sequence[Snapshot]) -> list[StripEntry]:
-    """Draw each snapshot that looks different; name the others' steps with the one before."""
+    """Draw each snapshot that differs from the previous one; list the other steps below it."""
     groups: list[list[Snapshot]] = []
     for snapshot in snapshots:
         if groups and snapshot.looks_like(groups[-1][-1]):
@@ -57,7 +57,7 @@ def _strip_entry(group: Sequence[Snapshot]) -> StripEntry:
 
 
 def write_page(folder: Path, title: str, entries: Sequence[Mapping[str, str]]) -> Path:
-    """Write the page that shows the pictures of a folder."""
+    """Write `index.html`, which shows the pictures of a folder, and return its path."""
     sections = [
         f"<section><h2>{html.escape(entry['name'])}</h2><p>{html.escape(entry['words'])}</p>"
         f'<img src="{html.escape(entry["file"])}" alt="{html.escape(entry["words"])}"></section>'
@@ -71,7 +71,7 @@ def write_page(folder: Path, title: str, entries: Sequence[Mapping[str, str]]) -
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Draw."""
+    """Draw the chosen samples and write the page that shows them."""
     cfg = load_config(arguments.config, parse_options(arguments.cfg_options))
     dataset = DATASETS.build(dict(dataset_config(cfg, arguments.split)))
     dataset.set_epoch(arguments.epoch)

@@ -1,4 +1,4 @@
-"""Table of the commands. Nothing heavy is imported here, so that `--help` answers at once."""
+"""Table of the commands. It imports nothing heavy, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Command:
     Attributes:
         module: Module of `vgtoolbox.cli` whose `run(arguments)` does the work.
         help: One-line description.
-        example: Example of its arguments; empty if it needs none.
+        example: Example of its arguments; empty if the command needs none.
         add_arguments: Function that declares the arguments.
         user_errors: Exceptions that are the user's mistakes in this command, in addition to those
             of `vgtoolbox.cli.errors`.
@@ -92,7 +92,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "publish": Command(
             module="publish",
-            help="make a released checkpoint, with config and tokenizer, of a training checkpoint",
+            help="turn a training checkpoint into a released one, with config and tokenizer",
             example="work_dirs/run/epoch_2.pth released.safetensors",
             add_arguments=checkpoints.add_publish,
         ),

@@ -1,4 +1,4 @@
-"""Put the metrics of several tests side by side, with the difference from the first."""
+"""Compare the metrics of several tests, with the difference from the first."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def read_report(path: Path) -> dict[str, Any]:
     """Read a `metrics.json`.
 
     Raises:
-        FileNotFoundError: There is none.
-        ValueError: It is something else.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not a metrics.json.
     """
     file = path / "metrics.json" if path.is_dir() else path
     if not file.is_file():
-        raise FileNotFoundError(f"no {file}; tools/test.py --out D writes D/metrics.json")
+        raise FileNotFoundError(f"no {file}; vgtoolbox test --out D writes D/metrics.json")
     content = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or not isinstance(content.get("splits"), dict):
-        raise ValueError(f"{file} is no metrics.json: it has no 'splits'")
+        raise ValueError(f"{file} is not a metrics.json: it has no 'splits'")
     return content
 
 
 def differing_protocols(reports: list[dict[str, Any]]) -> list[str]:
-    """Return the metrics whose settings are not the same in all reports that have them."""
+    """Return the metrics whose settings differ between reports."""
     settings: dict[str, list[Any]] = {}
     for report in reports:
         for metric, chosen in report.get("protocol", {}).items():
@@ -38,14 +38,14 @@ def differing_protocols(reports: list[dict[str, Any]]) -> list[str]:
 
 
 def cell(value: float | None, first: float | None) -> str:
-    """Show a number, and how far it is from that of the first report."""
+    """Format a value and its difference from the first report's."""
     if value is None:
         return "-"
     return f"{value:.2f}" if first is None else f"{value:.2f} ({value - first:+.2f})"
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Compare."""
+    """Print the table of differences, and warnings about differing settings."""
     reports = [read_report(path) for path in arguments.reports]
     for metric in differing_protocols(reports):
         print(f"warning: {metric} was computed with different settings", file=sys.stderr)
@@ -58,5 +58,5 @@ def run(arguments: argparse.Namespace) -> None:
             table.add_row(split, metric, cell(values[0], None), *others)
     if not table.rows:
         known = sorted({split for split, _ in rows})
-        raise ValueError(f"no report has a split {arguments.split!r}; there are {known}")
+        raise ValueError(f"no report has a split {arguments.split!r}; splits: {known}")
     Console().print(table)

@@ -1,4 +1,4 @@
-"""Convert a checkpoint between the layout that its authors published and ours."""
+"""Convert a checkpoint between its published layout and ours."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from vgtoolbox.registry import MODELS
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Convert, and say what was done."""
+    """Convert the checkpoint and print a summary."""
     model, config_text = None, ""
     if arguments.config:
         cfg = load_config(arguments.config)
         config_text = write_config_text(cfg.to_dict())
-        with torch.device("meta"):  # only names and shapes are looked at
+        with torch.device("meta"):  # only names and shapes are needed
             model = MODELS.build(cfg.model)
     conversion = convert_checkpoint(
         arguments.source, arguments.target, model=model, config_text=config_text

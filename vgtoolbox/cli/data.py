@@ -45,7 +45,7 @@ def generate(
     workers: int,
     overwrite: bool,
 ) -> bool:
-    """Make a generated world, or find it complete; add formats; print what there is."""
+    """Generate a world unless it is complete, add formats, and print its statistics."""
     statistics, reused = prepare_world(out, spec, workers=workers, overwrite=overwrite)
     console.print(statistics_table(statistics))
     console.print(f"{out}: {'found complete, reused' if reused else 'written'}")
@@ -57,19 +57,19 @@ def generate(
 
 
 def note_counts(root: Path) -> None:
-    """Write down what the benchmarks of a generated world hold, for `check` to compare with."""
-    there = [b for b in BENCHMARKS.values() if not b.missing_files(root)]
-    reports = [check_benchmark(benchmark, root, images="skip") for benchmark in there]
+    """Save the counts of a generated world's benchmarks, which `check` compares with."""
+    complete = [b for b in BENCHMARKS.values() if not b.missing_files(root)]
+    reports = [check_benchmark(benchmark, root, images="skip") for benchmark in complete]
     write_expected_counts(
         root, {r.benchmark.name: {split.name: split.counts for split in r.splits} for r in reports}
     )
 
 
 def place(console: Console, name: str, root: Path, source: Path | None) -> bool:
-    """Say what a benchmark needs, and put in place what `source` has of it.
+    """Print the files that a benchmark needs, and set up those that `source` contains.
 
     Returns:
-        Whether all is there.
+        Whether all files are present.
     """
     benchmark = BENCHMARKS[name]
     if source is not None:
@@ -77,9 +77,9 @@ def place(console: Console, name: str, root: Path, source: Path | None) -> bool:
             console.print(f"{root / item.folder} <- {item.source}", soft_wrap=True)
     is_complete = print_needs(console, benchmark, root)
     if is_complete:
-        console.print(f"all there; check it: prepare_data.py check {name} --root {root}")
+        console.print(f"all files are present; next: vgtoolbox data check {name} --root {root}")
     elif source is None:
-        console.print("put what you have in a folder, and name it: --source FOLDER")
+        console.print("put your downloads in a folder and pass it as --source FOLDER")
     return is_complete
 
 
@@ -92,7 +92,7 @@ def check(
     show_all: bool,
     fix: Path | None,
 ) -> bool:
-    """Check benchmarks, and repair them into `fix`, one below the other where they are several."""
+    """Check benchmarks; write repaired copies to `fix`, or to `fix/<name>` for several."""
     problems = 0
     for name in names:
         report = check_benchmark(BENCHMARKS[name], root, images=images)
@@ -107,7 +107,7 @@ def check(
 def check_own(
     console: Console, file: Path, folder: Path, *, images: ImageCheck, show_all: bool
 ) -> bool:
-    """Check data of one's own, whose images are in `folder`."""
+    """Check a user's own annotation file, whose images are in `folder`."""
     report = check_benchmark(own_benchmark(file, folder), file.parent, images=images)
     print_report(console, report, file.parent, show_all=show_all)
     return not report.all_problems
@@ -121,7 +121,7 @@ def leaks(
     *,
     out: Path | None,
 ) -> bool:
-    """Print the images of tests that training data hold, and list them in `out`."""
+    """Print how many test images the training data contain, and list them in `out`."""
     found = find_leaks(root, training, tests)
     print_leaks(console, found)
     if out is not None:

@@ -1,4 +1,4 @@
-"""Tables and messages of tools/prepare_data.py."""
+"""Tables and messages of `vgtoolbox data`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _SHOWN = 5
 
 
 def print_needs(console: Console, benchmark: Benchmark, root: Path) -> bool:
-    """Print which files a benchmark needs, where they are from, and which are there.
+    """Print the files that a benchmark needs, their origin, and whether they are present.
 
     Returns:
-        Whether all are there.
+        Whether all are present.
     """
     missing = {*benchmark.missing_files(root), *benchmark.missing_images(root)}
     table = Table(title=f"{benchmark.title}: under {root}", show_lines=False)
-    for column in ("", "what", "officially from"):
+    for column in ("", "files", "official source"):
         table.add_column(column, overflow="fold")
     for files in benchmark.annotation_files:
         for name in files.names:
@@ -81,15 +81,15 @@ def print_repairs(console: Console, repairs: Iterable[Repair], out: Path) -> Non
     rows = list(repairs)
     for repair in rows:
         console.print(f"{escape(repair.location)}: {escape(repair.change)}", soft_wrap=True)
-    console.print(f"{out}: a copy, {len(rows)} changes")
+    console.print(f"{out}: repaired copy, {len(rows)} changes")
 
 
 def print_leaks(console: Console, leaks: list[Leak]) -> None:
-    """Print how many images of which test the training data hold."""
+    """Print the number of images of each test split that are in the training data."""
     if not leaks:
-        console.print("[green]no image of the tests is in the training data[/]")
+        console.print("[green]no test image is in the training data[/]")
         return
-    table = Table(title="images of tests in training data")
+    table = Table(title="test images in training data")
     for column in ("training", "test", "shared", "of", "%"):
         table.add_column(column, justify="left" if column in ("training", "test") else "right")
     for leak in leaks:
@@ -100,7 +100,7 @@ def print_leaks(console: Console, leaks: list[Leak]) -> None:
 
 
 def _mark(exists: bool) -> str:
-    return "[green]there[/]" if exists else "[red]missing[/]"
+    return "[green]present[/]" if exists else "[red]missing[/]"
 
 
 def _count(found: int, known: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What is installed, what is at hand, and what to do about what is missing."""
+"""Check the installation, the device, the data and the weights."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _PACKAGE = "vgtoolbox"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes:
-        what: It.
-        state: "absent" is what one may do without, "broken" what one may not.
-        found: In words.
-        remedy: What to do; empty where nothing is to be done.
+        subject: Package, dataset, model or other part that was checked.
+        state: "good"; "absent" if the part is optional, "broken" if it is required.
+        found: Description of the result.
+        remedy: Next step; empty if none is needed.
     """
 
-    what: str
+    subject: str
     state: State
     found: str
     remedy: str = ""
@@ -59,14 +59,14 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in examine(arguments.data_root):
         by_state[finding.state].append(finding)
         remedy = f"  [dim]{escape(finding.remedy)}[/]" if finding.remedy else ""
-        line = f"{_MARKS[finding.state]} {escape(finding.what)}: {escape(finding.found)}{remedy}"
+        line = f"{_MARKS[finding.state]} {escape(finding.subject)}: {escape(finding.found)}{remedy}"
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"\n{escape(next_step(by_state))}", highlight=False, soft_wrap=True)
     return 1 if by_state["broken"] else 0
 
 
 def environment() -> dict[str, str]:
-    """Return the versions that a report of a fault should state."""
+    """Return the versions that a bug report should state."""
     versions = {
         _PACKAGE: __version__,
         "python": platform.python_version(),
@@ -80,7 +80,7 @@ def environment() -> dict[str, str]:
 
 
 def examine(data_root: Path) -> Iterator[Finding]:
-    """Look at everything.
+    """Run all checks.
 
     Args:
         data_root: Folder of the benchmarks.
@@ -93,7 +93,7 @@ def examine(data_root: Path) -> Iterator[Finding]:
 
 
 def check_packages() -> Iterator[Finding]:
-    """Look for the packages that the project names; those of an extra may be absent."""
+    """Check the required packages; those of an extra may be absent."""
     for name, extra in sorted(_requirements().items()):
         version = _version(name)
         if version is not None:
@@ -106,18 +106,18 @@ def check_packages() -> Iterator[Finding]:
 
 
 def check_device() -> Finding:
-    """Say what models will run on."""
+    """Check which device models run on."""
     device = choose_device("auto")
     if device.type == "cpu":
-        remedy = "the miniatures are made for it; the published models want a GPU"
+        remedy = "enough for the miniatures; a GPU is recommended for the published models"
         return Finding("device", "good", "cpu: no GPU was found", remedy)
     return Finding("device", "good", str(device))
 
 
 def check_worlds(data_root: Path) -> Iterator[Finding]:
-    """Look for the generated data."""
-    there = (data_root / "shapes" / "statistics.json").is_file()
-    if there:
+    """Check for the generated dataset."""
+    is_present = (data_root / "shapes" / "statistics.json").is_file()
+    if is_present:
         yield Finding("generated shapes", "good", str(data_root / "shapes"))
     else:
         remedy = f"vgtoolbox data shapes --out {data_root / 'shapes'}"
@@ -125,19 +125,19 @@ def check_worlds(data_root: Path) -> Iterator[Finding]:
 
 
 def check_data(benchmark: Benchmark, data_root: Path) -> Finding:
-    """Look for the files of a benchmark, not into them."""
+    """Check that the files of a benchmark exist, without reading them."""
     missing = [*benchmark.missing_files(data_root), *benchmark.missing_images(data_root)]
     missing = list(dict.fromkeys(missing))
     if not missing:
         remedy = f"vgtoolbox data check {benchmark.name} --root {data_root}"
-        return Finding(benchmark.title, "good", "all files there", remedy)
+        return Finding(benchmark.title, "good", "all files are present", remedy)
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     remedy = f"vgtoolbox data {benchmark.name} --root {data_root}"
     return Finding(benchmark.title, "absent", f"no {missing[0]}{more}", remedy)
 
 
 def check_weights() -> Iterator[Finding]:
-    """Look for the weights of the zoo's models."""
+    """Check for the weights of the zoo's models."""
     for model in read_zoo().values():
         try:
             yield Finding(model.name, "good", str(model.find_weights()))
@@ -146,24 +146,24 @@ def check_weights() -> Iterator[Finding]:
 
 
 def next_step(findings: Mapping[State, list[Finding]]) -> str:
-    """Say what a user does next.
+    """Return the recommended next step.
 
     Args:
-        findings: By state; each of the three is there.
+        findings: Findings by state, with a list for each of the three states.
     """
     if findings["broken"]:
-        return f"mend first: {findings['broken'][0].remedy}"
-    shapes = [f for f in findings["absent"] if f.what == "generated shapes"]
+        return f"fix this first: {findings['broken'][0].remedy}"
+    shapes = [f for f in findings["absent"] if f.subject == "generated shapes"]
     if shapes:
-        return f"all that is needed is there. Begin with: {shapes[0].remedy}"
+        return f"everything required is present. Begin with: {shapes[0].remedy}"
     return (
-        "all that is needed is there. Try: vgtoolbox webui, or "
+        "everything required is present. Try: vgtoolbox webui, or "
         "vgtoolbox demo --img photo.jpg --expression 'the red circle'"
     )
 
 
 def _requirements() -> dict[str, str]:
-    """Return the packages that the project requires, each with its extra, "" for none."""
+    """Return the packages that the project requires, each with its extra, or "" for none."""
     try:
         lines = metadata.requires(_PACKAGE) or []
     except metadata.PackageNotFoundError:

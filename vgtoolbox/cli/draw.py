@@ -1,4 +1,4 @@
-"""Draw a sheet of predictions: for each expression, the ground truth beside what was found."""
+"""Draw a sheet of predictions, each next to its ground truth."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from vgtoolbox.engine import load_config, parse_options
 from vgtoolbox.engine.runner import choose_splits
 from vgtoolbox.evaluation import PredictionRecord, read_predictions
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.structures import PUBLISHED_SCORE_THR
 from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
 
-# The picture as it lies on disk, with targets in its frame: no resizing, no tokens.
+# The image as stored on disk, with targets in its frame: no resizing, no tokens.
 PIPELINE = [{"type": "LoadImage"}, {"type": "LoadTargets"}]
-PUBLISHED_SCORE_THR = 0.7
 
 
 def draw_sample(records: Sequence[PredictionRecord], num: int, seed: int) -> list[PredictionRecord]:
-    """Return `num` records at random, in their order; the same ones for the same seed."""
+    """Return `num` random records in file order; equal seeds give equal records."""
     chosen = np.random.default_rng(seed).permutation(len(records))[:num]
     return [records[index] for index in sorted(chosen)]
 
@@ -29,10 +29,10 @@ def draw_sample(records: Sequence[PredictionRecord], num: int, seed: int) -> lis
 def sheet_entries(
     records: Sequence[PredictionRecord], dataset: GroundingDataset
 ) -> list[SheetEntry]:
-    """Put predictions beside the image and the targets of their sample.
+    """Combine predictions with the image and the targets of their sample.
 
     Raises:
-        ValueError: A sample is not in the dataset, so the predictions are of another split.
+        ValueError: A sample is not in the dataset, so the predictions belong to another split.
     """
     wanted = {record["id"] for record in records}
     infos = ((i, dataset.get_data_info(i)["sample_id"]) for i in range(len(dataset)))
@@ -41,13 +41,13 @@ def sheet_entries(
     if missing:
         raise ValueError(
             f"sample {min(missing)!r} of the predictions is not in the {dataset.split!r} split of "
-            f"{dataset.ann_dir}; name the split that they are of by --split"
+            f"{dataset.ann_dir}; name the split of the predictions with --split"
         )
     return [SheetEntry.from_sample(dataset[positions[record["id"]]], record) for record in records]
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Draw."""
+    """Draw the sheet of random predictions."""
     cfg = load_config(arguments.config, parse_options(arguments.cfg_options))
     name = arguments.split or arguments.predictions.resolve().parent.name
     split = choose_splits(cfg, [name])[name]

@@ -1,4 +1,4 @@
-"""Mistakes of a user, which a tool answers with one line in place of a traceback."""
+"""User errors, which commands report in one line instead of a traceback."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ USER_ERRORS: tuple[type[Exception], ...] = (
 
 @contextmanager
 def exit_on_user_error(*also: type[Exception]) -> Iterator[None]:
-    """End the process with `error: ...` and exit code 2 where a user's mistake was found.
+    """End the process with `error: ...` and exit code 2 on a user error.
 
     Args:
-        also: Further exceptions that are a user's mistake in this tool.
+        also: Further exceptions that are user errors in this command.
     """
     mistakes = USER_ERRORS + also
     try:

@@ -1,4 +1,4 @@
-"""Score predictions that lie in a file, without a model and without reading an image."""
+"""Score a prediction file, without a model and without reading images."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from vgtoolbox.registry import METRICS
 
 
 def build_metrics(job: ScoringJob, chosen: list[list[str]] | None) -> list[Any]:
-    """Build the metrics of the command line, or else those of the split."""
+    """Build the metrics of the command line, or those of the split if there are none."""
     configs = [parse_options(options) for options in chosen] if chosen else job.evaluator
     if not configs:
-        raise ValueError("there is no metric: name one by --metric type=GRESMetric")
+        raise ValueError("no metric to compute: pass one, e.g. --metric type=GRESMetric")
     return [METRICS.build(config) for config in configs]
 
 
-def noted(
+def collect_rows(
     samples: Iterable[Any], rows: list[dict[str, Any]], criteria: ErrorCriteria
 ) -> Iterator[Any]:
-    """Pass samples on and append their rows to `rows`."""
+    """Yield the samples and append their rows to `rows`."""
     for sample in samples:
         rows.append(sample_result(sample, criteria).as_row())
         yield sample
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Score."""
+    """Score the predictions, print the metrics and write the requested files."""
     started = time.perf_counter()
     if arguments.rows:
         check_table_path(arguments.rows)
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     rows: list[dict[str, Any]] = []
     samples = job.samples()
     if arguments.rows:
-        samples = noted(samples, rows, ErrorCriteria(score_thr=job.score_thr))
+        samples = collect_rows(samples, rows, ErrorCriteria(score_thr=job.score_thr))
     splits = {job.name: score_samples(samples, metrics, len(job.dataset))}
     protocol = {metric.prefix: metric.settings for metric in metrics}
     print(format_metric_table(splits, title=str(arguments.predictions), protocol=protocol))

@@ -21,7 +21,7 @@ TRACED_BATCH, CHECKED_BATCH = 2, 3
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export, and compare with the model."""
+    """Export the model and compare the outputs; return 1 if they differ too much."""
     check_format(arguments.out)
     loaded, _ = load_for_measurement(
         arguments.config, arguments.checkpoint, parse_options(arguments.cfg_options)
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{name:<24} {difference:.1e}")
     if not max(found.values()) <= arguments.tolerance:  # NaN fails too
         print(
-            f"error: outputs differ from the model's by more than {arguments.tolerance:g}",
+            f"error: outputs differ from those of the model by more than {arguments.tolerance:g}",
             file=sys.stderr,
         )
         return 1

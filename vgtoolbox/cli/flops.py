@@ -1,4 +1,4 @@
-"""Count the parameters and the arithmetic of a config's model, by its parts."""
+"""Count the parameters and operations of a config's model, by part."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from vgtoolbox.engine import parse_options
 
 
 def count_parameters(module: nn.Module) -> tuple[int, int]:
-    """Return how many parameters a module has, and how many of them are trained."""
+    """Return the numbers of all and of trained parameters of a module."""
     sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
     return sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Count and print."""
+    """Print the parameters and operations of each part."""
     loaded, missing = load_for_measurement(
         arguments.config, None, parse_options(arguments.cfg_options)
     )
@@ -39,4 +39,4 @@ def run(arguments: argparse.Namespace) -> None:
     tokens = inputs["token_ids"].shape[1]
     console.print(f"input: {arguments.batch_size} x {height} x {width} pixels, {tokens} tokens")
     for file in missing:
-        console.print(f"no {file}: a stand-in tokenizer was used", soft_wrap=True)
+        console.print(f"no {file}: each word counts as one token instead", soft_wrap=True)

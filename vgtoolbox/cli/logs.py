@@ -1,4 +1,4 @@
-"""Tables and curves of one training run or several."""
+"""Print tables and draw curves of one or several training runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vgtoolbox.visualization.run_curves import (
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print, and draw."""
+    """Print the last and best values, and draw the curves if `--out` is given."""
     runs = {str(folder): read_curves(folder) for folder in arguments.work_dirs}
     everything = {name: curve for curves in runs.values() for name, curve in curves.items()}
     names = [name for name in everything if name == "loss" or "/" in name]

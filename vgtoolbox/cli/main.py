@@ -14,7 +14,7 @@ from vgtoolbox.version import __version__
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C ended: 128 + SIGINT, by the convention of shells."""
+"""Exit code after Ctrl-C: 128 + SIGINT, by the convention of shells."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,8 +49,8 @@ def main(words: Sequence[str] | None = None) -> int:
         words: Command and its arguments. If `None`, those of the process.
 
     Returns:
-        Exit code: 0 for success, 1 if the command found or left something undone, 2 for a mistake
-        of the user, 130 after Ctrl-C.
+        Exit code: 0 for success, 1 if the command found problems or could not do everything, 2
+        for a user error, 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if words is None else words)
     if not words or words[0] == "help":
@@ -69,10 +69,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(command: Command, arguments: argparse.Namespace) -> int:
-    """Run a command and turn mistakes of the user and Ctrl-C into one line and an exit code."""
+    """Run a command; report user errors and Ctrl-C in one line and return the exit code."""
     try:
         show_deprecation_warnings()
-        # The heavy imports come only now.
+        # Heavy imports are delayed until here, so that --help is fast.
         errors = import_module("vgtoolbox.cli.errors")
         module = import_module(f"vgtoolbox.cli.{command.module}")
         mistakes: tuple[type[Exception], ...] = (*errors.USER_ERRORS, *command.user_errors)

@@ -1,4 +1,4 @@
-"""Merge the LoRA of a checkpoint into its model, or keep of a checkpoint what was trained."""
+"""Merge the LoRA of a checkpoint into its model, or extract the trained weights."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vgtoolbox.engine.untrusted_config import untrusted_config
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Merge the adapter, or extract it."""
+    """Merge the adapter or extract it, and save the result."""
     content = load_checkpoint(arguments.checkpoint)
     text = content.get("config")
     if arguments.config is None and not text:
-        raise ConfigError(f"{arguments.checkpoint} carries no config; name it by --config")
+        raise ConfigError(f"{arguments.checkpoint} contains no config; pass it with --config")
     cfg = (
         load_config(arguments.config)
         if arguments.config

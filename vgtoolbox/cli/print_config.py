@@ -12,10 +12,10 @@ from vgtoolbox.engine import ConfigError, load_config, parse_options
 
 
 def section(cfg: Config, key: str) -> Any:
-    """Return what stands under a dotted key.
+    """Return the value of a dotted key.
 
     Raises:
-        ConfigError: Nothing does; the message names what stands beside it.
+        ConfigError: The key does not exist; the message names its siblings.
     """
     node: Any = cfg
     for name in key.split("."):
@@ -24,13 +24,15 @@ def section(cfg: Config, key: str) -> Any:
         elif isinstance(node, Mapping | Config) and name in node:
             node = node[name]
         else:
-            beside = ", ".join(map(str, node)) if isinstance(node, Mapping | Config) else repr(node)
-            raise ConfigError(f"the config has no {key!r}: {name!r} is not among {beside}")
+            siblings = (
+                ", ".join(map(str, node)) if isinstance(node, Mapping | Config) else repr(node)
+            )
+            raise ConfigError(f"the config has no {key!r}: {name!r} is not among {siblings}")
     return node
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print."""
+    """Print the config or the section that `--key` names."""
     cfg = load_config(arguments.config, parse_options(arguments.cfg_options))
     if arguments.key:
         last = arguments.key.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""Turn a training checkpoint into a released one: safetensors, with config and tokenizer in it."""
+"""Turn a training checkpoint into a released one: safetensors with config and tokenizer."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def publish(
     """Write the weights, the config and the tokenizers of `source` to `target`.
 
     Args:
-        source: A training checkpoint.
-        target: A `.safetensors` file.
-        dtype: Of the weights; None leaves them as they are.
-        options: Overrides of the config that goes along, e.g. a threshold chosen after training.
+        source: Training checkpoint.
+        target: Output file, `.safetensors`.
+        dtype: Data type of the weights. If `None`, it is unchanged.
+        options: Overrides of the config in the file, e.g. a threshold chosen after training.
     """
     checkpoint = load_checkpoint(source)
     if not checkpoint.get("config"):
         raise CheckpointError(
-            f"{source} carries no config, so it is no training checkpoint of ours"
+            f"{source} contains no config, so it is not a training checkpoint of vgtoolbox"
         )
     config = config_from_text(checkpoint["config"])
     for key, value in (options or {}).items():
@@ -57,7 +57,7 @@ def publish(
 
 
 def relative_paths(value: Any, folder: str) -> Any:
-    """Return a config's value with `folder`, which ends in a slash, taken off its strings."""
+    """Remove `folder`, which ends in a slash, from the beginning of all strings in `value`."""
     return apply_to(value, lambda x: isinstance(x, str), lambda x: x.removeprefix(folder))
 
 

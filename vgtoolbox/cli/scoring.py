@@ -1,4 +1,4 @@
-"""What the tools that read prediction files have in common: their options, and the samples."""
+"""Samples and settings for the commands that score prediction files."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from vgtoolbox.structures import PUBLISHED_SCORE_THR
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringJob:
-    """A prediction file and the split that it is of."""
+    """A prediction file and its split."""
 
     name: str
     dataset: TargetDataset
     evaluator: list[dict[str, Any]]
-    """Configs of the split's metrics; empty where a dataset was named without a config."""
+    """Configs of the split's metrics; empty if a dataset was given without a config."""
     score_thr: float
     arguments: argparse.Namespace
 
     def samples(self) -> Iterator[dict[str, Any]]:
-        """Yield the samples with their predictions, reading the file anew."""
+        """Yield the samples with their predictions, reading the file again."""
         given = self.arguments
         file_format = given.layout or detect_prediction_format(given.predictions)
         match_by: MatchKey = given.match or ("ann_id" if file_format == "refexp" else "sample_id")
@@ -48,10 +48,10 @@ class ScoringJob:
 
 
 def scoring_job(arguments: argparse.Namespace) -> ScoringJob:
-    """Find the split that the options name and read its annotations.
+    """Find the split that the arguments name and read its annotations.
 
     Raises:
-        ConfigError: No such split, or a dataset without a type.
+        ConfigError: There is no such split, or the dataset has no type.
     """
     if arguments.dataset:
         dataset: Mapping[str, Any] = parse_options(arguments.dataset)

@@ -8,7 +8,7 @@ from vgtoolbox.engine import ConfigError, load_config, parse_options, train
 
 
 def overrides(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return the overrides of the config that the arguments stand for; --cfg-options win."""
+    """Return the config overrides of the arguments; --cfg-options take precedence."""
     options: dict[str, object] = {}
     if arguments.work_dir:
         options["work_dir"] = arguments.work_dir
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Train the model of a config.
 
     Raises:
-        ConfigError: --auto-scale-lr is given and the config names no base batch size.
+        ConfigError: --auto-scale-lr is given, but the config has no base batch size.
     """
     cfg = load_config(arguments.config, overrides(arguments))
     if arguments.auto_scale_lr and not cfg.auto_scale_lr.get("base_batch_size"):

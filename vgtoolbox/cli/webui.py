@@ -1,4 +1,4 @@
-"""Serve a page to try models in the browser."""
+"""Serve a web page to try models in the browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLE_TEXTS = ("every circle", "the biggest thing")
 
 
 def chosen_models(arguments: argparse.Namespace) -> dict[str, Callable[[], GroundingInferencer]]:
-    """Return makers of the models that the arguments name, by what the page calls them.
+    """Return functions that load the models of the arguments, by the name on the page.
 
     Raises:
         FileNotFoundError: No model has its weights on this machine.
@@ -37,7 +37,7 @@ def chosen_models(arguments: argparse.Namespace) -> dict[str, Callable[[], Groun
             continue
         present[model.name] = partial(make, model.name)
     if not present:
-        raise FileNotFoundError("no model has its weights here: vgtoolbox doctor says where to put")
+        raise FileNotFoundError("no weights were found; vgtoolbox doctor lists where to put them")
     return present
 
 

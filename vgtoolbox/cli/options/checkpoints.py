@@ -10,7 +10,9 @@ from vgtoolbox.cli.arguments import DTYPES, add_cfg_options
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of convert."""
-    parser.add_argument("source", type=Path, metavar="IN", help="published checkpoint, or ours")
+    parser.add_argument(
+        "source", type=Path, metavar="IN", help="checkpoint in the published layout or in ours"
+    )
     parser.add_argument("target", type=Path, metavar="OUT", help=".safetensors or .pth")
     parser.add_argument(
         "--config", help="config of the model: checks every weight, and is saved with the weights"
@@ -27,9 +29,11 @@ def add_publish(parser: argparse.ArgumentParser) -> None:
 
 def add_merge_lora(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of merge-lora."""
-    parser.add_argument("checkpoint", type=Path, help="checkpoint of ours, or a published folder")
+    parser.add_argument(
+        "checkpoint", type=Path, help="checkpoint of vgtoolbox, or a published folder"
+    )
     parser.add_argument("out", type=Path, help="*.safetensors")
-    parser.add_argument("--config", help="default: the config that the checkpoint carries")
+    parser.add_argument("--config", help="default: the config in the checkpoint")
     parser.add_argument("--adapter-only", action="store_true", help="keep only trained weights")
 
 

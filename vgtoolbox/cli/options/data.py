@@ -69,7 +69,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
             default="decode",
             help="check of the images; default: %(default)s",
         )
-        command.add_argument("--all", action="store_true", help="print every fault")
+        command.add_argument("--all", action="store_true", help="print every problem")
     leaks = subparsers.add_parser("leaks", help="find test images in training data")
     leaks.add_argument("training", nargs="+", metavar="benchmark[:split]")
     leaks.add_argument("--tests", nargs="+", default=(), metavar="benchmark[:split]")

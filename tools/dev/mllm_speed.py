@@ -1,11 +1,11 @@
-"""How much faster a language model grounds several expressions of an image when they share it.
+"""Measure the speedup of grounding several expressions of an image in one shared pass.
 
-    python tools/analysis/mllm_speed.py --config configs/shapes/MLLMSeg-tiny-shapes.py
-    python tools/analysis/mllm_speed.py --config configs/refcoco/MLLMSeg-2B-refcoco.py --device cuda
+    python tools/dev/mllm_speed.py --config configs/shapes/MLLMSeg-tiny-shapes.py
+    python tools/dev/mllm_speed.py --config configs/refcoco/MLLMSeg-2B-refcoco.py --device cuda
 
-Weights are random: speed does not depend on them, nor does whether both ways agree. For each number
-of expressions it prints the time of one pass an expression, of all in one pass, the ratio, and the
-largest difference of a mask's probability.
+Weights are random: neither speed nor agreement depends on them. For each number of expressions it
+prints the time of one pass per expression and of a single pass for all, the ratio, and the largest
+difference between mask probabilities.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from vgtoolbox.cli.arguments import add_cfg_options, add_device
 from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.engine import choose_device, load_config, parse_options
 from vgtoolbox.models.grounders import MLLMSeg
@@ -33,16 +34,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True)
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--config", required=True, help="config of an MLLMSeg model")
     parser.add_argument("--counts", nargs="+", type=int, default=[1, 5, 20])
-    parser.add_argument("--repeats", type=int, default=3, help="the fastest counts")
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--repeats", type=int, default=3, help="passes; the fastest counts")
+    add_device(parser)
+    add_cfg_options(parser)
     return parser.parse_args(argv)
 
 
 def mask_probabilities(model: MLLMSeg, image: Tensor, expressions: Sequence[str]) -> Tensor:
-    """Ground expressions in one image (1, 3, H, W), in one pass; (N, H, W)."""
+    """Ground expressions in one image (1, 3, H, W) in one pass; return (N, H, W)."""
     features = model.mllm.encode_images(image)
     answers = model.dialogue.ask("constrained", features, [list(expressions)])
     fused = model.fusion(features.patches, answers.semantic, features.grid)
@@ -51,12 +52,12 @@ def mask_probabilities(model: MLLMSeg, image: Tensor, expressions: Sequence[str]
 
 
 def one_by_one(model: MLLMSeg, image: Tensor, expressions: Sequence[str]) -> Tensor:
-    """Ground expressions in one image, in a pass each; (N, H, W)."""
+    """Ground expressions in one image with one pass per expression; return (N, H, W)."""
     return torch.cat([mask_probabilities(model, image, [each]) for each in expressions])
 
 
 def fastest(run: Callable[..., Tensor], *arguments: Any, repeats: int) -> tuple[float, Tensor]:
-    """Return the shortest time of a call in seconds, and what it gave."""
+    """Return the shortest time of a call in seconds, and its result."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -67,7 +68,7 @@ def fastest(run: Callable[..., Tensor], *arguments: Any, repeats: int) -> tuple[
 
 @torch.inference_mode()
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure and print a table."""
+    """Measure both ways and print a table."""
     args = parse_args(argv)
     with exit_on_user_error():
         cfg = load_config(args.config, parse_options(args.cfg_options))

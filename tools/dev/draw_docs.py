@@ -1,10 +1,10 @@
-"""Draw the pictures of docs/images anew, with the checkpoint that comes with the repository.
+"""Redraw the pictures of docs/images with the checkpoint in the repository.
 
-    python tools/draw_docs.py [--out docs/images] [--without-page]
+    python tools/dev/draw_docs.py [--out docs/images] [--without-page]
 
-demo.png is one scene and what is found for several expressions, predictions.png a sheet of held-out
-samples drawn at random, webui*.png the page in a browser, for which Chromium has to be installed.
-The world is read from data/shapes: python tools/prepare_data.py shapes --out data/shapes
+demo.png is one scene with the results of several expressions, predictions.png is a sheet of random
+held-out samples, and webui*.png is the page in a browser, which requires Chromium. The data are in
+data/shapes, which `python tools/prepare_data.py shapes --out data/shapes` generates.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ SCENE = resource_root() / "data" / "shapes" / "images" / "COCO_train2014_0000000
 EXPRESSIONS = ("the circles", "the circle furthest to the top", "the triangle", "every cross")
 SPLIT = "grefs_test"
 SAMPLES, COLUMNS, SAMPLE = 16, 4, 7
-# The picture as it lies on disk, with targets in its frame: no resizing, no tokens.
+# The image as stored on disk, with targets in its frame: no resizing, no tokens.
 PIPELINE = [{"type": name} for name in ("LoadImage", "ChooseExpression", "LoadTargets")]
 
 
 def draw_demo(ground: GroundingInferencer, file: Path) -> None:
-    """Draw one scene beside itself, once for each expression."""
+    """Draw one scene once per expression, side by side."""
     results = ground(SCENE, EXPRESSIONS)
     _save(side_by_side(ground.visualize(SCENE, results), gap=8), file)
 
 
 def draw_sheet(ground: GroundingInferencer, file: Path) -> None:
-    """Draw held-out samples, the same ones each time, ground truth beside prediction."""
+    """Draw a fixed set of held-out samples, each prediction next to its ground truth."""
     dataset = DATASETS.build({**ground.config.test_splits[SPLIT]["dataset"], "pipeline": PIPELINE})
     chosen = np.random.default_rng(0).permutation(len(dataset))[:SAMPLES]
     entries = []
@@ -58,12 +58,12 @@ def draw_sheet(ground: GroundingInferencer, file: Path) -> None:
 
 
 def _save(picture: RGBImage, file: Path) -> None:
-    # 256 colours, which nobody tells from all of them here, take a third of the space.
+    # 256 colors look the same here and take a third of the space.
     Image.fromarray(picture).quantize(256).save(file, optimize=True)
 
 
 def draw_page(ground: GroundingInferencer, folder: Path, browser: str) -> None:
-    """Take screenshots of the page: a response, an attention map, a sample of the split."""
+    """Take screenshots of the page: a response, an attention map and a sample of the split."""
     responder = Responder({MODEL: lambda: ground})
     page = build_page(responder)
     address = launch_page(page, port=None, max_file_bytes=2**20, block=False)
@@ -82,12 +82,14 @@ def draw_page(ground: GroundingInferencer, folder: Path, browser: str) -> None:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Draw all of them."""
-    parser = argparse.ArgumentParser(description="Draw the pictures of docs/images anew.")
+    """Draw all pictures."""
+    parser = argparse.ArgumentParser(description="Redraw the pictures of docs/images.")
     parser.add_argument(
         "--out", type=Path, default=resource_root() / "docs" / "images", metavar="D"
     )
-    parser.add_argument("--without-page", action="store_true", help="nothing that needs a browser")
+    parser.add_argument(
+        "--without-page", action="store_true", help="skip the pictures that need a browser"
+    )
     arguments = parser.parse_args(words)
     browser = find_chromium()
     if browser is None and not arguments.without_page:

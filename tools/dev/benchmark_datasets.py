@@ -1,9 +1,8 @@
-#!/usr/bin/env python
-"""Measure a data set's index: how long it loads, and what worker processes add to memory.
+"""Measure how long a dataset loads, and how much memory its worker processes add.
 
-Writes annotations of gRefCOCO's form and size (no images) and reads them:
+    python tools/dev/benchmark_datasets.py [--expressions 300000] [--workers 4]
 
-    python tools/benchmark_datasets.py --expressions 300000 --workers 4
+Annotations of the form and size of gRefCOCO, without images, are generated and read.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from vgtoolbox.datasets import GRefCOCODataset
 
 IMAGES_PER_EXPRESSION, ANNOTATIONS_PER_IMAGE = 20_000 / 300_000, 10
 CORNERS = 30
-"""Of a polygon, about as many as in COCO."""
+"""Number of corners of a polygon, about as in COCO."""
 WORDS = ("the", "left", "right", "big", "small", "red", "blue", "man", "woman", "dog", "next", "to")
 READS = 20_000
-"""Records that each worker looks at."""
+"""Number of records that each worker reads."""
 
 
 def write_annotations(folder: Path, expressions: int) -> None:
-    """Write `grefs(unc).json` and `instances.json`, two sentences a ref."""
+    """Write `grefs(unc).json` and `instances.json`, with two sentences per ref."""
     rng = random.Random(0)
     count = max(1, int(expressions * IMAGES_PER_EXPRESSION))
     images = [
@@ -62,13 +61,13 @@ def write_annotations(folder: Path, expressions: int) -> None:
 
 
 def private_megabytes() -> float:
-    """Return the memory of this process that it shares with no other."""
+    """Return the memory that this process does not share with others, in MiB."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
 def read_records(dataset: Any, seed: int, queue: Any) -> None:
-    """Look at random records, as a worker does, and report the private memory."""
+    """Read random records, as a worker does, and report the private memory."""
     rng = random.Random(seed)
     for _ in range(READS):
         dataset.get_data_info(rng.randrange(len(dataset)))
@@ -76,7 +75,7 @@ def read_records(dataset: Any, seed: int, queue: Any) -> None:
 
 
 def worker_megabytes(dataset: Any, workers: int, method: str) -> float:
-    """Return the private memory of all workers together."""
+    """Return the total private memory of all workers in MiB."""
     context: Any = multiprocessing.get_context(method)
     queue = context.Queue()
     processes = [
@@ -91,13 +90,13 @@ def worker_megabytes(dataset: Any, workers: int, method: str) -> float:
 
 
 def main() -> None:
-    """Write, read, measure."""
+    """Write annotations, read them, and print time and memory."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--expressions", type=int, default=300_000)
     parser.add_argument("--workers", type=int, default=4)
     args = parser.parse_args()
     if not Path("/proc/self/smaps_rollup").is_file():
-        sys.exit("this system does not tell what memory is private: it needs Linux")
+        sys.exit("error: private memory is read from /proc, which only Linux has")
     with tempfile.TemporaryDirectory() as folder:
         write_annotations(Path(folder), args.expressions)
         start, cpu = time.perf_counter(), time.process_time()

@@ -1,10 +1,10 @@
-"""Measure how fast GRES is scored from run lengths, beside decoding every mask.
+"""Measure how fast GRES is scored from run lengths, compared with decoding every mask.
 
-    python tools/benchmark_metrics.py [--samples 100000] [--size 480 640] [--decoded 500]
+    python tools/dev/benchmark_metrics.py [--samples 100000] [--size 480 640] [--decoded 500]
 
-Predictions and targets are JSON lines, as in predictions.jsonl; reading them is part of the time.
-Prints wall time, processor time of the one process, samples/s and peak memory. On a machine that
-does other work the processor time is the one to compare.
+Predictions and targets are JSON lines, as in predictions.jsonl; the time includes reading them.
+Prints wall time, CPU time of the one process, samples/s and peak memory. On a machine that runs
+other programs, compare CPU times.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ CHUNKS = 10
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description="Measure how fast GRES is scored.")
     parser.add_argument("--samples", type=int, default=100_000)
     parser.add_argument("--size", type=int, nargs=2, default=(480, 640), metavar=("H", "W"))
-    parser.add_argument("--decoded", type=int, default=500, help="samples of the plain way")
+    parser.add_argument(
+        "--decoded", type=int, default=500, help="number of samples whose masks are decoded"
+    )
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(words)
 
@@ -47,7 +49,7 @@ def random_outline(generator: np.random.Generator, size: tuple[int, int]) -> RLE
 
 
 def make_lines(count: int, size: tuple[int, int], seed: int) -> list[str]:
-    """Return samples as JSON: a mask and its target, a tenth of them without a target."""
+    """Return samples as JSON, each a mask and its target; a tenth have no target."""
     generator = np.random.default_rng(seed)
     pool = [random_outline(generator, size) for _ in range(POOL)]
     chosen = generator.integers(0, POOL, (count, 2)).tolist()
@@ -78,7 +80,7 @@ def from_pixels(line: str) -> MaskRow:
 def measure(
     read: Callable[[str], MaskRow], lines: Sequence[str]
 ) -> tuple[list[MaskRow], list[float]]:
-    """Return the rows, and the processor seconds a sample of each tenth of the lines."""
+    """Return the rows, and the CPU seconds per sample for each tenth of the lines."""
     rows: list[MaskRow] = []
     seconds = []
     for chunk in np.array_split(np.arange(len(lines)), CHUNKS):
@@ -89,7 +91,7 @@ def measure(
 
 
 def main(words: list[str] | None = None) -> None:
-    """Measure."""
+    """Measure both ways and print the figures."""
     arguments = parse_arguments(words)
     lines = make_lines(arguments.samples, tuple(arguments.size), arguments.seed)
     wall, processor = time.perf_counter(), time.process_time()
@@ -98,11 +100,11 @@ def main(words: list[str] | None = None) -> None:
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     plain_rows, plain = measure(from_pixels, lines[: arguments.decoded])
     if plain_rows != rows[: arguments.decoded]:
-        sys.exit("error: the two ways count different pixels")
+        sys.exit("error: run lengths and pixels give different counts")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{len(rows):,} samples of {arguments.size[0]} x {arguments.size[1]}, one process")
-    print(f"wall {wall:.1f} s, processor {processor:.1f} s, peak memory {memory:.0f} MiB")
-    print(f"{1 / median(fast):,.0f} samples/s of processor time (median of {CHUNKS} parts)")
+    print(f"wall {wall:.1f} s, CPU {processor:.1f} s, peak memory {memory:.0f} MiB")
+    print(f"{1 / median(fast):,.0f} samples/s of CPU time (median of {CHUNKS} parts)")
     print(f"decoding every mask: {1 / median(plain):,.0f} samples/s")
     print(f"ratio {median(plain) / median(fast):.1f}; gIoU {values['gIoU']:.3f}")
 

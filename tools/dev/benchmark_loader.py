@@ -1,11 +1,11 @@
-"""Measure how fast a config's training samples are read, and what takes the time.
+"""Measure how fast a config's training samples are read, step by step.
 
-    python tools/benchmark_loader.py [CONFIG] [--data-root D] [--images 96] [--workers 2]
+    python tools/dev/benchmark_loader.py [CONFIG] [--data-root D] [--images 96] [--workers 2]
                                      [--repeats 3] [--out F.json]
 
-Compared with the plain way: random order, every expression decodes its image and, at full size, its
-masks. Without --data-root, photographs of 480 x 640 or so are generated, 12 expressions an image,
-in the official format.
+The loader is compared with the plain way: random order, and every expression decodes its image and,
+at full size, its masks. Without --data-root, images of about 480 x 640 pixels are generated in the
+official format, with 12 expressions per image.
 """
 
 from __future__ import annotations
@@ -29,19 +29,25 @@ CONFIG = "configs/gres/InstanceVG-grefcoco.py"
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description="Measure how fast samples are read.")
-    parser.add_argument("config", nargs="?", default=CONFIG, help="with a train_dataloader")
-    parser.add_argument("--data-root", metavar="D", help="of the config's own data set")
-    parser.add_argument("--images", type=int, default=96, help="to generate")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--repeats", type=int, default=3, help="passes; medians are reported")
+    parser.add_argument("config", nargs="?", default=CONFIG, help="config with a train_dataloader")
+    parser.add_argument(
+        "--data-root",
+        metavar="D",
+        help="data root of the config's dataset; default: generated data",
+    )
+    parser.add_argument("--images", type=int, default=96, help="number of images to generate")
+    parser.add_argument("--workers", type=int, default=2, help="number of worker processes")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="number of passes; medians are reported"
+    )
     parser.add_argument("--out", type=Path, metavar="F", help="figures as JSON")
     return parser.parse_args(words)
 
 
 def use_generated_data(loader: dict[str, Any], root: Path, images: int) -> int:
-    """Point a loader to generated photographs; return the mean size of their files in bytes."""
+    """Point a loader to generated images; return their mean file size in bytes."""
     prepare_world(root, WorldSpec(scale="large", seed=0, num_scenes=(images, 1, 1)), workers=2)
     loader["dataset"].update(data_root=str(root), ann_root="grefcoco", image_root="images")
     for step in loader["dataset"]["pipeline"].values():
@@ -51,8 +57,8 @@ def use_generated_data(loader: dict[str, Any], root: Path, images: int) -> int:
 
 
 def measure(loader: dict[str, Any], workers: int, repeats: int) -> dict[str, Any]:
-    """Return medians over the repeats: of each step, and of the whole loader."""
-    # Each pass begins with an empty cache, as a worker does.
+    """Return medians over the repeats, for each step and for the whole loader."""
+    # Each pass starts with an empty cache, as a worker does.
     steps = [
         throughput.time_steps(throughput.build_loader(loader, workers=0), workers=workers)
         for _ in range(repeats)
@@ -70,9 +76,9 @@ def measure(loader: dict[str, Any], workers: int, repeats: int) -> dict[str, Any
 
 
 def print_report(console: Console, figures: dict[str, Any]) -> None:
-    """Print the steps and the ratio."""
+    """Print the time of each step and the ratio."""
     plain, ours = figures["plain"], figures["ours"]
-    table = Table("step (processor ms a sample)", "plain", "share", "ours", "share")
+    table = Table("step (CPU ms per sample)", "plain", "share", "ours", "share")
     totals = [sum(way["steps_ms"].values()) for way in (plain, ours)]
     for name in ours["steps_ms"]:
         cells = []
@@ -84,14 +90,14 @@ def print_report(console: Console, figures: dict[str, Any]) -> None:
     console.print(
         f"{figures['workers']} workers, {ours['samples']} samples, images of "
         f"{figures['image_bytes'] // 1000} kB: {plain['samples_per_second']:.0f} samples/s plain, "
-        f"{ours['samples_per_second']:.0f} ours, ratio {figures['ratio']:.2f}; processor time "
-        f"{plain['cpu_ms']:.2f} ms and {ours['cpu_ms']:.2f} ms a sample, "
+        f"{ours['samples_per_second']:.0f} ours, ratio {figures['ratio']:.2f}; CPU time "
+        f"{plain['cpu_ms']:.2f} ms and {ours['cpu_ms']:.2f} ms per sample, "
         f"ratio {figures['cpu_ratio']:.2f}; medians of {figures['repeats']}"
     )
 
 
 def main(words: list[str] | None = None) -> None:
-    """Measure."""
+    """Measure both loaders and report them."""
     arguments = parse_arguments(words)
     loader = load_config(arguments.config).train_dataloader.to_dict()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
-"""Report what predictors without language, or without sight, get on a generated world.
+"""Score predictors without language or without vision on a generated world.
 
-python tools/analysis/shapes_baselines.py --data data/shapes [--split test]
+python tools/dev/shapes_baselines.py --data data/shapes [--split test]
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from vgtoolbox.shapes import baselines
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="a generated world")
+    parser.add_argument("--data", type=Path, required=True, help="folder of a generated world")
     parser.add_argument("--split", choices=("val", "test"), default="test")
     return parser.parse_args()
 
@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
 def measure(
     predictor: baselines.Predictor, samples: Sequence[baselines.ExpressionSample]
 ) -> dict[str, float]:
-    """Return the metrics of `predictor`, the single-target ones on single-target sentences."""
+    """Return the metrics of `predictor`; single-target metrics use single-target sentences."""
     pairs = [_rows(sample, predictor(sample)) for sample in samples]
     masks, boxes = [mask for mask, _ in pairs], [box for _, box in pairs]
     alone = [len(sample.target_ids) == 1 for sample in samples]
@@ -74,13 +74,13 @@ def report(data: Path, split: str) -> Table:
     """Return the table of all predictors."""
     train, samples = (baselines.read_samples(data, name) for name in ("train", split))
     predictors: dict[str, baselines.Predictor] = {
-        "no target, always": baselines.predict_nothing,
-        "whole image, always": baselines.predict_whole_image,
+        "always no target": baselines.predict_nothing,
+        "always the whole image": baselines.predict_whole_image,
         "mean box and mask": baselines.TextOnlyPredictor(baselines.drop_text(train)),
         "every object": baselines.predict_all_objects,
         "largest object": baselines.predict_largest_object,
-        "words alone": baselines.TextOnlyPredictor(train),
-        "keywords and sight": baselines.predict_by_keywords,
+        "words only": baselines.TextOnlyPredictor(train),
+        "keywords with perfect vision": baselines.predict_by_keywords,
     }
     rows = {
         name: measure(predictor, samples)
@@ -96,12 +96,12 @@ def report(data: Path, split: str) -> Table:
 
 
 def main() -> None:
-    """Print the report."""
+    """Print the table."""
     args = parse_args()
     try:
         Console().print(report(args.data, args.split))
     except FileNotFoundError as error:
-        sys.exit(f"{error}; make the world with tools/prepare_data.py shapes --out {args.data}")
+        sys.exit(f"error: {error}; generate the world with vgtoolbox data shapes --out {args.data}")
 
 
 if __name__ == "__main__":
