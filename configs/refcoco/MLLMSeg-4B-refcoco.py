@@ -7,7 +7,7 @@
 #   bash tools/dist_test.sh configs/refcoco/MLLMSeg-4B-refcoco.py 4 \
 #       --load-from pretrain_weights/MLLMSeg_InternVL2_5_4B_RES
 # The published mode ("teacher_forced") shows the true answers to the model. To test without them:
-#       --cfg-options model.protocol=constrained   (or generate)
+#       --cfg-options model.answer_mode=constrained   (or generate)
 #
 # Recipe: as MLLMSeg-8B-refcoco.py.
 # Hardware: 4 GPUs in the recipe of the 8B. Time: not measured. Memory: not measured.

@@ -9,7 +9,7 @@
 #   bash tools/dist_test.sh configs/refcoco/MLLMSeg-8B-refcoco.py 4 \
 #       --load-from pretrain_weights/MLLMSeg_InternVL2_5_8B_RES
 # The published mode ("teacher_forced") shows the true answers to the model. To test without them:
-#       --cfg-options model.protocol=constrained   (or generate)
+#       --cfg-options model.answer_mode=constrained   (or generate)
 #
 # Published recipe: 50 000 steps of 32 images.
 # Hardware: 4 GPUs in the paper. Time: not measured. Memory: not measured.

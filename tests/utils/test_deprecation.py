@@ -14,6 +14,7 @@ from vgtoolbox.registry import (
 from vgtoolbox.utils import deprecation
 from vgtoolbox.utils.deprecation import (
     RENAMED_TYPES,
+    RENAMED_VALUES,
     current_type,
     show_deprecation_warnings,
     update_config,
@@ -63,6 +64,35 @@ def test_configs_are_updated_at_any_depth(monkeypatch):
         update_config(cfg)
     assert cfg == {"a": [{"b": {"type": "SampleExpressions", "num": 3, "order": "random"}}]}
     assert len(caught) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "old", "new"),
+    [
+        (name, argument, old, new)
+        for (name, argument), values in RENAMED_VALUES.items()
+        for old, new in values.items()
+    ],
+)
+def test_deprecated_values_become_present_ones(name, argument, old, new):
+    cfg = {"type": name, argument: old}
+    with pytest.warns(DeprecationWarning, match=f"{argument}='{old}' of {name} is now '{new}'"):
+        update_config(cfg)
+    assert cfg == {"type": name, argument: new}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"protocol": "generate"}, {"answer_mode": "generate"}),
+        ({"training_form": "chain"}, {"packing": "joint"}),
+    ],
+)
+def test_deprecated_options_of_mllmseg_have_present_names_and_values(old, new):
+    cfg = {"type": "MLLMSeg", **old}
+    with pytest.warns(DeprecationWarning):
+        update_config(cfg)
+    assert cfg == {"type": "MLLMSeg", **new}
 
 
 @pytest.mark.parametrize("loss", ["FocalDiceLoss", "TokenMaskLoss"])

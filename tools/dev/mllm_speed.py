@@ -45,7 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def mask_probabilities(model: MLLMSeg, image: Tensor, expressions: Sequence[str]) -> Tensor:
     """Ground expressions in one image (1, 3, H, W) in one pass; return (N, H, W)."""
     features = model.mllm.encode_images(image)
-    answers = model.dialogue.ask("constrained", features, [list(expressions)])
+    answers = model.querier.ask("constrained", features, [list(expressions)])
     fused = model.fusion(features.patches, answers.semantic, features.grid)
     prepared = model.decoder.prepare(fused).expand(len(expressions), -1, -1)
     return model.decoder(prepared, answers.queries, features.grid).sigmoid()

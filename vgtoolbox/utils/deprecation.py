@@ -26,6 +26,7 @@ RENAMED_TYPES: Mapping[str, str] = {
 RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "GroundingVisualizationHook": {"num": "num_samples", "side": "max_width"},
     "HyperParameterHook": {"option": "attribute"},
+    "MLLMSeg": {"protocol": "answer_mode", "training_form": "packing"},
     "PretrainedWeightsHook": {"page": "url"},
     "ViTDet": {"position_side": "position_grid_size", "relative_side": "relative_grid_size"},
     "WorkerAffineBatchSampler": {"lanes": "num_workers"},
@@ -34,6 +35,7 @@ RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
 
 RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {
     ("FocalDiceLoss", "form"): {"clean": "corrected"},
+    ("MLLMSeg", "packing"): {"branches": "shared_prefix", "chain": "joint"},
     ("RandomApply", "spare_positions"): {"clean": "corrected"},
     ("RandomHorizontalFlip", "word_swap"): {"clean": "corrected"},
     ("RandomTargetCrop", "acceptance"): {"clean": "corrected"},

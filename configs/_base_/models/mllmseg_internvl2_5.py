@@ -81,8 +81,8 @@ model = dict(
         resize="probabilities",
         keep_rejected=True,
     ),
-    protocol="teacher_forced",  # without the true answers in the prompt: "constrained", "generate"
-    training_form="chain",
+    answer_mode="teacher_forced",  # "constrained" and "generate" do not read the true answers
+    packing="joint",
     shift_image_states=True,
     target_frame="original",
 )

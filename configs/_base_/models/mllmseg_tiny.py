@@ -83,8 +83,8 @@ model = dict(
     mask_loss=dict(type="TokenMaskLoss", form="corrected", focal_weight=20.0, dice_weight=1.0),
     postprocessor=dict(type="TokenMaskPostprocessor"),
     prompts=dict(questions=["<image>{expressions}"], answers=[["", "{token}"]], end=""),
-    protocol="constrained",
-    training_form="branches",
+    answer_mode="constrained",
+    packing="shared_prefix",
     shift_image_states=False,
     target_frame="input",
 )

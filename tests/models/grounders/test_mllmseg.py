@@ -13,7 +13,7 @@ from vgtoolbox.models.grounders.mllmseg import REJ, SEG
 from vgtoolbox.structures import GroundingDataSample, decode_masks
 
 WORKER = Path(__file__).with_name("mllmseg_worker.py")
-PROTOCOLS = ("constrained", "generate", "teacher_forced")
+ANSWER_MODES = ("constrained", "generate", "teacher_forced")
 
 
 def total(losses):
@@ -42,9 +42,9 @@ def test_raw_outputs(build_mllmseg):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("protocol", ["constrained", "generate"])
-def test_shared_prefix_equals_one_pass_an_expression(build_mllmseg, make_conversations, protocol):
-    model = build_mllmseg(protocol=protocol, postprocessor={"resize": "probabilities"}).eval()
+@pytest.mark.parametrize("mode", ["constrained", "generate"])
+def test_shared_prefix_equals_one_pass_an_expression(build_mllmseg, make_conversations, mode):
+    model = build_mllmseg(answer_mode=mode, postprocessor={"resize": "probabilities"}).eval()
     inputs, samples = make_conversations((4, 1))
     decode = model.decoder.forward
     masks = []
@@ -60,9 +60,9 @@ def test_shared_prefix_equals_one_pass_an_expression(build_mllmseg, make_convers
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_every_protocol_fills_every_sample(build_mllmseg, make_conversations, protocol):
-    model = build_mllmseg(protocol=protocol).eval()
+@pytest.mark.parametrize("mode", ANSWER_MODES)
+def test_every_answer_mode_fills_every_sample(build_mllmseg, make_conversations, mode):
+    model = build_mllmseg(answer_mode=mode).eval()
     inputs, samples = make_conversations((2, 1), no_target=(1,))
     predicted = model.predict(inputs, samples)
     assert len(predicted) == 3
@@ -70,8 +70,8 @@ def test_every_protocol_fills_every_sample(build_mllmseg, make_conversations, pr
         assert 0 <= sample.pred_existence <= 1
         assert decode_masks([sample.pred_merged_mask]).shape[1:] == sample.ori_shape
         assert len(sample.pred_instances) <= 1
-    assert model.protocol_settings["answers"] == protocol
-    assert all(("pred_text" in sample) == (protocol == "generate") for sample in predicted)
+    assert model.protocol_settings["answer_mode"] == mode
+    assert all(("pred_text" in sample) == (mode == "generate") for sample in predicted)
 
 
 @torch.no_grad()
@@ -87,9 +87,9 @@ def test_neighbours_with_equal_pixels_are_one_image(build_mllmseg, make_conversa
     assert calls == [2]
 
 
-@pytest.mark.parametrize("form", ["chain", "branches"])
-def test_it_learns_a_batch_by_heart(build_mllmseg, make_conversations, form):
-    model = build_mllmseg(training_form=form).train()
+@pytest.mark.parametrize("packing", ["joint", "shared_prefix"])
+def test_it_learns_a_batch_by_heart(build_mllmseg, make_conversations, packing):
+    model = build_mllmseg(packing=packing).train()
     inputs, samples = make_conversations((3, 1), no_target=(2,))
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     first = None
@@ -100,7 +100,7 @@ def test_it_learns_a_batch_by_heart(build_mllmseg, make_conversations, form):
         total(losses).backward()
         optimizer.step()
     assert float(total(losses).detach()) < 0.5 * first
-    if form == "branches":
+    if packing == "shared_prefix":
         with torch.no_grad():
             rejected = [s.pred_no_target for s in model.eval().predict(inputs, samples)]
         assert rejected == [False, False, True, False]
@@ -146,8 +146,8 @@ def test_half_precision_language_model(build_mllmseg, make_conversations, lora):
     assert next(model.mllm.adapter.model.model.vision_tower.parameters()).dtype == torch.bfloat16
     inputs, samples = make_conversations((2, 1), no_target=(1,))
     total(model.loss(inputs, samples)).backward()
-    for protocol in PROTOCOLS:
-        model.protocol = protocol
+    for mode in ANSWER_MODES:
+        model.answer_mode = mode
         with torch.no_grad():
             model.eval().predict(inputs, samples)
 
@@ -155,21 +155,21 @@ def test_half_precision_language_model(build_mllmseg, make_conversations, lora):
 def test_a_photograph_has_no_true_answers(build_mllmseg, make_conversations):
     inputs, (sample,) = make_conversations((1,))
     samples = [GroundingDataSample(metainfo=dict(sample.metainfo_items()))]
-    with pytest.raises(ValueError, match="the sample has none; ask with model"):
-        build_mllmseg(protocol="teacher_forced").predict(inputs, samples)
+    with pytest.raises(ValueError, match=r"set model\.answer_mode=constrained"):
+        build_mllmseg(answer_mode="teacher_forced").predict(inputs, samples)
 
 
 def test_an_expression_that_spells_a_target_token(build_mllmseg, make_conversations):
     inputs, samples = make_conversations((1,))
     samples[0].set_metainfo({"expression": f"the {SEG} {REJ}"})
     answers = [["Sure, ", "{expression} {token}"]]
-    with pytest.raises(ValueError, match="3 target tokens for 1 expressions"):
+    with pytest.raises(ValueError, match="got 3 for 1 expressions"):
         build_mllmseg(prompts={"answers": answers}).loss(inputs, samples)
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"protocol": "beam"}, {"training_form": "tree"}, {"target_frame": "world"}],
+    [{"answer_mode": "beam"}, {"packing": "tree"}, {"target_frame": "world"}],
 )
 def test_unknown_options(build_mllmseg, options):
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -56,7 +56,7 @@ def test_what_trains(size):
 
 def test_the_config_for_rejection():
     cfg, model = build(CONFIGS / "gres" / "MLLMSeg-8B-grefcoco.py")
-    assert model.protocol == "teacher_forced"
+    assert model.answer_mode == "teacher_forced"
     assert model.postprocessor.keep_rejected
     assert set(cfg.test_splits) == {"val", "testA", "testB"}
     assert cfg.train_dataloader.dataset.type == "GRefCOCODataset"

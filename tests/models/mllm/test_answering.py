@@ -1,12 +1,12 @@
-"""Protocols, generation, and a grounder of sixty lines that has nothing of MLLMSeg."""
+"""Answer modes, generation, and a small grounder that shares no code with MLLMSeg."""
 
 import pytest
 import torch
 from torch import nn
 
 from vgtoolbox.models.grounders import BaseGrounder
-from vgtoolbox.models.mllm import ReferringPrompts, Row, share_prefix
-from vgtoolbox.models.mllm.answering import ExpressionQuerier, check_protocol
+from vgtoolbox.models.mllm import BranchedSequence, ReferringPrompts, share_prefix
+from vgtoolbox.models.mllm.answering import ExpressionQuerier
 from vgtoolbox.models.mllm.generation import BranchDecoder
 from vgtoolbox.models.mllm.grouping import group_images
 
@@ -15,15 +15,15 @@ PROMPTS = ReferringPrompts(questions=("<image>{expressions}",), answers=(("", "{
 
 
 @pytest.fixture
-def dialogue(build_mllmseg):
+def querier(build_mllmseg):
     mllm = build_mllmseg(mllm={"adapter": {"text_config": {"initializer_range": 0.3}}}).mllm
     return ExpressionQuerier(mllm.eval(), PROMPTS, target="[SEG]", reject="[REJ]", max_new_tokens=6)
 
 
 @pytest.fixture
-def features(dialogue):
+def features(querier):
     with torch.no_grad():
-        return dialogue.mllm.encode_images(torch.randn(2, 3, 32, 32))
+        return querier.mllm.encode_images(torch.randn(2, 3, 32, 32))
 
 
 def pick(features, image):
@@ -33,12 +33,12 @@ def pick(features, image):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("protocol", ["constrained", "generate"])
-def test_together_is_as_one_by_one(dialogue, features, protocol):
-    together = dialogue.ask(protocol, features, GROUPS)
+@pytest.mark.parametrize("mode", ["constrained", "generate"])
+def test_together_is_as_one_by_one(querier, features, mode):
+    together = querier.ask(mode, features, GROUPS)
     places = [(image, e) for image, group in enumerate(GROUPS) for e in group]
     for i, (image, expression) in enumerate(places):
-        one = dialogue.ask(protocol, pick(features, image), [[expression]])
+        one = querier.ask(mode, pick(features, image), [[expression]])
         torch.testing.assert_close(together.queries[i], one.queries[0], rtol=0, atol=1e-5)
         torch.testing.assert_close(together.existence[i], one.existence[0], rtol=0, atol=1e-5)
         assert together.no_target[i] == one.no_target[0]
@@ -47,20 +47,20 @@ def test_together_is_as_one_by_one(dialogue, features, protocol):
 
 
 @torch.no_grad()
-def test_alone_in_its_prompt_the_truth_is_not_read(dialogue, features):
+def test_alone_in_its_prompt_the_truth_is_not_read(querier, features):
     """With one expression, no true token stands before the place of the decision."""
-    constrained = dialogue.ask("constrained", pick(features, 1), GROUPS[1:])
+    constrained = querier.ask("constrained", pick(features, 1), GROUPS[1:])
     for truth in (False, True):
-        forced = dialogue.ask("teacher_forced", pick(features, 1), GROUPS[1:], [[truth]])
+        forced = querier.ask("teacher_forced", pick(features, 1), GROUPS[1:], [[truth]])
         torch.testing.assert_close(forced.queries, constrained.queries, rtol=0, atol=1e-5)
         torch.testing.assert_close(forced.existence, constrained.existence, rtol=0, atol=1e-5)
 
 
 @torch.no_grad()
-def test_rejected_targets_have_masks_by_a_second_pass(dialogue, features):
+def test_rejected_targets_have_masks_by_a_second_pass(querier, features):
     no_target = [[False, True, False], [True]]
-    forced = dialogue.ask("teacher_forced", features, GROUPS, no_target)
-    accepted = dialogue.ask("teacher_forced", features, GROUPS, [[False] * 3, [False]])
+    forced = querier.ask("teacher_forced", features, GROUPS, no_target)
+    accepted = querier.ask("teacher_forced", features, GROUPS, [[False] * 3, [False]])
     torch.testing.assert_close(forced.queries, accepted.queries, rtol=0, atol=1e-5)
     # The decision is of the first pass, which has read the true tokens before it.
     assert torch.equal(forced.existence[:2], accepted.existence[:2])
@@ -68,8 +68,8 @@ def test_rejected_targets_have_masks_by_a_second_pass(dialogue, features):
 
 
 @torch.no_grad()
-def test_greedy_generation_is_that_of_whole_forward_passes(dialogue, features):
-    mllm = dialogue.mllm
+def test_greedy_generation_is_that_of_whole_forward_passes(querier, features):
+    mllm = querier.mllm
     questions = [mllm.encode_question(f"<image>{e}", 4) for e in GROUPS[0]]
     head = mllm.adapter.model.get_output_embeddings()
     head.weight[mllm.image_token_id] = 0.0  # it would ask for one more image
@@ -77,11 +77,11 @@ def test_greedy_generation_is_that_of_whole_forward_passes(dialogue, features):
     decoder = BranchDecoder(
         mllm.adapter, mllm.pack(rows), mllm.image_placeholders(pick(features, 0))
     )
-    steps = list(decoder.emissions(eos_id=-1, max_new_tokens=4))
+    steps = list(decoder.generate(eos_id=-1, max_new_tokens=4))
     for branch, question in enumerate(questions):
         ids = list(question.token_ids)
         for step in steps:
-            packed = mllm.pack([Row(type(question)(tuple(ids), (-100,) * len(ids)))])
+            packed = mllm.pack([BranchedSequence(type(question)(tuple(ids), (-100,) * len(ids)))])
             state = mllm.run(packed, pick(features, 0)).last[0, -1]
             torch.testing.assert_close(step.states[0, branch], state, rtol=0, atol=1e-4)
             assert int(step.token_ids[0, branch]) == int(mllm.logits(state).argmax())
@@ -89,21 +89,21 @@ def test_greedy_generation_is_that_of_whole_forward_passes(dialogue, features):
 
 
 @torch.no_grad()
-def test_an_answer_without_a_target_token_finds_nothing(dialogue, features):
-    head = dialogue.mllm.adapter.model.get_output_embeddings()
-    head.weight[list(dialogue.token_ids)] = 0.0
-    head.weight[dialogue.mllm.tokenizer.eos_id] = 0.0
-    answers = dialogue.ask("generate", features, GROUPS)
+def test_an_answer_without_a_target_token_finds_nothing(querier, features):
+    head = querier.mllm.adapter.model.get_output_embeddings()
+    head.weight[list(querier.token_ids)] = 0.0
+    head.weight[querier.mllm.tokenizer.eos_id] = 0.0
+    answers = querier.ask("generate", features, GROUPS)
     assert bool(answers.no_target.all())
     assert answers.existence.tolist() == [0.0] * 4
     assert all(isinstance(text, str) for text in answers.texts)
 
 
-def test_unknown_protocol_and_missing_truth(dialogue, features):
-    with pytest.raises(ValueError, match="protocol must be one of"):
-        check_protocol("beam")
-    with pytest.raises(ValueError, match="needs the true answers"):
-        dialogue.ask("teacher_forced", features, GROUPS)
+def test_unknown_mode_and_missing_true_answers(querier, features):
+    with pytest.raises(ValueError, match="mode must be 'constrained', 'generate' or"):
+        querier.ask("beam", features, GROUPS)
+    with pytest.raises(ValueError, match="no_target must have the true answers"):
+        querier.ask("teacher_forced", features, GROUPS)
 
 
 class ToyPointer(BaseGrounder):
@@ -113,12 +113,12 @@ class ToyPointer(BaseGrounder):
         super().__init__()
         self.mllm = mllm
         self.scale = nn.Parameter(torch.ones(()))
-        self.dialogue = ExpressionQuerier(mllm, PROMPTS, target="[SEG]")
+        self.querier = ExpressionQuerier(mllm, PROMPTS, target="[SEG]")
 
     def tensor(self, inputs):
         groups = group_images(inputs["images"], inputs["image_index"])
         features = self.mllm.encode_images(groups.images)
-        answers = self.dialogue.ask("constrained", features, inputs["expressions"])
+        answers = self.querier.ask("constrained", features, inputs["expressions"])
         semantic = answers.semantic[list(groups.index)]
         return self.scale * torch.einsum("nh,nkh->nk", answers.queries, semantic)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vgtoolbox.checkpoint.lora import has_lora, merged_lora
-from vgtoolbox.models.mllm import IMAGE_MARK, PackedBatch, Row, share_prefix
+from vgtoolbox.models.mllm import IMAGE_MARK, BranchedSequence, PackedBatch, share_prefix
 from vgtoolbox.models.mllm.adapters.base import Placeholders
 
 QUESTIONS = ["red", "the big circle on the left", "a square", "all small green shapes"]
@@ -21,7 +21,7 @@ def conversations(mllm):
 @torch.no_grad()
 def alone(mllm, features, encoded, image):
     one = type(features)(features.patches, features.grid, features.tokens[image : image + 1])
-    return mllm.run(mllm.pack([Row(encoded)]), one).last[0]
+    return mllm.run(mllm.pack([BranchedSequence(encoded)]), one).last[0]
 
 
 @torch.no_grad()
@@ -29,7 +29,7 @@ def test_conversations_of_four_lengths_are_as_alone(mllm):
     features = mllm.encode_images(torch.randn(4, 3, 32, 32))
     encoded = conversations(mllm)
     assert len({len(each) for each in encoded}) == 4
-    together = mllm.run(mllm.pack([Row(each) for each in encoded]), features).last
+    together = mllm.run(mllm.pack([BranchedSequence(each) for each in encoded]), features).last
     for i, each in enumerate(encoded):
         torch.testing.assert_close(together[i, : len(each)], alone(mllm, features, each, i))
 

@@ -3,22 +3,25 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vgtoolbox.models.mllm import IGNORE, Encoded, PackedBatch, Row, share_prefix
+from vgtoolbox.models.mllm import IGNORE, BranchedSequence, PackedBatch, TokenSequence, share_prefix
 
 CPU = torch.device("cpu")
 
 
 def encoded(*ids, labelled=0):
     labels = (IGNORE,) * (len(ids) - labelled) + ids[len(ids) - labelled :]
-    return Encoded(ids, labels)
+    return TokenSequence(ids, labels)
 
 
 def pack(*rows):
-    return PackedBatch.from_rows(rows, pad_id=9, device=CPU)
+    return PackedBatch.from_sequences(rows, pad_id=9, device=CPU)
 
 
 def test_a_row_by_hand():
-    packed = pack(Row(encoded(1, 2, 3), (encoded(4, 5), encoded(6))), Row(encoded(7, 8)))
+    packed = pack(
+        BranchedSequence(encoded(1, 2, 3), (encoded(4, 5), encoded(6))),
+        BranchedSequence(encoded(7, 8)),
+    )
     assert packed.token_ids.tolist() == [[1, 2, 3, 4, 5, 6], [7, 8, 9, 9, 9, 9]]
     assert packed.branch.tolist() == [[0, 0, 0, 1, 1, 2], [0, 0, -1, -1, -1, -1]]
     assert packed.position_ids.tolist()[0] == [0, 1, 2, 3, 4, 3]
@@ -27,7 +30,9 @@ def test_a_row_by_hand():
 
 
 def test_what_may_look_where():
-    mask = pack(Row(encoded(1, 2), (encoded(3, 4), encoded(5)))).attention_mask(torch.float32)
+    mask = pack(BranchedSequence(encoded(1, 2), (encoded(3, 4), encoded(5)))).attention_mask(
+        torch.float32
+    )
     seen = (mask[0, 0] == 0).int().tolist()
     assert seen == [
         [1, 0, 0, 0, 0],
@@ -39,13 +44,16 @@ def test_what_may_look_where():
 
 
 def test_padding_still_sees_something():
-    packed = pack(Row(encoded(1), (encoded(2), encoded(3))), Row(encoded(4), (encoded(5),)))
+    packed = pack(
+        BranchedSequence(encoded(1), (encoded(2), encoded(3))),
+        BranchedSequence(encoded(4), (encoded(5),)),
+    )
     mask = packed.attention_mask(torch.float32)
     assert (mask.amax(-1) == 0).all()
 
 
 def test_plain_conversations_need_no_square_mask():
-    packed = pack(Row(encoded(1, 2, 3)), Row(encoded(4)))
+    packed = pack(BranchedSequence(encoded(1, 2, 3)), BranchedSequence(encoded(4)))
     assert packed.attention_mask(torch.float32).tolist() == [[1, 1, 1], [1, 0, 0]]
     valid = torch.tensor([[True, False, True]] * 2)
     assert packed.attention_mask(torch.float32, valid).tolist() == [[1, 0, 1], [1, 0, 0]]
@@ -54,7 +62,7 @@ def test_plain_conversations_need_no_square_mask():
 def test_padded_ids_and_rows_are_the_same_batch():
     ids, padding = torch.tensor([[1, 2, 3], [4, 9, 9]]), torch.tensor([[0, 0, 0], [0, 1, 1]])
     ours, theirs = (
-        pack(Row(encoded(1, 2, 3)), Row(encoded(4))),
+        pack(BranchedSequence(encoded(1, 2, 3)), BranchedSequence(encoded(4))),
         PackedBatch.from_ids(ids, padding == 1),
     )
     assert torch.equal(ours.branch, theirs.branch)
@@ -85,5 +93,5 @@ def test_prefix_and_branch_are_the_conversation(lists):
 
 
 def test_labels_belong_to_tokens():
-    with pytest.raises(ValueError, match="1 labels for 2 tokens"):
-        Encoded((1, 2), (3,))
+    with pytest.raises(ValueError, match="got 1 for 2 tokens"):
+        TokenSequence((1, 2), (3,))

@@ -1,35 +1,39 @@
-"""MLLMSeg: InternVL whose [SEG] token becomes a mask by a light decoder (arXiv 2508.04107)."""
+"""MLLMSeg: InternVL with a light decoder of masks for its [SEG] token (arXiv 2508.04107)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from vgtoolbox.models.grounders.base import BaseGrounder
 from vgtoolbox.models.mllm import (
-    Encoded,
+    BranchedSequence,
     ImageFeatures,
     LMStates,
     PackedBatch,
     ReferringPrompts,
-    Row,
+    TokenSequence,
     TokenStates,
     image_states,
     share_prefix,
     states_predicting,
 )
-from vgtoolbox.models.mllm.answering import ExpressionQuerier, Protocol, check_protocol
+from vgtoolbox.models.mllm.answering import AnswerMode, ExpressionQuerier
 from vgtoolbox.models.mllm.grouping import ImageGroups, group_images
 from vgtoolbox.models.mllm.token_states import mean_count
 from vgtoolbox.registry import MODELS, TASK_UTILS
 from vgtoolbox.structures import GroundingDataSample, decode_masks, merge_rles
+from vgtoolbox.utils.choices import check_choice
+
+Packing = Literal["joint", "shared_prefix"]
+TargetFrame = Literal["original", "input"]
 
 SEG, REJ = "[SEG]", "[REJ]"
-_MASKS_AT_ONCE = 16
+_DECODER_BATCH_SIZE = 16
 
 PROMPTS = ReferringPrompts(
     questions=(
@@ -48,22 +52,22 @@ PROMPTS = ReferringPrompts(
         ("Sure, ", "the referred {expression} is {token}"),
     ),
 )
-"""As published, to the blank: the first of each is for tests, the others are for training."""
+"""Published wordings, exact to the space: the first is for tests, the others are for training."""
 
 
 @dataclass(frozen=True)
 class MLLMSegOutput:
-    """Raw outputs of I images, L tokens each, and their N target tokens [SEG].
+    """Raw outputs for I images with L tokens each, and their N target tokens [SEG].
 
     Attributes:
-        patches: (I, h * w, C), last block of the vision tower.
-        image_tokens: (I, K, H), what the language model reads of an image.
-        states: (I, L, H), last hidden states.
-        logits: (I, L, V).
-        fused: (I, h * w, C), detail and semantics.
-        mask_logits: (N, H, W), in the order of the tokens, row by row.
-        target_row: (N,), image of each.
-        target_position: (N,), position of each [SEG].
+        patches: Output (I, h * w, C) of the last block of the vision tower.
+        image_tokens: Embeddings (I, K, H) of the image tokens in the language model.
+        states: Last hidden states (I, L, H).
+        logits: Logits (I, L, V).
+        fused: Fused map (I, h * w, C) of details and semantics.
+        mask_logits: Mask logits (N, H, W) in the order of the tokens, row by row.
+        target_row: Index (N,) of the image of each [SEG].
+        target_position: Position (N,) of each [SEG] in its row.
     """
 
     patches: Tensor
@@ -78,23 +82,25 @@ class MLLMSegOutput:
 
 @MODELS.register_module()
 class MLLMSeg(BaseGrounder):
-    """A language model answers [SEG] or [REJ] to each expression; [SEG]'s state asks for a mask.
+    """Grounder whose language model answers [SEG] or [REJ]; the state of [SEG] queries a mask.
 
     Args:
-        mllm: The language model.
-        fusion: From patches and the states of image tokens to one map.
-        decoder: From the map and a token's state to a mask.
-        mask_loss: Of the masks.
-        postprocessor: From mask logits to predictions.
-        protocol: How it is asked in `predict`, see `models.mllm.protocols`.
-        prompts: Questions and answers; None has the published ones.
-        training_form: "chain" trains all expressions of an image in one conversation, as published;
-            "branches" each in its own, over a prefix that they share.
-        shift_image_states: Read the states of image tokens one position early, which is how the
-            published weights were trained.
-        target_frame: Masks are compared at the size of the "original" image, or of the "input".
-        language_weight: Factor on the loss of the text.
-        data_preprocessor: Moves and normalises a collated batch.
+        mllm: Config of the language model.
+        fusion: Config of the module that fuses patches and the states of image tokens to one map.
+        decoder: Config of the module that decodes the map and the state of a token to a mask.
+        mask_loss: Config of the loss of the masks.
+        postprocessor: Config of the module that turns mask logits into predictions.
+        answer_mode: Mode in which `predict` queries the model, see `models.mllm.answering`.
+        prompts: Wordings of questions and answers. If `None`, the published ones are used.
+        packing: "joint" to train all expressions of an image in one conversation, as published;
+            "shared_prefix" to train each in its own conversation, after a prefix that they share.
+        shift_image_states: Whether to read the states of image tokens one position early, with
+            which the published weights were trained.
+        target_frame: Frame in which masks are compared in training: that of the "original" image
+            or of the "input".
+        language_weight: Factor of the loss of the text.
+        data_preprocessor: Config of the module that moves and normalizes a collated batch. If
+            `None`, that of `BaseGrounder` is used.
     """
 
     def __init__(
@@ -105,35 +111,34 @@ class MLLMSeg(BaseGrounder):
         decoder: Mapping[str, Any],
         mask_loss: Mapping[str, Any],
         postprocessor: Mapping[str, Any],
-        protocol: Protocol = "constrained",
+        answer_mode: AnswerMode = "constrained",
         prompts: Mapping[str, Any] | None = None,
-        training_form: Literal["chain", "branches"] = "chain",
+        packing: Packing = "joint",
         shift_image_states: bool = True,
-        target_frame: Literal["original", "input"] = "original",
+        target_frame: TargetFrame = "original",
         language_weight: float = 1.0,
         data_preprocessor: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
-        if training_form not in ("chain", "branches"):
-            raise ValueError(f"training_form must be 'chain' or 'branches', got {training_form!r}")
-        if target_frame not in ("original", "input"):
-            raise ValueError(f"target_frame must be 'original' or 'input', got {target_frame!r}")
+        check_choice("answer_mode", answer_mode, get_args(AnswerMode))
+        check_choice("packing", packing, get_args(Packing))
+        check_choice("target_frame", target_frame, get_args(TargetFrame))
         self.mllm = MODELS.build(mllm)
         self.fusion = MODELS.build(fusion)
         self.decoder = MODELS.build(decoder)
         self.mask_loss = MODELS.build(mask_loss)
         self.postprocessor = TASK_UTILS.build(postprocessor)
-        self.protocol: Protocol = check_protocol(protocol)
+        self.answer_mode: AnswerMode = answer_mode
         self.prompts = PROMPTS if prompts is None else ReferringPrompts(**prompts)
-        self.training_form = training_form
+        self.packing = packing
         self.shift_image_states = shift_image_states
         self.target_frame = target_frame
         self.language_weight = language_weight
 
     @property
     def protocol_settings(self) -> dict[str, Any]:
-        """The choices behind predictions, for the report."""
-        return {"answers": self.protocol, "shift_image_states": self.shift_image_states}
+        """Options that influence predictions, for the report."""
+        return {"answer_mode": self.answer_mode, "shift_image_states": self.shift_image_states}
 
     @property
     def target_ids(self) -> tuple[int, int]:
@@ -142,8 +147,8 @@ class MLLMSeg(BaseGrounder):
         return tokenizer.token_id(SEG), tokenizer.token_id(REJ)
 
     @property
-    def dialogue(self) -> ExpressionQuerier:
-        """How the language model is asked."""
+    def querier(self) -> ExpressionQuerier:
+        """Querier of the language model with the prompts and target tokens of this grounder."""
         return ExpressionQuerier(
             self.mllm,
             self.prompts,
@@ -153,11 +158,11 @@ class MLLMSeg(BaseGrounder):
         )
 
     def tensor(self, inputs: Mapping[str, Tensor]) -> MLLMSegOutput:
-        """Run conversations that are tokenised already.
+        """Run tokenized conversations.
 
         Args:
-            inputs: `images` (I, 3, H, W), `token_ids` (I, L), and, where they are padded on the
-                right, `text_padding_mask` (I, L).
+            inputs: Tensors `images` (I, 3, H, W), `token_ids` (I, L) and, if these are padded on
+                the right, `text_padding_mask` (I, L).
         """
         features = self.mllm.encode_images(inputs["images"])
         packed = PackedBatch.from_ids(inputs["token_ids"], inputs.get("text_padding_mask"))
@@ -190,10 +195,10 @@ class MLLMSeg(BaseGrounder):
     def loss(
         self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
     ) -> dict[str, Tensor]:
-        """Return the losses of the text and of the masks; neighbours of one image are one row.
+        """Return the losses of the text and of the masks; adjacent samples of an image share a row.
 
-        Conversations are written from the samples' expressions, or read from `inputs` where they
-        are tokenised already: `images` (I, 3, H, W), `token_ids` and `labels` (I, L).
+        Conversations are written from the expressions of the samples, unless `inputs` has tokenized
+        ones: `images` (I, 3, H, W), `token_ids` and `labels` (I, L).
         """
         if "token_ids" in inputs:
             images = inputs["images"]
@@ -220,24 +225,27 @@ class MLLMSeg(BaseGrounder):
         *,
         score_thr: float | None = None,
     ) -> list[GroundingDataSample]:
-        """Fill the predictions of each sample; neighbors of one image share what they can.
+        """Fill the predictions of each sample; adjacent samples of an image share its encoding.
 
         Raises:
-            ValueError: `score_thr` is given. The language model decides, not a score.
+            ValueError: `score_thr` is given, but the language model decides without a threshold.
         """
         if score_thr is not None:
-            raise ValueError("MLLMSeg decides without a score threshold; leave score_thr out")
+            raise ValueError(
+                f"score_thr must be None, because MLLMSeg decides without a threshold, got "
+                f"{score_thr}; leave it out"
+            )
         groups = group_images(inputs["images"], inputs.get("image_index"))
         features = self.mllm.encode_images(groups.images)
         expressions = [[data_samples[i].expression for i in each] for each in groups.members()]
         truth = None
-        if self.protocol == "teacher_forced":
+        if self.answer_mode == "teacher_forced":
             truth = [[_truth(data_samples[i]) for i in each] for each in groups.members()]
-        answers = self.dialogue.ask(self.protocol, features, expressions, truth)
+        answers = self.querier.ask(self.answer_mode, features, expressions, truth)
         fused = self.fusion(features.patches, answers.semantic, features.grid)
         prepared = self.decoder.prepare(fused)
-        for start in range(0, len(data_samples), _MASKS_AT_ONCE):
-            part = slice(start, start + _MASKS_AT_ONCE)
+        for start in range(0, len(data_samples), _DECODER_BATCH_SIZE):
+            part = slice(start, start + _DECODER_BATCH_SIZE)
             shared = prepared[list(groups.index[part])]
             mask_logits = self.decoder(shared, answers.queries[part], features.grid)
             for i, logits in enumerate(mask_logits, start=start):
@@ -252,16 +260,16 @@ class MLLMSeg(BaseGrounder):
 
     def _training_rows(
         self, groups: ImageGroups, data_samples: Sequence[GroundingDataSample]
-    ) -> list[Row]:
-        """Write the conversations of a training batch, in wordings drawn at random."""
+    ) -> list[BranchedSequence]:
+        """Write the conversations of a training batch in randomly drawn wordings."""
         num_tokens = self.mllm.adapter.num_image_tokens
         rows = []
         for members in groups.members():
             samples = [data_samples[i] for i in members]
-            if self.training_form == "chain":
-                rows.append(Row(self._conversation(samples, num_tokens)))
+            if self.packing == "joint":
+                rows.append(BranchedSequence(self._conversation(samples, num_tokens)))
             else:
-                # One question for all, or they would share no prefix behind the image.
+                # With different questions, the shared prefix would end at the image.
                 question = self._draw(self.prompts.questions)
                 rows.append(
                     share_prefix(
@@ -275,7 +283,7 @@ class MLLMSeg(BaseGrounder):
         samples: Sequence[GroundingDataSample],
         num_tokens: int,
         question: int | None = None,
-    ) -> Encoded:
+    ) -> TokenSequence:
         expressions = [sample.expression for sample in samples]
         tokens = [REJ if sample.no_target else SEG for sample in samples]
         asked = self._draw(self.prompts.questions) if question is None else question
@@ -288,7 +296,7 @@ class MLLMSeg(BaseGrounder):
 
     @staticmethod
     def _draw(wordings: Sequence[Any]) -> int:
-        """Draw one of the wordings for training: those behind the first, where there are any."""
+        """Draw one of the wordings for training, which are all but the first if there are more."""
         if len(wordings) == 1:
             return 0
         return int(torch.randint(1, len(wordings), ()))
@@ -300,11 +308,11 @@ class MLLMSeg(BaseGrounder):
         grid: tuple[int, int],
         data_samples: Sequence[GroundingDataSample],
     ) -> dict[str, Tensor]:
-        """Compare the masks of the [SEG] tokens with the targets of their samples."""
+        """Return the losses between masks of [SEG] tokens and the targets of their samples."""
         if len(found.row) != len(data_samples):
             raise ValueError(
-                f"{len(found.row)} target tokens for {len(data_samples)} expressions; expected one "
-                f"{SEG} or {REJ} each: an expression must not spell one itself"
+                f"conversations must have one {SEG} or {REJ} per expression, got {len(found.row)} "
+                f"for {len(data_samples)} expressions; remove these tokens from the expressions"
             )
         is_target = found.token_ids == self.target_ids[0]
         chosen = TokenStates(
@@ -322,13 +330,13 @@ class MLLMSeg(BaseGrounder):
             normalizer=mean_count(len(data_samples), fused.device),
         )
         if not samples:
-            # Other processes wait for the gradients of every weight.
+            # Distributed training needs a gradient of every weight in every process.
             weights = sum(p.sum() for p in self.decoder.parameters() if p.requires_grad)
             losses["loss_dice"] = losses["loss_dice"] + 0.0 * (fused.sum() + weights)
         return losses
 
     def _target(self, sample: GroundingDataSample) -> Tensor:
-        """Return the union of a sample's masks, (H, W) bool."""
+        """Return the union of the masks of a sample, (H, W) bool."""
         if self.target_frame == "input":
             return sample.gt_instances.masks.any(0)
         size = (sample.ori_shape[0], sample.ori_shape[1])
@@ -336,11 +344,15 @@ class MLLMSeg(BaseGrounder):
 
 
 def _truth(sample: GroundingDataSample) -> bool:
-    """Return whether the annotation says that there is no target."""
+    """Return whether a sample is annotated as having no target.
+
+    Raises:
+        ValueError: The sample has no annotation.
+    """
     try:
         return sample.no_target
     except AttributeError as error:
         raise ValueError(
-            "protocol 'teacher_forced' shows the model the true answers, and the sample has none; "
-            "ask with model.protocol=constrained or generate"
+            "answer_mode must be 'constrained' or 'generate' for a sample without annotation, got "
+            "'teacher_forced', which needs the true answers; set model.answer_mode=constrained"
         ) from error

@@ -1,4 +1,4 @@
-"""Multimodal language models: adapters over transformers' classes, and all that tokens need."""
+"""Multimodal language models: adapters for transformers, packing, answers and tuning."""
 
 from vgtoolbox.models.mllm.adapters.base import (
     ImageFeatures,
@@ -15,7 +15,13 @@ from vgtoolbox.models.mllm.chat_template import (
     plain,
 )
 from vgtoolbox.models.mllm.model import MLLM
-from vgtoolbox.models.mllm.packing import IGNORE, Encoded, PackedBatch, Row, share_prefix
+from vgtoolbox.models.mllm.packing import (
+    IGNORE,
+    BranchedSequence,
+    PackedBatch,
+    TokenSequence,
+    share_prefix,
+)
 from vgtoolbox.models.mllm.token_states import (
     TokenStates,
     image_states,
@@ -29,8 +35,8 @@ __all__ = [
     "IGNORE",
     "IMAGE_MARK",
     "MLLM",
+    "BranchedSequence",
     "ChatTemplate",
-    "Encoded",
     "ImageFeatures",
     "InternVL",
     "LMStates",
@@ -38,7 +44,7 @@ __all__ = [
     "PackedBatch",
     "Placeholders",
     "ReferringPrompts",
-    "Row",
+    "TokenSequence",
     "TokenStates",
     "image_states",
     "next_token_loss",

@@ -1,4 +1,4 @@
-"""Chat formats and answers as data: from questions and answers to token ids and labels."""
+"""Chat formats and wordings as data, and their conversion to token ids and labels."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vgtoolbox.models.mllm.packing import IGNORE, Encoded
+from vgtoolbox.models.mllm.packing import IGNORE, TokenSequence
+from vgtoolbox.utils.choices import check_choice
 
 IMAGE_MARK = "<image>"
-"""Where a question shows its image; becomes the image tokens."""
+"""Position of the image in a question, which is replaced by the image tokens."""
 
 
 class ChatTokenizer(Protocol):
-    """What the tokenizers of `datasets.chat_tokenizers` have in common."""
+    """Interface of the chat tokenizers in `datasets.tokenizers`."""
 
     bos_id: int | None
     eos_id: int
@@ -34,17 +35,17 @@ class ChatTokenizer(Protocol):
 
 @dataclass(frozen=True)
 class ChatTemplate:
-    """How a language model expects a conversation to be written.
+    """Format in which a language model expects a conversation.
 
-    A conversation is `system`, and for each turn `user` and the answer between `answer_start` and
-    `answer_end`. These segments are tokenised one by one.
+    A conversation consists of `system`, and for each turn of `user` and the answer between
+    `answer_start` and `answer_end`. These segments are tokenized one by one.
 
     Attributes:
-        system: Whole segment; empty where there is none.
-        user: Segment with `{text}`.
-        answer_start: Before the answer, in its segment; never trained.
-        answer_end: Behind it, a special token, trained.
-        after_answer: Behind that, never trained.
+        system: Segment of the system; empty if there is none.
+        user: Segment of the user, with `{text}`.
+        answer_start: Text before the answer, in the same segment; never trained.
+        answer_end: Special token after the answer, in the same segment; trained.
+        after_answer: Segment after that token; never trained.
     """
 
     system: str
@@ -53,12 +54,12 @@ class ChatTemplate:
     answer_end: str
     after_answer: str = ""
 
-    def encode(self, turns: Sequence[tuple[str, str]], tokenizer: ChatTokenizer) -> Encoded:
-        """Tokenise a conversation of (question, answer), answers labelled.
+    def encode(self, turns: Sequence[tuple[str, str]], tokenizer: ChatTokenizer) -> TokenSequence:
+        """Tokenize a conversation of (question, answer) turns, whose answers are labeled.
 
         Args:
-            turns: Questions with their images spelt out already.
-            tokenizer: Of the language model.
+            turns: Questions, in which images are written as image tokens, and their answers.
+            tokenizer: Tokenizer of the language model.
         """
         parts = [self._untrained(self.system, tokenizer)] if self.system else []
         for question, answer in turns:
@@ -66,41 +67,46 @@ class ChatTemplate:
             parts.append(self._answer(answer, tokenizer))
         return joined(parts, tokenizer.bos_id)
 
-    def encode_question(self, question: str, tokenizer: ChatTokenizer) -> Encoded:
-        """Tokenise a question up to where its answer begins."""
+    def encode_question(self, question: str, tokenizer: ChatTokenizer) -> TokenSequence:
+        """Tokenize a question up to the start of its answer."""
         texts = [self.system, self.user.format(text=question), self.answer_start]
         parts = [self._untrained(text, tokenizer) for text in texts if text]
         return joined(parts, tokenizer.bos_id)
 
-    def _untrained(self, text: str, tokenizer: ChatTokenizer) -> Encoded:
+    def _untrained(self, text: str, tokenizer: ChatTokenizer) -> TokenSequence:
         ids = tuple(tokenizer.encode(text))
-        return Encoded(ids, (IGNORE,) * len(ids))
+        return TokenSequence(ids, (IGNORE,) * len(ids))
 
-    def _answer(self, text: str, tokenizer: ChatTokenizer) -> Encoded:
+    def _answer(self, text: str, tokenizer: ChatTokenizer) -> TokenSequence:
         ids = tuple(tokenizer.encode(self.answer_start + text + self.answer_end))
         start = len(tokenizer.encode(self.answer_start)) if self.answer_start else 0
         labels = tuple(t if i >= start else IGNORE for i, t in enumerate(ids))
-        return joined([Encoded(ids, labels), self._untrained(self.after_answer, tokenizer)])
+        return joined([TokenSequence(ids, labels), self._untrained(self.after_answer, tokenizer)])
 
 
-def joined(parts: Sequence[Encoded], bos_id: int | None = None) -> Encoded:
-    """Concatenate segments, with one token for the beginning where there is one."""
+def joined(parts: Sequence[TokenSequence], bos_id: int | None = None) -> TokenSequence:
+    """Concatenate segments.
+
+    Args:
+        parts: Segments.
+        bos_id: Id of the token that marks the beginning. If `None`, there is no such token.
+    """
     begin = () if bos_id is None else (bos_id,)
     ids = (*begin, *(i for part in parts for i in part.token_ids))
     labels = (IGNORE,) * len(begin) + tuple(i for part in parts for i in part.labels)
-    return Encoded(ids, labels)
+    return TokenSequence(ids, labels)
 
 
 @dataclass(frozen=True)
 class ReferringPrompts:
-    """Wordings of "segment this" and of its answer, for one or several expressions.
+    """Wordings of the request to segment one or several expressions, and of its answer.
 
     Attributes:
-        questions: Each with `{expressions}`, which stands for them joined by ", ", in lower case
-            and without a full stop.
+        questions: Questions with `{expressions}`, which is replaced by the expressions joined by
+            ", ", in lower case and without a full stop.
         answers: Pairs of an opening and an item with `{expression}` and `{token}`; items are joined
             by ", ".
-        end: What ends an answer.
+        end: End of an answer.
     """
 
     questions: tuple[str, ...]
@@ -108,7 +114,7 @@ class ReferringPrompts:
     end: str = "."
 
     def question(self, expressions: Sequence[str], index: int = 0) -> str:
-        """Return question `index` about expressions."""
+        """Return question `index` about the expressions."""
         joint = ", ".join(map(plain, expressions))
         return self.questions[index].format(expressions=joint)
 
@@ -123,7 +129,7 @@ class ReferringPrompts:
 
 
 def plain(expression: str) -> str:
-    """Return an expression in lower case, without blanks and full stops around it."""
+    """Return an expression in lower case, without spaces and full stops around it."""
     return expression.strip().lower().strip().strip(".")
 
 
@@ -147,13 +153,19 @@ CHAT_TEMPLATES: dict[str, ChatTemplate] = {
     ),
     "plain": ChatTemplate(system="", user="{text}", answer_start="", answer_end="</s>"),
 }
-"""By name; "plain" has no markers, for models that are trained from nothing."""
+"""Chat formats by name; "plain" has no markers, for models that are trained from scratch."""
 
 
 def chat_template(chat: str | dict[str, Any]) -> ChatTemplate:
-    """Return a chat format by name, or from its parts."""
+    """Return the chat format of a name, or build one from its fields.
+
+    Args:
+        chat: Name in `CHAT_TEMPLATES`, or the fields of a `ChatTemplate`.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
     if isinstance(chat, str):
-        if chat not in CHAT_TEMPLATES:
-            raise ValueError(f"chat must be one of {', '.join(CHAT_TEMPLATES)}, got {chat!r}")
+        check_choice("chat", chat, CHAT_TEMPLATES)
         return CHAT_TEMPLATES[chat]
     return ChatTemplate(**chat)

@@ -1,4 +1,4 @@
-"""Greedy generation of all branches of a packed batch at once, over one cache."""
+"""Greedy generation for all branches of a packed batch at once, with one shared cache."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from vgtoolbox.models.mllm.packing import PADDING, PackedBatch, additive_mask
 
 @dataclass(frozen=True)
 class GenerationStep:
-    """One step of generation, for S branches of each of B rows.
+    """One step of generation for S branches of each of B rows.
 
     Attributes:
-        token_ids: (B, S), what is emitted.
-        states: (B, S, H), the states that predicted it.
-        alive: (B, S) bool, False for branches that have ended, or that a row does not have.
+        token_ids: Ids (B, S) of the generated tokens.
+        states: States (B, S, H) that predicted them.
+        alive: Mask (B, S) bool, False for branches that have ended or that a row does not have.
     """
 
     token_ids: Tensor
@@ -30,14 +30,14 @@ class GenerationStep:
 
 @dataclass
 class BranchDecoder:
-    """A model, its cache, and where each branch stands.
+    """Decoder of all branches of a batch, with the cache of their common model.
 
-    All branches of a row share the cached prefix, which is stored once: a branch's new token looks
-    at the prefix and at its own tokens, by the mask.
+    All branches of a row share the cached prefix, which is stored once: the mask lets a new token
+    of a branch attend to the prefix and to the tokens of its own branch.
 
     Args:
-        adapter: The model.
-        packed: Rows with one branch at least, each up to where its answer begins.
+        adapter: Language model.
+        packed: Batch whose rows have at least one branch, each up to the start of its answer.
         placeholders: Image features.
     """
 
@@ -49,8 +49,13 @@ class BranchDecoder:
         self.cache = DynamicCache()
         self.prefill: LMStates = self.adapter.run(self.packed, self.placeholders, cache=self.cache)
 
-    def emissions(self, *, eos_id: int, max_new_tokens: int) -> Iterator[GenerationStep]:
-        """Generate step by step, until every branch has emitted `eos_id`."""
+    def generate(self, *, eos_id: int, max_new_tokens: int) -> Iterator[GenerationStep]:
+        """Generate step by step until every branch has produced `eos_id`.
+
+        Args:
+            eos_id: Id of the token that ends an answer.
+            max_new_tokens: Maximum number of steps.
+        """
         key_branch = self.packed.branch
         branch, last = last_positions(self.packed)
         rows = torch.arange(len(branch), device=branch.device)[:, None]
@@ -75,13 +80,18 @@ class BranchDecoder:
 
 
 def last_positions(packed: PackedBatch) -> tuple[Tensor, Tensor]:
-    """Return the numbers of the branches (B, S) and the index of each one's last token (B, S).
+    """Return the numbers of the branches (B, S) and the index (B, S) of the last token of each.
 
     Rows with fewer branches than S are filled with branch -1 at index 0.
+
+    Raises:
+        ValueError: The batch has no branches.
     """
     count = int(packed.branch.max())
     if count < 1:
-        raise ValueError("generation goes on from branches, and the batch has none")
+        raise ValueError(
+            "a batch must have branches for generation, got none; pack questions by share_prefix"
+        )
     numbers = torch.arange(1, count + 1, device=packed.branch.device)
     is_member = packed.branch[:, None] == numbers[None, :, None]  # (B, S, L)
     index = torch.arange(packed.branch.shape[1], device=packed.branch.device)
@@ -91,7 +101,7 @@ def last_positions(packed: PackedBatch) -> tuple[Tensor, Tensor]:
 
 
 def _step_mask(branch: Tensor, key_branch: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the mask (B, 1, S, L) of one new token a branch, which are the last S keys."""
+    """Return the mask (B, 1, S, L) for one new token per branch, which are the last S keys."""
     steps, length = branch.shape[1], key_branch.shape[1]
     index = torch.arange(length, device=branch.device)
     own = torch.arange(length - steps, length, device=branch.device)

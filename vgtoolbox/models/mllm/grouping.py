@@ -1,4 +1,4 @@
-"""Samples of a batch that ask about one image."""
+"""Grouping of the samples of a batch by image."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ImageGroups:
-    """I images, and which of them each of B samples is about.
+    """I images, and the image of each of B samples.
 
     Attributes:
-        images: (I, 3, H, W).
-        index: For each sample its image; ascending, no image left out.
+        images: Images (I, 3, H, W).
+        index: Index of the image of each sample; ascending, without gaps.
     """
 
     images: Tensor
     index: tuple[int, ...]
 
     def members(self) -> list[list[int]]:
-        """Return the samples of each image."""
+        """Return the indices of the samples of each image."""
         groups: list[list[int]] = [[] for _ in range(len(self.images))]
         for sample, image in enumerate(self.index):
             groups[image].append(sample)
@@ -29,12 +29,12 @@ class ImageGroups:
 
 
 def group_images(images: Tensor, image_index: Tensor | None = None) -> ImageGroups:
-    """Group samples by image; each image is then encoded once.
+    """Group samples by image, so that each image is encoded once.
 
     Args:
-        images: (I, 3, H, W) with `image_index`, else (B, 3, H, W): neighbours whose pixels are the
-            same are one image.
-        image_index: (B,), the image of each sample, ascending.
+        images: Images (I, 3, H, W) with `image_index`, or (B, 3, H, W) without it.
+        image_index: Index (B,) of the image of each sample, ascending. If `None`, adjacent samples
+            with identical pixels share one image.
     """
     if image_index is not None:
         return ImageGroups(images, tuple(image_index.tolist()))

@@ -16,7 +16,7 @@ from vgtoolbox.models.mllm.adapters.base import (
     Placeholders,
 )
 from vgtoolbox.models.mllm.chat_template import IMAGE_MARK, ChatTokenizer, chat_template
-from vgtoolbox.models.mllm.packing import Encoded, PackedBatch, Row
+from vgtoolbox.models.mllm.packing import BranchedSequence, PackedBatch, TokenSequence
 from vgtoolbox.models.mllm.pretrained import load_pretrained
 from vgtoolbox.models.mllm.token_states import next_token_loss
 from vgtoolbox.models.mllm.tuning.lora import add_lora
@@ -126,20 +126,20 @@ class MLLM(nn.Module):
         image = self.image_text.format(image=self.image_token * num_tokens)
         return question.replace(IMAGE_MARK, image)
 
-    def encode_turns(self, turns: Turns, num_image_tokens: int) -> Encoded:
+    def encode_turns(self, turns: Turns, num_image_tokens: int) -> TokenSequence:
         """Tokenize a conversation of (question, answer) turns, whose answers are labeled."""
         written = [(self.with_image(question, num_image_tokens), a) for question, a in turns]
         return self.chat.encode(written, self.tokenizer)
 
-    def encode_question(self, question: str, num_image_tokens: int) -> Encoded:
+    def encode_question(self, question: str, num_image_tokens: int) -> TokenSequence:
         """Tokenize a question up to the start of its answer."""
         return self.chat.encode_question(
             self.with_image(question, num_image_tokens), self.tokenizer
         )
 
-    def pack(self, rows: Sequence[Row]) -> PackedBatch:
+    def pack(self, rows: Sequence[BranchedSequence]) -> PackedBatch:
         """Pack rows into a batch on the device of the model."""
-        return PackedBatch.from_rows(rows, pad_id=self.tokenizer.pad_id, device=self.device)
+        return PackedBatch.from_sequences(rows, pad_id=self.tokenizer.pad_id, device=self.device)
 
     def run(
         self,

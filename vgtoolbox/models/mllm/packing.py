@@ -1,9 +1,9 @@
-"""Token sequences in one batch, each seeing exactly what it would see alone.
+"""Packing of token sequences with shared prefixes into one batch.
 
-A row is a prefix and branches that go on from it: an image with its instruction, and the
-expressions asked of it. Branches see the prefix and themselves, not one another, and count their
-positions from the end of the prefix; so a row of n branches gives the states of n separate
-conversations at the cost of one prefix. A plain conversation is a prefix without branches.
+A row consists of a prefix and branches that continue it: an image with its instruction, and the
+expressions that are queried. Branches attend to the prefix and to themselves, not to each other,
+and count their positions from the end of the prefix. So a row of n branches gives the states of n
+separate conversations at the cost of one prefix. A plain conversation is a prefix without branches.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 IGNORE = -100
-"""Label of a token that is not trained; `cross_entropy`'s default."""
+"""Label of a token that is not trained; the default of `cross_entropy`."""
 
 PREFIX = 0
 PADDING = -1
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """A tokenised text.
+class TokenSequence:
+    """Tokenized text with a label per token.
 
     Attributes:
-        token_ids: Its ids.
-        labels: As many; `IGNORE` where the token is not trained.
+        token_ids: Ids of the tokens.
+        labels: Labels of the tokens; `IGNORE` for those that are not trained.
     """
 
     token_ids: tuple[int, ...]
@@ -36,21 +36,29 @@ class Encoded:
 
     def __post_init__(self) -> None:
         if len(self.token_ids) != len(self.labels):
-            raise ValueError(f"{len(self.labels)} labels for {len(self.token_ids)} tokens")
+            raise ValueError(
+                f"labels must have one entry per token, got {len(self.labels)} for "
+                f"{len(self.token_ids)} tokens"
+            )
 
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    def __getitem__(self, part: slice) -> Encoded:
-        return Encoded(self.token_ids[part], self.labels[part])
+    def __getitem__(self, part: slice) -> TokenSequence:
+        return TokenSequence(self.token_ids[part], self.labels[part])
 
 
 @dataclass(frozen=True)
-class Row:
-    """A prefix and what goes on from it."""
+class BranchedSequence:
+    """Prefix and the branches that continue it.
 
-    prefix: Encoded
-    branches: tuple[Encoded, ...] = field(default=())
+    Attributes:
+        prefix: Tokens that all branches attend to.
+        branches: Continuations of the prefix; empty for a plain conversation.
+    """
+
+    prefix: TokenSequence
+    branches: tuple[TokenSequence, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -58,12 +66,12 @@ class PackedBatch:
     """Rows as padded tensors (B, L).
 
     Attributes:
-        token_ids: Ids.
-        labels: Of each token itself, not shifted.
-        branch: 0 in the prefix, i in the i-th branch, -1 in the padding.
-        position_ids: As in a conversation of its own.
-        previous: Index of the token before this one in its conversation, -1 for the first: the
-            state there is the one that predicts this token.
+        token_ids: Ids of the tokens.
+        labels: Labels of the tokens themselves, not shifted.
+        branch: Number of the branch: 0 in the prefix, i in the i-th branch, -1 in the padding.
+        position_ids: Position of each token in its conversation.
+        previous: Index of the token before this one in its conversation, whose state predicts this
+            one; -1 for the first token.
     """
 
     token_ids: Tensor
@@ -73,9 +81,11 @@ class PackedBatch:
     previous: Tensor
 
     @classmethod
-    def from_rows(cls, rows: Sequence[Row], *, pad_id: int, device: torch.device) -> PackedBatch:
-        """Pack rows, padded on the right with `pad_id`."""
-        columns = [_columns(row) for row in rows]
+    def from_sequences(
+        cls, sequences: Sequence[BranchedSequence], *, pad_id: int, device: torch.device
+    ) -> PackedBatch:
+        """Pack one sequence per row, padded on the right with `pad_id`."""
+        columns = [_columns(sequence) for sequence in sequences]
         fills = (pad_id, IGNORE, PADDING, 0, -1)
         stacked = [
             pad_sequence([c[i] for c in columns], batch_first=True, padding_value=fill).to(device)
@@ -87,12 +97,13 @@ class PackedBatch:
     def from_ids(
         cls, token_ids: Tensor, padding: Tensor | None = None, labels: Tensor | None = None
     ) -> PackedBatch:
-        """Wrap plain conversations that are tokenised and padded already.
+        """Wrap plain conversations that are tokenized and padded.
 
         Args:
-            token_ids: (B, L).
-            padding: (B, L) bool, True = padding, on the right.
-            labels: (B, L); None trains nothing.
+            token_ids: Ids (B, L).
+            padding: Mask (B, L) bool, True for padding, which is on the right. If `None`, there is
+                no padding.
+            labels: Labels (B, L). If `None`, no token is trained.
         """
         padding = torch.zeros_like(token_ids, dtype=torch.bool) if padding is None else padding
         positions = torch.arange(token_ids.shape[1], device=token_ids.device)
@@ -105,11 +116,12 @@ class PackedBatch:
         )
 
     def attention_mask(self, dtype: torch.dtype, key_valid: Tensor | None = None) -> Tensor:
-        """Return what may look where: (B, L) for plain conversations, else additive (B, 1, L, L).
+        """Return the attention mask: (B, L) for plain conversations, else additive (B, 1, L, L).
 
         Args:
-            dtype: Of an additive mask.
-            key_valid: (B, L) bool, False where no position may look.
+            dtype: Dtype of an additive mask.
+            key_valid: Mask (B, L) bool, False for keys that no position may attend to. If `None`,
+                all keys are valid.
         """
         if bool((self.branch <= PREFIX).all()):
             valid = self.branch == PREFIX
@@ -126,17 +138,18 @@ def additive_mask(
     dtype: torch.dtype,
     key_valid: Tensor | None = None,
 ) -> Tensor:
-    """Return 0 where a query may look and the lowest number where not, (B, 1, S, L).
+    """Return a mask (B, 1, S, L): 0 for keys that a query attends to, else the lowest number.
 
     Args:
-        query_branch: (B, S).
-        key_branch: (B, L).
-        is_earlier: (B or 1, S, L) bool: the key is no later than the query.
-        dtype: Of the mask.
-        key_valid: (B, L) bool.
+        query_branch: Branch (B, S) of each query.
+        key_branch: Branch (B, L) of each key.
+        is_earlier: Mask (B or 1, S, L) bool, True for keys that are not later than the query.
+        dtype: Dtype of the mask.
+        key_valid: Mask (B, L) bool, False for keys that no query may attend to. If `None`, all keys
+            are valid.
     """
     same = query_branch[:, :, None] == key_branch[:, None]
-    # Padding looks at itself, since a query that sees nothing has no softmax.
+    # Padding attends to itself, because the softmax over no keys is undefined.
     allowed = is_earlier & (same | (key_branch[:, None] == PREFIX))
     if key_valid is not None:
         allowed = allowed & key_valid[:, None]
@@ -144,10 +157,10 @@ def additive_mask(
     return torch.zeros_like(allowed, dtype=dtype).masked_fill_(~allowed, lowest)[:, None]
 
 
-def share_prefix(conversations: Sequence[Encoded]) -> Row:
-    """Turn conversations into branches of the longest prefix that they have in common.
+def share_prefix(conversations: Sequence[TokenSequence]) -> BranchedSequence:
+    """Convert conversations to branches of their longest common prefix.
 
-    The prefix ends before the first trained token, and no branch is left empty.
+    The prefix ends before the first trained token, and no branch is empty.
     """
     first, limit = conversations[0], min(map(len, conversations)) - 1
     length = 0
@@ -156,10 +169,10 @@ def share_prefix(conversations: Sequence[Encoded]) -> Row:
         for each in conversations
     ):
         length += 1
-    return Row(first[:length], tuple(each[length:] for each in conversations))
+    return BranchedSequence(first[:length], tuple(each[length:] for each in conversations))
 
 
-def _columns(row: Row) -> tuple[Tensor, ...]:
+def _columns(row: BranchedSequence) -> tuple[Tensor, ...]:
     """Return ids, labels, branch, positions and predecessors of a row, (L,) each."""
     start = len(row.prefix)
     parts = (row.prefix, *row.branches)
@@ -167,7 +180,7 @@ def _columns(row: Row) -> tuple[Tensor, ...]:
     labels = [i for part in parts for i in part.labels]
     lengths = torch.tensor([len(part) for part in parts])
     branch = torch.repeat_interleave(torch.arange(len(parts)), lengths)
-    first = (lengths.cumsum(0) - lengths)[branch]  # where the part of each token begins
+    first = (lengths.cumsum(0) - lengths)[branch]  # index of the first token in the same part
     index = torch.arange(len(ids))
     offset = index - first
     positions = torch.where(branch > 0, offset + start, offset)

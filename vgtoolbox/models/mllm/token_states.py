@@ -1,9 +1,9 @@
-"""Which hidden state belongs to a token.
+"""Selection of the hidden states that predict or have read a token.
 
-A causal model's state at position t has read the tokens up to t, and predicts the token at t + 1.
-So the state that *predicts* a token stands one position before it: it has not read the token, which
-makes it the same in training, where the token is given, and in generation, where it is not yet.
-`states_predicting` is the one place where this off-by-one is done.
+The state of a causal model at position t has read the tokens up to t, and predicts the token at
+t + 1. So the state that *predicts* a token is one position before it. It has not read the token,
+and is therefore the same in training, in which the token is given, and in generation, in which it
+does not exist yet. Only `states_predicting` implements this shift by one.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class TokenStates:
     """States at or before the N occurrences of some tokens, row by row, in order.
 
     Attributes:
-        states: (N, H).
-        row: (N,), row of the batch.
-        position: (N,), index of the token in its row.
-        token_ids: (N,), which of the tokens it is.
+        states: States (N, H).
+        row: Row (N,) of the batch.
+        position: Index (N,) of the token in its row.
+        token_ids: Id (N,) of the token.
     """
 
     states: Tensor
@@ -40,9 +40,9 @@ def states_predicting(states: Tensor, packed: PackedBatch, token_ids: Sequence[i
     """Return the states that predict each occurrence of any of `token_ids`.
 
     Args:
-        states: (B, L, H).
-        packed: The batch that gave them.
-        token_ids: The tokens.
+        states: States (B, L, H).
+        packed: Batch that the states belong to.
+        token_ids: Ids of the tokens.
     """
     row, position = _occurrences(packed, token_ids)
     before = packed.previous[row, position]
@@ -61,29 +61,34 @@ def image_states(
     """Return the states of the image tokens, (B, K, H).
 
     Args:
-        states: (B, L, H).
-        packed: The batch; each row has K image tokens, as many as the others.
-        image_token_id: Stands for an image token.
-        predicting: The states that predict the image tokens: displaced by one, the first is that of
-            the token before the image. Otherwise the states that have read them.
+        states: States (B, L, H).
+        packed: Batch that the states belong to, with K image tokens in every row.
+        image_token_id: Id of the token that represents an image token.
+        predicting: Whether to return the states that predict the image tokens, the first of which
+            is that of the token before the image, instead of the states that have read them.
+
+    Raises:
+        ValueError: The rows have different numbers of image tokens.
     """
     pick = states_predicting if predicting else states_at
     found = pick(states, packed, (image_token_id,))
     counts = torch.bincount(found.row, minlength=len(states))
     if bool((counts != counts[0]).any()):
-        raise ValueError(f"rows have {counts.tolist()} image tokens; expected as many in each")
+        raise ValueError(
+            f"all rows must have the same number of image tokens, got {counts.tolist()}"
+        )
     return found.states.unflatten(0, (len(states), -1))
 
 
 def next_token_loss(logits: Tensor, packed: PackedBatch) -> Tensor:
-    """Return the mean cross-entropy of the labelled tokens; 0 where there is none.
+    """Return the mean cross-entropy of the labeled tokens; 0 if there are none.
 
-    Among several processes the mean is over the tokens of all: averaged over the processes, losses
+    With several processes, the mean is over the tokens of all: averaged over the processes, losses
     and gradients are those of one process with the whole batch.
 
     Args:
-        logits: (B, L, V), of the states at each position.
-        packed: The batch.
+        logits: Logits (B, L, V) of the states at each position.
+        packed: Batch that the logits belong to.
     """
     row, position = torch.nonzero(packed.labels != IGNORE, as_tuple=True)
     before = packed.previous[row, position]
@@ -94,7 +99,7 @@ def next_token_loss(logits: Tensor, packed: PackedBatch) -> Tensor:
 
 
 def mean_count(count: int, device: torch.device) -> Tensor:
-    """Return the mean of a count over all processes, at least one in all; a scalar."""
+    """Return the mean of a count over all processes, as a scalar; the sum counts at least 1."""
     total = torch.tensor(float(count), device=device)
     all_reduce(total)
     return total.clamp(min=1.0) / get_world_size()

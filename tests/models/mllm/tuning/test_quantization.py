@@ -22,7 +22,7 @@ def test_what_is_trained_keeps_its_precision(build_mllmseg):
 
 
 def test_other_numbers_of_bits(build_mllmseg):
-    with pytest.raises(ValueError, match="must be 4, 8 or None, got 3"):
+    with pytest.raises(ValueError, match="must be 4 or 8, got 3"):
         build_mllmseg(mllm={**FROZEN, "quantize": 3})
 
 

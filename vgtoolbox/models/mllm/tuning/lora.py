@@ -1,4 +1,4 @@
-"""LoRA by peft, put into a model in place."""
+"""LoRA layers of peft, added to a model in place."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ def add_lora(
     """Wrap linear layers of `model` by LoRA, whose weights are the only trainable ones afterwards.
 
     Args:
-        model: Changed in place.
-        prefix: Regular expression of the path below which layers are taken.
+        model: Model, which is changed in place.
+        prefix: Regular expression of the path below which layers are wrapped.
         targets: Names of the layers, e.g. "q_proj".
-        rank: r.
-        alpha: LoRA is scaled by alpha / r.
-        dropout: Of what LoRA reads.
+        rank: Rank r.
+        alpha: Numerator of the scale alpha / r.
+        dropout: Dropout probability of the input of LoRA.
 
     Raises:
         ImportError: peft is not installed.
-        ValueError: No layer has such a name.
+        ValueError: No layer has one of the names.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
-        raise ImportError("LoRA needs peft: pip install 'vgtoolbox[mllm]'") from error
+        raise ImportError(
+            "mllm.lora needs peft, which is not installed; pip install 'vgtoolbox[mllm]'"
+        ) from error
     pattern = rf"{prefix}(.*\.)?({'|'.join(targets)})"
     config: Any = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=pattern, bias="none"

@@ -1,4 +1,4 @@
-"""Rows of the embeddings for tokens that are added to a vocabulary."""
+"""Trainable embedding rows for tokens that are added to a vocabulary."""
 
 from __future__ import annotations
 
@@ -11,25 +11,28 @@ from torch.nn import functional as F
 
 
 class _NewRows(nn.Module):
-    """A matrix (V, H) whose last rows can be trained while the others stand still.
+    """Matrix (V, H) whose last rows are trained while the others are frozen.
 
-    In a state dict it is one `weight`, as in the module that it takes the place of.
+    A state dict has one `weight`, like that of the replaced module.
 
     Args:
-        weight: (V, H).
+        weight: Matrix (V, H).
         num_new: Number of last rows that are trained.
+
+    Raises:
+        ValueError: `num_new` is not between 1 and V - 1.
     """
 
     def __init__(self, weight: Tensor, num_new: int) -> None:
         super().__init__()
         if not 0 < num_new < len(weight):
-            raise ValueError(f"num_new must lie in 1..{len(weight) - 1}, got {num_new}")
+            raise ValueError(f"num_new must be between 1 and {len(weight) - 1}, got {num_new}")
         self.old = nn.Parameter(weight[:-num_new].detach().clone(), requires_grad=False)
         self.new = nn.Parameter(weight[-num_new:].detach().clone())
 
     @property
     def weight(self) -> Tensor:
-        """The whole matrix."""
+        """Whole matrix (V, H)."""
         return torch.cat([self.old, self.new])
 
     def _save_to_state_dict(
@@ -51,7 +54,7 @@ class _NewRows(nn.Module):
 
 
 class NewRowsEmbedding(_NewRows):
-    """An embedding that trains its last rows."""
+    """Embedding that trains its last rows."""
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """Return embeddings (..., H) of ids (...)."""
@@ -62,19 +65,19 @@ class NewRowsEmbedding(_NewRows):
 
 
 class NewRowsLinear(_NewRows):
-    """A linear layer without bias that trains its last rows."""
+    """Linear layer without bias that trains its last rows."""
 
     def forward(self, states: Tensor) -> Tensor:
         """Return logits (..., V) of states (..., H)."""
-        new = self.new.to(self.old.dtype)  # in single precision where the others are in half
+        new = self.new.to(self.old.dtype)  # trained rows are in single precision, others in half
         return torch.cat([F.linear(states, self.old), F.linear(states, new)], -1)
 
 
 def train_new_rows(model: Any, num_new: int) -> None:
-    """Let the last rows of a model's input and output embeddings train, and no others.
+    """Make the last rows of a model's input and output embeddings trainable.
 
     Args:
-        model: Of transformers, untied.
+        model: Model of transformers with untied embeddings.
         num_new: Number of rows.
     """
     model.set_input_embeddings(NewRowsEmbedding(model.get_input_embeddings().weight, num_new))
@@ -85,15 +88,22 @@ def extend_rows(weight: Tensor, num_rows: int, *, output: bool, std: float = 0.0
     """Append rows to an embedding matrix (V, H), up to `num_rows`.
 
     Args:
-        weight: Without the tokens that are added.
-        num_rows: V with them.
-        output: Rows of an output matrix begin as the mean of the old ones, so that no new token is
-            likelier than an average one. Rows of an input matrix are drawn anew.
-        std: Of these.
+        weight: Matrix without the rows of added tokens.
+        num_rows: Number V of rows, including those of added tokens.
+        output: Whether the matrix is that of the output, whose new rows are the mean of the old
+            ones, so that a new token is as likely as an average one. New rows of an input matrix
+            are drawn at random.
+        std: Standard deviation of random rows.
+
+    Raises:
+        ValueError: The matrix has more than `num_rows` rows.
     """
     missing = num_rows - len(weight)
     if missing < 0:
-        raise ValueError(f"an embedding of {len(weight)} rows does not fit into {num_rows}")
+        raise ValueError(
+            f"an embedding must have at most {num_rows} rows, got {len(weight)}; increase "
+            "vocab_size in the config of the language model"
+        )
     if missing == 0:
         return weight
     if output:

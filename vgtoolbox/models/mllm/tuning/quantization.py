@@ -1,32 +1,34 @@
-"""Linear layers that keep their weights in 8 or 4 bits, by bitsandbytes.
+"""Linear layers with weights of 8 or 4 bits, based on bitsandbytes.
 
-8 bits: a scale a row (LLM.int8(), Dettmers et al., NeurIPS 2022). 4 bits: the quantiles of a normal
-distribution and a scale for 64 numbers (NF4 of QLoRA, Dettmers et al., NeurIPS 2023).
+8 bits: one scale per row (LLM.int8(), Dettmers et al., NeurIPS 2022). 4 bits: the quantiles of a
+normal distribution and one scale per 64 numbers (NF4 of QLoRA, Dettmers et al., NeurIPS 2023).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from vgtoolbox.utils.choices import check_choice
 
 Bits = Literal[4, 8]
 _BLOCK = 64
 
 
 class QuantizedLinear(nn.Module):
-    """A linear layer that packs its weight when it is loaded, and unpacks it when it is called.
+    """Linear layer that packs its weight when it is loaded and unpacks it when it is called.
 
-    Loading takes a `weight` (out, in) like that of the layer in whose place it stands. It can be
-    neither saved nor trained: its `weight` in a state dict has a shape and no numbers.
+    Loading accepts a `weight` (out, in) like that of the replaced layer. The layer can be neither
+    saved nor trained: its `weight` in a state dict has a shape but no values.
 
     Args:
-        linear: The layer; its weight is dropped.
-        bits: Of a number.
+        linear: Replaced layer, whose weight is dropped.
+        bits: Number of bits per weight, 4 or 8.
     """
 
     packed: Tensor
@@ -46,13 +48,14 @@ class QuantizedLinear(nn.Module):
         """Return (..., out) of x (..., in)."""
         if not self.packed.numel():
             raise RuntimeError(
-                f"a layer in {self.bits} bits has no weights before a checkpoint is loaded"
+                f"a layer with {self.bits} bits must have loaded weights before it is called, got "
+                "none; load a checkpoint first"
             )
         return F.linear(x, self._unpack().to(x.dtype), self.bias)
 
     def _pack(self, weight: Tensor) -> None:
         weight = weight.to(self.packed.device)
-        if self.bits == 8:  # its kernels read half precision
+        if self.bits == 8:  # the kernels need half precision
             self.packed, self.scales, _ = self._library.int8_vectorwise_quant(weight.half())
         else:
             self.packed, state = self._library.quantize_4bit(
@@ -90,14 +93,17 @@ class QuantizedLinear(nn.Module):
 
 
 def quantize_linears(module: nn.Module, bits: Bits) -> None:
-    """Replace the linear layers inside a module, whose weights are still to be loaded.
+    """Replace the linear layers inside a module; weights must be loaded afterwards.
+
+    Args:
+        module: Module, which is changed in place.
+        bits: Number of bits per weight, 4 or 8.
 
     Raises:
         ImportError: bitsandbytes is not installed.
-        ValueError: Neither 4 nor 8 bits.
+        ValueError: `bits` is neither 4 nor 8.
     """
-    if bits not in (4, 8):
-        raise ValueError(f"mllm.quantize must be 4, 8 or None, got {bits!r}")
+    check_choice("mllm.quantize", bits, get_args(Bits))
     for name, child in list(module.named_modules()):
         if isinstance(child, nn.Linear):
             module.set_submodule(name, QuantizedLinear(child, bits))
@@ -108,7 +114,7 @@ def _bitsandbytes() -> ModuleType:
         from bitsandbytes import functional
     except ImportError as error:
         raise ImportError(
-            "mllm.quantize keeps weights in 4 or 8 bits by bitsandbytes, which is not installed: "
-            "pip install 'bitsandbytes>=0.46', or leave mllm.quantize=None"
+            "mllm.quantize needs bitsandbytes, which is not installed; "
+            "pip install 'bitsandbytes>=0.46', or set mllm.quantize=None"
         ) from error
     return functional
