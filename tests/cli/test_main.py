@@ -3,6 +3,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import textwrap
 from importlib import import_module
 from pathlib import Path
 from typing import get_args
@@ -96,7 +97,11 @@ def test_completion_contains_the_commands(shell, capsys):
 
 
 def interrupt(command, until, cwd):
-    """Run a command, send SIGINT once `until` appears in its output; return code and output."""
+    """Run a command, send SIGINT to it and its children once `until` appears in its output.
+
+    Returns:
+        Exit code and output.
+    """
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         command,
@@ -105,15 +110,19 @@ def interrupt(command, until, cwd):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     output = ""
-    for line in process.stdout:
-        output += line
-        if until in line:
-            process.send_signal(signal.SIGINT)
-            break
-    output += process.stdout.read()
-    return process.wait(), output
+    try:
+        for line in process.stdout:
+            output += line
+            if until in line:
+                os.killpg(process.pid, signal.SIGINT)  # like a terminal
+                break
+        output += process.stdout.read()
+        return process.wait(), output
+    finally:
+        process.kill()
 
 
 def test_ctrl_c_reports_kept_results_and_how_to_resume(tmp_path):
@@ -129,3 +138,45 @@ def test_ctrl_c_reports_kept_results_and_how_to_resume(tmp_path):
         "the remaining pairs"
     )
     assert "Traceback" not in output
+
+
+def test_ctrl_c_says_what_train_kept_and_how_to_resume(tmp_path, monkeypatch):
+    engine = Path(__file__).parents[1] / "engine"
+    monkeypatch.setenv("PYTHONPATH", str(engine), prepend=os.pathsep)
+    words = ["train", str(engine / "toy_config.py"), "--work-dir", "run", "--device", "cpu"]
+    options = [
+        "train_cfg.max_epochs=1000",
+        "train_dataloader.num_workers=1",
+        "default_hooks.logger.interval=1",
+        "visualizer.vis_backends=[]",
+    ]
+    command = [sys.executable, "-m", "vgtoolbox", *words, "--cfg-options", *options]
+    code, output = interrupt(command, "Saving checkpoint at 2 epochs", tmp_path)
+    assert code == 130, output
+    assert output.strip().splitlines()[-1] == (
+        "interrupted: checkpoints so far are in run; add --resume to the same command to continue"
+    )
+    assert "Traceback" not in output
+    assert (tmp_path / "run" / "epoch_1.pth").is_file()
+
+
+def test_ctrl_c_during_the_import_of_torch_is_one_line(tmp_path, monkeypatch):
+    hook = """
+        import os, signal, sys
+
+        def interrupt(event, arguments):
+            if event == "import" and arguments[0] == "torch.nn":
+                os.kill(os.getpid(), signal.SIGINT)
+
+        sys.addaudithook(interrupt)
+    """
+    (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(hook))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    command = [sys.executable, "-m", "vgtoolbox", "train", "InstanceVG-tiny-shapes"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 130, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.strip() == (
+        "interrupted: checkpoints so far are in work_dirs/InstanceVG-tiny-shapes; add --resume to "
+        "the same command to continue"
+    )

@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vgtoolbox.engine import ConfigError, load_config, parse_options
 from vgtoolbox.engine.config import override
@@ -50,6 +52,45 @@ def test_command_line_values_are_parsed(text, expected):
     (value,) = parse_options([text]).values()
     assert value == expected
     assert type(value) is type(expected)
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+LITERALS = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+PLAIN_WORDS = st.from_regex(r"[A-Za-z_/.][A-Za-z0-9_/. =:-]*[A-Za-z]", fullmatch=True).filter(
+    lambda word: word.lower() not in {"true", "false", "none"}
+)
+
+
+@given(LITERALS)
+def test_the_repr_of_a_literal_is_parsed_to_the_literal(value):
+    (parsed,) = parse_options([f"lr={value!r}"]).values()
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@given(PLAIN_WORDS)
+def test_plain_words_stay_text(word):
+    assert parse_options([f"lr={word}"]) == {"lr": word}
+
+
+@pytest.mark.parametrize("value", ["1e--3", "1e", "[1,2", "1,2]", "'a", "(1", "{'a': 1"])
+def test_a_malformed_literal_is_an_error_that_names_the_key(value):
+    with pytest.raises(ConfigError, match=r"the value of 'model\.lr' must be a literal .* got"):
+        parse_options([f"model.lr={value}"])
 
 
 def test_an_override_without_equals_sign_is_an_error():

@@ -7,12 +7,15 @@ Each adaptation documents the upstream behavior that it replaces. Five more are 
 
 from __future__ import annotations
 
+import inspect
+import logging
 import time
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import broadcast, get_world_size, is_main_process, master_only
+from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
@@ -53,6 +56,18 @@ def accumulated_gradients(model: nn.Module, optim_wrapper: OptimWrapper) -> dict
     }
 
 
+def is_for_console(record: logging.LogRecord) -> bool:
+    """Return whether a log record is shown on the console in addition to the log file.
+
+    Upstream's Runner logs the environment, the whole config and the hooks, several hundred lines,
+    before anything happens. These messages have several lines and are below the level of warnings.
+    """
+    long = "\n" in record.getMessage().strip()
+    return not (
+        long and record.levelno < logging.WARNING and record.pathname == inspect.getfile(Runner)
+    )
+
+
 @RUNNERS.register_module()
 class GroundingRunner(Runner):
     """mmengine's Runner with checkpoints that are plain, atomic, strict and resume exactly.
@@ -73,6 +88,20 @@ class GroundingRunner(Runner):
     def config_text(self) -> str:
         """The resolved config as Python source, with pipelines in their original order."""
         return write_config_text(self.cfg.to_dict())
+
+    def build_logger(
+        self, log_level: int | str = "INFO", log_file: str | None = None, **options: Any
+    ) -> MMLogger:
+        """Build the logger; long messages of upstream go only to the log file."""
+        logger = super().build_logger(log_level, log_file, **options)
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.addFilter(is_for_console)
+        return logger
+
+    def _log_env(self, env_cfg: dict) -> None:
+        super()._log_env(env_cfg)
+        self.logger.info(f"environment, config and hooks are listed in {self.logger.log_file}")
 
     @master_only
     def dump_config(self) -> None:
