@@ -11,4 +11,5 @@ export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 ruff check .
 ruff format --check .
 mypy
+lint-imports
 python -m pytest -n auto -m "not slow and not gpu" "$@"

@@ -105,7 +105,8 @@ def tool(monkeypatch):
         monkeypatch.setattr(sys, "argv", [f"tools/{name}.py", *map(str, words)])
         with pytest.raises(SystemExit) as stopped:
             runpy.run_path(f"tools/{name}.py", run_name="__main__")
-        assert stopped.value.code == 0
+        if stopped.value.code != 0:
+            raise stopped.value
 
     return run
 
@@ -146,7 +147,7 @@ def test_arguments_override_the_config(tmp_path, tool):
         ("train", ["--cfg-options", "optim_wrapper.optimiser.lr=1"], "did you mean 'optimizer'"),
         ("train", ["--cfg-options", "model.type=ToyGroundr"], "did you mean 'ToyGrounder'"),
         ("train", ["--load-from", "missing.pth"], "no checkpoint missing.pth"),
-        ("train", ["--device", "cuda:99"], "this process sees"),
+        ("train", ["--device", "cuda:99"], "must be below the number of visible GPUs"),
         ("test", ["--load-from", "missing.pth", "--splits", "testC"], "its splits: odd, small"),
     ],
 )
@@ -165,7 +166,7 @@ def test_the_launcher_prints_its_usage(words):
     assert done.stderr.startswith("usage: bash tools/dist_train.sh CONFIG NUM_GPUS")
 
 
-def test_more_gpus_than_there_are_is_an_error(command):
+def test_more_gpus_than_there_are_is_an_error():
     too_many = torch.cuda.device_count() + 1
     done = command(["bash", "tools/dist_train.sh", CONFIG, too_many], check=False)
     assert done.returncode == 2
