@@ -13,7 +13,7 @@ def case():
     return torch.randn(2, 5, 16), torch.rand(2, 5, 2), levels
 
 
-def test_every_layer_gives_its_states(case):
+def test_states_of_all_layers_are_returned(case):
     decoded = InstanceQueryDecoder(**SMALL, num_layers=2)(*case)
     assert decoded.states.shape == (2, 2, 5, 16)
     assert decoded.references.shape == (2, 5, 2)
@@ -38,13 +38,13 @@ def test_residual_reference_stays_inside_and_starts_at_the_point(case):
     torch.testing.assert_close(decoder(content, inside, levels).references, inside)
 
 
-def test_references_of_the_content_know_no_points(case):
+def test_content_reference_ignores_the_points(case):
     content, points, levels = case
     decoder = InstanceQueryDecoder(**SMALL, reference="content").eval()
     decoded = decoder(content, points, levels)
     assert ((decoded.references > 0) & (decoded.references < 1)).all()
-    elsewhere = decoder(content, points.flip(1), levels)
-    torch.testing.assert_close(elsewhere.states, decoded.states)
+    other_points = decoder(content, points.flip(1), levels)
+    torch.testing.assert_close(other_points.states, decoded.states)
     assert not torch.equal(decoder(content.flip(2), points, levels).references, decoded.references)
 
 
@@ -57,18 +57,19 @@ def test_order_of_queries_does_not_matter(case):
     torch.testing.assert_close(shuffled, states[:, :, order], atol=1e-5, rtol=1e-4)
 
 
-def test_where_a_query_stands_decides_what_it_sees(case):
+def test_queries_read_only_the_pyramid_of_their_own_sample(case):
     content, points, levels = case
     decoder = InstanceQueryDecoder(**SMALL, num_layers=1, reference="residual").eval()
-    seen = decoder(content, points, levels).states
-    moved = [level.clone() for level in levels]
-    for level in moved:
+    before = decoder(content, points, levels).states
+    changed = [level.clone() for level in levels]
+    for level in changed:
         level[1] += 1.0
-    changed = (decoder(content, points, moved).states - seen).abs().amax((0, 2, 3))
-    assert changed[0] == 0  # the other sample's pyramid is not read
-    assert changed[1] > 0
+    difference = (decoder(content, points, changed).states - before).abs().amax((0, 2, 3))
+    assert difference[0] == 0
+    assert difference[1] > 0
 
 
-def test_unknown_reference():
-    with pytest.raises(ValueError, match=r"reference must be one of .*, got 'product'"):
+def test_an_unknown_reference_raises():
+    message = "reference must be 'sum', 'residual' or 'content', got 'product'"
+    with pytest.raises(ValueError, match=message):
         InstanceQueryDecoder(**SMALL, reference="product")

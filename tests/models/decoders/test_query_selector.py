@@ -30,7 +30,7 @@ def image():
 
 
 class TestFilterTokens:
-    def test_more_tokens_than_queries(self, text):
+    def test_more_tokens_than_queries_keep_the_best(self, text):
         padding = _padding(5, 6)
         tokens, is_valid = _selector().filter_tokens(text, padding)
         assert is_valid.all()
@@ -39,40 +39,40 @@ class TestFilterTokens:
             best = score.argsort(descending=True)[:4]
             assert torch.equal(tokens[sample], text[sample, best])
 
-    def test_exactly_as_many(self, text):
+    def test_exactly_as_many_tokens_as_queries(self, text):
         tokens, is_valid = _selector().filter_tokens(text, _padding(4, 4))
         assert is_valid.all()
         order = text[:, :4].mean(2).argsort(1, descending=True)
         expected = text.gather(1, order[..., None].expand(-1, -1, CHANNELS))
         assert torch.equal(tokens, expected)
 
-    def test_fewer_stay_in_the_order_of_the_text_and_zeros_follow(self, text):
+    def test_fewer_tokens_keep_the_order_of_the_text_and_are_padded_with_zeros(self, text):
         tokens, is_valid = _selector().filter_tokens(text, _padding(3, 1))
         assert is_valid.tolist() == [[True, True, True, False], [True, False, False, False]]
         assert torch.equal(tokens[0, :3], text[0, :3])
         assert torch.equal(tokens[1, :1], text[1, :1])
         assert (tokens[~is_valid] == 0).all()
 
-    def test_a_sample_is_filtered_alone(self, text):
+    def test_samples_are_filtered_independently(self, text):
         selector = _selector()
         together, _ = selector.filter_tokens(text, _padding(3, 6))
         alone, _ = selector.filter_tokens(text[1:], _padding(6))
         assert torch.equal(together[1:], alone)
 
-    def test_score_may_be_the_norm(self, text):
+    def test_score_can_be_the_norm(self, text):
         text = text.clone()
-        text[:, 2] = -100.0  # least mean, greatest norm
+        text[:, 2] = -100.0  # smallest mean, largest norm
         padding = _padding(6, 6)
         by_mean, _ = _selector(1, token_score="mean").filter_tokens(text, padding)
         by_norm, _ = _selector(1, token_score="l2").filter_tokens(text, padding)
         assert (by_norm == -100).all()
         assert not (by_mean == -100).any()
 
-    def test_too_few_tokens_for_the_queries(self, text):
-        with pytest.raises(ValueError, match=r"7 queries need as many text tokens, got 6; raise"):
+    def test_too_few_tokens_for_the_queries_raise(self, text):
+        with pytest.raises(ValueError, match="at least num_queries=7 tokens, got 6; raise"):
             _selector(7).filter_tokens(text, _padding(6, 6))
 
-    def test_unknown_score(self):
+    def test_an_unknown_score_raises(self):
         with pytest.raises(ValueError, match="token_score must be 'mean' or 'l2', got 'max'"):
             _selector(token_score="max")
 
@@ -91,7 +91,7 @@ class TestForward:
         torch.testing.assert_close(selected.attention_pooled[0], selected.attention[0].amax(0))
         torch.testing.assert_close(selected.attention_pooled[1], selected.attention[1, :2].amax(0))
 
-    def test_first_point_is_the_centre_of_the_most_attended_cell(self, image, text):
+    def test_first_point_is_the_center_of_the_most_attended_cell(self, image, text):
         selected = _selector()(image, text, _padding(6, 6))
         for pooled, points in zip(selected.attention_pooled, selected.points, strict=True):
             row, column = divmod(int(pooled.argmax()), GRID[1])
@@ -123,8 +123,8 @@ def _spread(attention, grid, num_points, weight):
     return spread_points(attention, distance_bonus(grid, weight), num_points)
 
 
-def _spread_literally(attention, grid, num_points, weight):
-    """Do it as the published code describes it: mask what is chosen, search again."""
+def _spread_as_published(attention, grid, num_points, weight):
+    """Follow the published algorithm: mask the chosen cell and search again."""
     cells = torch.cartesian_prod(torch.arange(grid[0]), torch.arange(grid[1])).float()
     score, nearest = attention.sigmoid(), torch.full_like(attention, torch.inf)
     chosen = [score.argmax(1)]
@@ -136,15 +136,15 @@ def _spread_literally(attention, grid, num_points, weight):
 
 
 class TestSpreadPoints:
-    def test_the_table_of_distances_changes_no_choice(self):
-        # Scores as close as the softmax of untrained weights gives them.
+    def test_choices_equal_those_of_the_published_algorithm(self):
+        # Scores are as close to each other as those of untrained weights after the softmax.
         attention = torch.rand(16, 400, generator=torch.Generator().manual_seed(0)) / 400
         ours = _spread(attention, (20, 20), 10, 0.003)
-        assert torch.equal(ours, _spread_literally(attention, (20, 20), 10, 0.003))
+        assert torch.equal(ours, _spread_as_published(attention, (20, 20), 10, 0.003))
 
     @settings(deadline=None, max_examples=60)
     @given(st.data())
-    def test_invariants(self, data):
+    def test_points_are_distinct_and_begin_at_the_most_attended_cell(self, data):
         height, width = data.draw(st.integers(1, 7)), data.draw(st.integers(1, 7))
         cells = height * width
         count = data.draw(st.integers(1, cells))
@@ -158,15 +158,15 @@ class TestSpreadPoints:
         if weight == 0:
             assert torch.equal(index, attention.topk(count).indices)
 
-    def test_zero_weight_takes_the_most_attended(self):
+    def test_zero_weight_chooses_the_most_attended_cells(self):
         attention = torch.rand(5, 30, generator=torch.Generator().manual_seed(0))
         index = _spread(attention, (5, 6), 9, 0.0)
         assert torch.equal(index, attention.topk(9).indices)
 
-    def test_great_weight_takes_the_farthest(self):
+    def test_large_weight_chooses_the_farthest_cells(self):
         attention = torch.zeros(1, 9)
         attention[0, 0] = 1.0
-        # From the corner to the opposite one, then to the other two, then to the middle.
+        # From one corner to the opposite one, then to the other two, then to the center.
         index = _spread(attention, (3, 3), 5, 100.0)
         assert index.tolist() == [[0, 8, 2, 6, 4]]
 
@@ -174,12 +174,12 @@ class TestSpreadPoints:
         attention = torch.tensor([[0.9, 0.8, 0.3, 0.3]])
         assert _spread(attention, (1, 4), 3, 0.003).tolist() == [[0, 1, 3]]
 
-    def test_distance_is_a_share_of_the_diagonal(self):
+    def test_distance_is_measured_in_grid_diagonals(self):
         # sigmoid 0.599 + 0.1 * 1 / 4.12 for the second cell, 0.5 + 0.1 * 3 / 4.12 for the last.
         attention = torch.tensor([[0.9, 0.4, 0.0, 0.0]])
         assert _spread(attention, (1, 4), 2, 0.1).tolist() == [[0, 1]]
         assert _spread(attention, (1, 4), 2, 0.3).tolist() == [[0, 3]]
 
-    def test_more_points_than_cells(self):
-        with pytest.raises(ValueError, match=r"5 points are more than the 4 cells"):
+    def test_more_points_than_cells_raise(self):
+        with pytest.raises(ValueError, match=r"the number of cells of the grid \(4\), got 5"):
             _spread(torch.zeros(1, 4), (2, 2), 5, 0.0)

@@ -15,7 +15,7 @@ def build(**changes):
 @pytest.mark.parametrize(
     ("width", "count"), [(4096, 34_385_542), (2048, 30_191_238), (896, 27_831_942)]
 )
-def test_published_sizes(width, count):
+def test_number_of_parameters_as_published(width, count):
     with torch.device("meta"):
         parts = [
             DetailSemanticFusion(semantic_channels=width),
@@ -25,16 +25,16 @@ def test_published_sizes(width, count):
 
 
 @torch.no_grad()
-def test_attention_to_one_token_is_its_value():
-    """Outside training the decoder leaves out what does not depend on the query."""
+def test_attention_to_one_token_equals_its_value():
+    """Outside training only the value is computed, since the queries have no effect."""
     module = build().attend
     x, memory = torch.randn(3, 10, 16), torch.randn(3, 1, 16)
-    short = module.cross_attention(module.self_attention(x), memory)
-    torch.testing.assert_close(short, module(x, memory))
+    value_only = module.cross_attention(module.self_attention(x), memory)
+    torch.testing.assert_close(value_only, module(x, memory))
 
 
 @torch.no_grad()
-def test_shared_half_and_one_by_one():
+def test_masks_of_tokens_that_share_an_image_equal_those_computed_separately():
     module = build()
     fused, text = torch.randn(2, 6, 16), torch.randn(3, 12)
     index = [0, 0, 1]
@@ -46,7 +46,7 @@ def test_shared_half_and_one_by_one():
 
 
 @torch.no_grad()
-def test_cells_unfold_row_by_row():
+def test_cells_are_unfolded_row_by_row():
     module = build(cell_size=2)
     for parameter in module.refine.parameters():
         parameter.zero_()
@@ -58,14 +58,14 @@ def test_cells_unfold_row_by_row():
     assert masks[0].tolist() == [[0, 1, 0, 1], [2, 3, 2, 3]]
 
 
-def test_no_tokens():
+def test_no_tokens_give_no_masks():
     module = build().train()
     masks = module(torch.randn(0, 6, 16), torch.randn(0, 12), (2, 3))
     assert masks.shape == (0, 8, 12)
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
-def test_every_weight_learns(norm):
+def test_every_weight_receives_gradients(norm):
     module = build(norm=norm, dropout=0.0).train()
     module(
         module.prepare(torch.randn(2, 6, 16)), torch.randn(2, 12), (2, 3)
@@ -80,7 +80,7 @@ def test_group_norm_does_not_depend_on_the_batch():
     torch.testing.assert_close(both[:1], module(prepared[:1], text[:1], (2, 3)))
 
 
-def test_an_identity_shows_the_cells_as_they_are():
+def test_identity_refinement_keeps_the_unfolded_cells():
     module = build(refine_init="identity").eval()
     unfolded = []
     module.unfold.register_forward_hook(lambda _, __, output: unfolded.append(output))
@@ -90,7 +90,7 @@ def test_an_identity_shows_the_cells_as_they_are():
     assert (masks < 0).float().mean() > 0.5
 
 
-def test_unknown_options():
+def test_unknown_options_raise():
     with pytest.raises(ValueError, match="norm must be 'batch' or 'group', got 'layer'"):
         build(norm="layer")
     with pytest.raises(ValueError, match="init must be 'default' or 'xavier', got 'published'"):

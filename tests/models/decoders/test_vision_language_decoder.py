@@ -18,7 +18,7 @@ def _build(num_layers):
 
 
 @pytest.mark.parametrize("num_layers", [1, 3])
-def test_padding_is_not_read(inputs, num_layers):
+def test_padding_does_not_matter(inputs, num_layers):
     image, text, padding = inputs
     decoder = _build(num_layers)
     before = decoder(image, text, padding)
@@ -28,13 +28,13 @@ def test_padding_is_not_read(inputs, num_layers):
     assert not torch.allclose(before, decoder(image, text.flip(2), padding))
 
 
-def test_without_layers_only_the_norm_is_left(inputs):
+def test_without_layers_only_the_norm_is_applied(inputs):
     image, text, padding = inputs
     found = _build(0)(image, text, padding)
     torch.testing.assert_close(found, torch.nn.functional.layer_norm(image, (8,)))
 
 
-def test_tokens_have_no_positions(inputs):
+def test_order_of_image_tokens_does_not_matter(inputs):
     image, text, padding = inputs
     decoder, order = _build(2), torch.randperm(9)
     expected = decoder(image, text, padding)[:, order]

@@ -8,7 +8,7 @@ GRID = (3, 4)
 
 
 def _maps(batch=1):
-    """Maps of a flat score, sizes of half the image and no offsets."""
+    """Return maps with a constant score, sizes of half the image and no offsets."""
     return CenterMaps(
         score_map=torch.full((batch, 1, *GRID), 0.1),
         size_map=torch.full((batch, 2, *GRID), 0.5),
@@ -32,7 +32,7 @@ def test_shapes_and_ranges():
         assert ((probabilities >= 1e-4) & (probabilities <= 1 - 1e-4)).all()
 
 
-def test_the_two_halves_of_the_channels_are_apart():
+def test_the_two_halves_of_the_channels_are_independent():
     head, features = CenterHead(channels=16).eval(), torch.randn(1, 16, 5, 7)
     before = head(features)
     features[:, 8:] = 0
@@ -43,7 +43,7 @@ def test_the_two_halves_of_the_channels_are_apart():
     assert not torch.equal(before.offset_map, after.offset_map)
 
 
-def test_the_best_cell_gives_score_and_box():
+def test_score_and_box_are_those_of_the_best_cell():
     maps = _maps(2)
     maps.score_map[0, 0, 1, 3] = 0.9
     maps.score_map[1, 0, 2, 0] = 0.6
@@ -58,7 +58,7 @@ def test_the_best_cell_gives_score_and_box():
 def test_losses_by_hand():
     maps = _maps()
     maps.score_map[0, 0, 1, 2] = 0.9
-    # Predicted centre (0.5, 1/3), size 0.5: corners (.25, 1/12, .75, 7/12).
+    # Predicted center (0.5, 1/3), size 0.5: corners (.25, 1/12, .75, 7/12).
     targets = _targets([[[0.5, 1 / 3, 0.25, 0.5]]])
     head = CenterHead(channels=16, loss_weight=0.5, l1_weight=2.0)
     losses = head.loss(maps, targets)
@@ -67,7 +67,7 @@ def test_losses_by_hand():
     assert float(losses["loss_center"]) > 0
 
 
-def test_of_several_targets_the_nearest_counts():
+def test_the_box_is_compared_with_the_nearest_of_several_targets():
     maps = _maps()
     maps.score_map[0, 0, 0, 0] = 0.9
     far, near = [0.9, 0.9, 0.1, 0.1], [0.1, 0.1, 0.5, 0.5]
@@ -81,7 +81,7 @@ def test_of_several_targets_the_nearest_counts():
 
 
 @pytest.mark.parametrize("cell", ["peak", "target"])
-def test_no_targets_train_the_scores_only(cell):
+def test_without_targets_only_scores_are_trained(cell):
     head = CenterHead(channels=16, supervised_cell=cell)
     maps = head(torch.randn(2, 16, *GRID))
     for padding in (0, 1):
@@ -92,7 +92,7 @@ def test_no_targets_train_the_scores_only(cell):
         assert losses["loss_center"].item() > 0
 
 
-def test_size_and_offset_are_trained_in_the_peak_or_in_the_targets_cell():
+def test_size_and_offset_are_trained_in_the_cell_of_the_peak_or_the_target():
     for cell, expected in (("peak", [0, 0]), ("target", [2, 3])):
         maps = _maps()
         maps.score_map[0, 0, 0, 0] = 0.9
@@ -104,14 +104,14 @@ def test_size_and_offset_are_trained_in_the_peak_or_in_the_targets_cell():
         assert maps.size_map.grad[0].abs().sum(0).nonzero().tolist() == [expected]
 
 
-def test_prior_score():
+def test_prior_score_is_the_initial_score_of_every_cell():
     head = CenterHead(channels=16, prior_score=0.1)
     torch.nn.init.zeros_(head.center[-1].weight)
     scores = head(torch.randn(1, 16, *GRID)).score_map
     torch.testing.assert_close(scores, torch.full_like(scores, 0.1))
 
 
-def test_half_precision_keeps_scores_away_from_1():
+def test_scores_in_half_precision_are_below_1():
     head = CenterHead(channels=16).to(torch.bfloat16)
     torch.nn.init.constant_(head.center[-1].bias, 50.0)
     maps = head(torch.randn(1, 16, *GRID, dtype=torch.bfloat16))
@@ -119,6 +119,6 @@ def test_half_precision_keeps_scores_away_from_1():
     assert maps.score_map.max() < 1
 
 
-def test_unknown_cell():
-    with pytest.raises(ValueError, match="must be 'peak' or 'target', got 'centre'"):
-        CenterHead(channels=16, supervised_cell="centre")
+def test_an_unknown_cell_raises():
+    with pytest.raises(ValueError, match="must be 'peak' or 'target', got 'center'"):
+        CenterHead(channels=16, supervised_cell="center")

@@ -6,7 +6,7 @@ from vgtoolbox.structures import BatchTargets
 LOSS = {"type": "FocalDiceLoss"}
 
 
-def test_a_cell_draws_its_patch_row_by_row():
+def test_channels_of_a_cell_fill_its_patch_row_by_row():
     head = PatchMaskHead(in_channels=4, patch_size=2, loss=LOSS).eval()
     with torch.no_grad():
         convolution = head.patches[0]  # batch norm starts as the identity
@@ -24,7 +24,7 @@ def test_a_cell_draws_its_patch_row_by_row():
     assert mask_logits.count_nonzero() == 4
 
 
-def test_the_loss_compares_with_the_union():
+def test_mask_is_compared_with_the_union_of_the_targets():
     head = PatchMaskHead(in_channels=4, patch_size=2, loss=LOSS)
     masks = torch.zeros(1, 2, 4, 4, dtype=torch.bool)
     masks[0, 0, :2], masks[0, 1, 2:, :2] = True, True

@@ -1,4 +1,4 @@
-"""Decoders: from features to queries, and to maps."""
+"""Decoders: select and decode instance queries, and decode features into maps or masks."""
 
 from vgtoolbox.models.decoders.instance_query_decoder import DecodedQueries, InstanceQueryDecoder
 from vgtoolbox.models.decoders.query_selector import AttentionQuerySelector, SelectedQueries

@@ -1,4 +1,4 @@
-"""A deformable decoder whose queries start at prior points (InstanceVG, on Deformable DETR)."""
+"""Deformable decoder whose queries start at prior points (InstanceVG, based on Deformable DETR)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from vgtoolbox.models.layers import (
     inverse_sigmoid,
 )
 from vgtoolbox.registry import MODELS
+from vgtoolbox.utils.choices import check_choice
 
 ReferenceMode = Literal["sum", "residual", "content"]
 
 
 @dataclass(frozen=True)
 class DecodedQueries:
-    """What the decoder's layers make of the queries.
+    """Decoded queries.
 
     Attributes:
-        states: (layers, B, Q, C).
-        references: (B, Q, 2), x and y; the points around which every layer samples.
+        states: Output of every layer, (layers, B, Q, C).
+        references: Reference points (B, Q, 2), x and y, around which every layer samples.
     """
 
     states: Tensor
@@ -38,18 +39,21 @@ class InstanceQueryDecoder(nn.Module):
     """Layers of self-attention, deformable attention over a pyramid, and a feed-forward network.
 
     Args:
-        channels: C.
+        channels: Channels C.
         num_layers: Number of layers.
-        num_heads: Attention heads.
-        num_levels: Levels of the pyramid.
-        num_points: Sampling points a head and level.
-        ffn_channels: Hidden width of the feed-forward networks.
-        dropout: In every layer.
-        reference: How a point and what its query predicts make the initial reference: "sum" adds
-            point and sigmoid(shift), in 0..2 and unclamped, which published weights depend on;
-            "residual" is sigmoid(logit(point) + shift), always inside the image. "content" leaves
-            the point out: sigmoid(shift of the query's content), as in Deformable DETR; it tells
-            what prior points are worth.
+        num_heads: Number of attention heads.
+        num_levels: Number of levels of the pyramid.
+        num_points: Number of sampling points per head and level.
+        ffn_channels: Hidden channels of the feed-forward networks.
+        dropout: Dropout rate of every layer.
+        reference: Formula of the reference point, from the prior point and a predicted shift.
+            "sum" is point + sigmoid(shift), in [0, 2] without clamping, as the published weights
+            require; "residual" is sigmoid(logit(point) + shift), always inside the image;
+            "content" is sigmoid(shift) with a shift predicted from the query's content, as in
+            Deformable DETR. It ignores the prior point, for an ablation.
+
+    Raises:
+        ValueError: `reference` is not one of these.
     """
 
     def __init__(
@@ -65,9 +69,7 @@ class InstanceQueryDecoder(nn.Module):
         reference: ReferenceMode = "sum",
     ) -> None:
         super().__init__()
-        if reference not in get_args(ReferenceMode):
-            modes = get_args(ReferenceMode)
-            raise ValueError(f"reference must be one of {modes}, got {reference!r}")
+        check_choice("reference", reference, get_args(ReferenceMode))
         self.reference = reference
         self.position_embed = nn.Linear(2, channels)
         self.reference_shift = nn.Linear(channels, 2)
@@ -90,19 +92,19 @@ class InstanceQueryDecoder(nn.Module):
         """Decode the queries.
 
         Args:
-            content: (B, Q, C).
-            points: (B, Q, 2), x and y in 0..1.
-            levels: Pyramid, each (B, C, h_i, w_i).
+            content: Query contents (B, Q, C).
+            points: Prior points (B, Q, 2), x and y in [0, 1].
+            levels: Levels of the pyramid, each (B, C, h_i, w_i).
         """
-        position, references = self._place(content, points)
+        position, references = self._positions(content, points)
         states, x = [], content
         for layer in self.layers:
             x = layer(x, position, references, levels)
             states.append(x)
         return DecodedQueries(states=torch.stack(states), references=references)
 
-    def _place(self, content: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the queries' embedded positions (B, Q, C), and their references (B, Q, 2)."""
+    def _positions(self, content: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return position embeddings (B, Q, C) and reference points (B, Q, 2) of the queries."""
         if self.reference == "content":
             references = self.reference_shift(content).sigmoid()
             return self.position_embed(references), references
@@ -117,11 +119,12 @@ class DeformableDecoderLayer(nn.Module):
     """Self-attention among queries, deformable attention to the pyramid, feed-forward network.
 
     Args:
-        channels: C.
+        channels: Channels C.
         attention: Attention to the pyramid.
-        num_heads: Heads of the self-attention.
-        ffn_channels: Hidden width of the feed-forward network.
-        dropout: Of self-attention weights, cross-attention output and feed-forward layers.
+        num_heads: Number of heads of the self-attention.
+        ffn_channels: Hidden channels of the feed-forward network.
+        dropout: Dropout rate of self-attention weights, cross-attention output and feed-forward
+            layers.
     """
 
     def __init__(
@@ -143,7 +146,14 @@ class DeformableDecoderLayer(nn.Module):
     def forward(
         self, x: Tensor, position: Tensor, references: Tensor, levels: Sequence[Tensor]
     ) -> Tensor:
-        """Update x (B, Q, C) with `position` (B, Q, C); the rest as the attention takes it."""
+        """Return the updated queries (B, Q, C).
+
+        Args:
+            x: Queries (B, Q, C).
+            position: Position embeddings (B, Q, C).
+            references: Reference points (B, Q, 2), x and y.
+            levels: Levels of the pyramid, each (B, C, h_i, w_i).
+        """
         x = self.self_attention(x, position)
         gathered = self.cross_attention(x + position, references, levels)
         x = self.cross_norm(x + self.cross_dropout(gathered))

@@ -1,9 +1,9 @@
-"""Attention-based query selection: instance queries with prior reference points (InstanceVG)."""
+"""Attention-based selection of instance queries with prior reference points (InstanceVG)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,20 +16,22 @@ from vgtoolbox.models.layers import (
     sine_position_encoding,
 )
 from vgtoolbox.registry import MODELS
+from vgtoolbox.utils.choices import check_choice
 
 TokenScore = Literal["mean", "l2"]
 
 
 @dataclass(frozen=True)
 class SelectedQueries:
-    """Instance queries and the points that they stand at.
+    """Instance queries with their prior points.
 
     Attributes:
-        content: (B, Q, C).
-        points: (B, Q, 2), x and y in 0..1 of the image.
-        attention: (B, Q, h, w), each query's attention over the grid; sums to 1.
-        attention_pooled: (B, h, w), maximum of `attention` over the valid queries.
-        is_valid: (B, Q) bool; False where the expression has fewer tokens than there are queries.
+        content: Query contents (B, Q, C).
+        points: Prior points (B, Q, 2), x and y in [0, 1] of the image.
+        attention: Attention of each query over the grid, (B, Q, h, w); it sums to 1.
+        attention_pooled: Maximum of `attention` over the valid queries, (B, h, w).
+        is_valid: Whether a query has a token, (B, Q) bool; False for the surplus queries of an
+            expression with fewer tokens than queries.
     """
 
     content: Tensor
@@ -41,18 +43,21 @@ class SelectedQueries:
 
 @MODELS.register_module()
 class AttentionQuerySelector(nn.Module):
-    """The Q best text tokens attend to the image; where they look become the reference points.
+    """Turn the Q best text tokens into queries with prior points from their attention to the image.
 
     Args:
-        channels: C of image and text features.
-        num_queries: Q.
-        num_heads: Attention heads.
-        ffn_channels: Hidden width of the attention layer's feed-forward network.
-        dropout: In the attention layer.
-        distance_weight: Bonus of a cell's distance to the points already chosen, which spreads
-            the points; at 0 they are simply the Q most attended cells.
-        token_score: What ranks text tokens: "mean" of the channels, as the published weights
-            were trained, or their "l2" norm, as the paper says.
+        channels: Channels C of image and text features.
+        num_queries: Number of queries Q.
+        num_heads: Number of attention heads.
+        ffn_channels: Hidden channels of the attention layer's feed-forward network.
+        dropout: Dropout rate of the attention layer.
+        distance_weight: Weight of a cell's distance to the points already chosen, which spreads
+            the points. At 0 the points are the Q most attended cells.
+        token_score: Score by which text tokens are ranked: "mean" of the channels, with which the
+            published weights were trained, or their "l2" norm, as the paper says.
+
+    Raises:
+        ValueError: `token_score` is not one of these.
     """
 
     def __init__(
@@ -67,8 +72,7 @@ class AttentionQuerySelector(nn.Module):
         token_score: TokenScore = "mean",
     ) -> None:
         super().__init__()
-        if token_score not in ("mean", "l2"):
-            raise ValueError(f"token_score must be 'mean' or 'l2', got {token_score!r}")
+        check_choice("token_score", token_score, get_args(TokenScore))
         self.num_queries = num_queries
         self.distance_weight = distance_weight
         self.token_score = token_score
@@ -80,9 +84,12 @@ class AttentionQuerySelector(nn.Module):
         """Select the queries of each sample.
 
         Args:
-            image: (B, C, h, w).
-            text: (B, T, C).
-            text_padding_mask: (B, T) bool, True = padding.
+            image: Image features (B, C, h, w).
+            text: Text features (B, T, C).
+            text_padding_mask: Padding mask (B, T) bool, True = padding.
+
+        Raises:
+            ValueError: T is smaller than Q.
         """
         grid = (image.shape[2], image.shape[3])
         cells = image.flatten(2).transpose(1, 2)  # (B, h * w, C)
@@ -92,30 +99,33 @@ class AttentionQuerySelector(nn.Module):
         bonus = self._constants.get(
             (grid, image.device), lambda: distance_bonus(grid, self.distance_weight, image.device)
         )
-        index = spread_points(pooled.detach(), bonus, self.num_queries)
-        at_points = cells.gather(1, index[..., None].expand(-1, -1, cells.shape[2]))
+        index = spread_points(pooled.detach(), bonus, self.num_queries)  # (B, Q)
+        at_points = cells.gather(1, index[..., None].expand(-1, -1, cells.shape[2]))  # (B, Q, C)
         return SelectedQueries(
             content=self.content_mlp(torch.cat([queries, at_points], 2)),
-            points=_cell_centres(index, grid),
+            points=_cell_centers(index, grid),
             attention=attention.unflatten(2, grid),
             attention_pooled=pooled.unflatten(1, grid),
             is_valid=is_valid,
         )
 
     def filter_tokens(self, text: Tensor, text_padding_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep the Q tokens of highest score, or the first Q where fewer are valid.
+        """Keep the Q tokens with the highest scores, or the first Q tokens if fewer are valid.
 
         Args:
-            text: (B, T, C).
-            text_padding_mask: (B, T) bool, True = padding.
+            text: Text features (B, T, C).
+            text_padding_mask: Padding mask (B, T) bool, True = padding.
 
         Returns:
-            Tokens (B, Q, C), zero where none was left, and which of them are valid (B, Q).
+            Tokens (B, Q, C), zero for padding, and whether each is valid, (B, Q) bool.
+
+        Raises:
+            ValueError: T is smaller than Q.
         """
         if text.shape[1] < self.num_queries:
             raise ValueError(
-                f"{self.num_queries} queries need as many text tokens, got {text.shape[1]}; "
-                "raise max_tokens of TokenizeExpression or lower num_queries"
+                f"text must have at least num_queries={self.num_queries} tokens, got "
+                f"{text.shape[1]}; raise max_tokens of TokenizeExpression or lower num_queries"
             )
         score = text.mean(2) if self.token_score == "mean" else text.norm(dim=2)
         best = score.masked_fill(text_padding_mask, -torch.inf).topk(self.num_queries).indices
@@ -128,15 +138,15 @@ class AttentionQuerySelector(nn.Module):
 
 
 class TextToImageLayer(nn.Module):
-    """One post-norm decoder layer, from text tokens to the image.
+    """Post-norm decoder layer in which text tokens attend to the image.
 
     The tokens serve as query positions; the query contents start at zero (DETR).
 
     Args:
-        channels: C.
-        num_heads: Attention heads.
-        ffn_channels: Hidden width of the feed-forward network.
-        dropout: Of attention weights and feed-forward layers.
+        channels: Channels C.
+        num_heads: Number of attention heads.
+        ffn_channels: Hidden channels of the feed-forward network.
+        dropout: Dropout rate of attention weights and feed-forward layers.
     """
 
     def __init__(self, channels: int, num_heads: int, ffn_channels: int, *, dropout: float) -> None:
@@ -153,10 +163,15 @@ class TextToImageLayer(nn.Module):
     def forward(
         self, tokens: Tensor, cells: Tensor, grid: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Let tokens (B, Q, C) look at cells (B, h * w, C).
+        """Let tokens attend to the cells of the image.
+
+        Args:
+            tokens: Text tokens (B, Q, C).
+            cells: Image features (B, h * w, C).
+            grid: Height and width (h, w) of the grid of cells.
 
         Returns:
-            Queries (B, Q, C), and how each attends to the cells (B, Q, h * w), mean over heads.
+            Queries (B, Q, C) and their attention to the cells (B, Q, h * w), the mean over heads.
         """
         channels, device, dtype = cells.shape[2], cells.device, cells.dtype
         position = self._constants.get(
@@ -171,15 +186,16 @@ class TextToImageLayer(nn.Module):
 def distance_bonus(
     grid: tuple[int, int], weight: float, device: torch.device | None = None
 ) -> Tensor:
-    """Return what a cell gains by its distance from another: weight * distance / grid diagonal.
+    """Return the score bonus for the distance between cells: weight * distance / grid diagonal.
 
     Args:
-        grid: (h, w).
-        weight: Of the distance, which is a share of the diagonal.
-        device: Where the result lies.
+        grid: Height and width (h, w) of the grid.
+        weight: Weight of the distance, which is measured in grid diagonals.
+        device: Device of the result. If `None`, PyTorch's default device.
 
     Returns:
-        (h * w, h * w), float32; -inf on the diagonal, where no second point may stand.
+        Bonus of each pair of cells, (h * w, h * w) float32; -inf on the diagonal, so that no cell
+        is chosen twice.
     """
     height, width = grid
     rows, columns = torch.meshgrid(
@@ -193,32 +209,38 @@ def distance_bonus(
 
 
 def spread_points(attention: Tensor, bonus: Tensor, num_points: int) -> Tensor:
-    """Choose cells that are attended and far apart, one after the other.
+    """Choose cells that are highly attended and far apart, one after the other.
 
-    The first is the most attended cell; each further one has the highest
-    sigmoid(attention) + bonus of the nearest chosen cell.
+    The first is the most attended cell; each following one maximizes sigmoid(attention) + bonus for
+    the distance to the nearest chosen cell.
 
     Args:
-        attention: (B, h * w).
-        bonus: (h * w, h * w), as `distance_bonus` gives it.
-        num_points: P.
+        attention: Attention to the cells, (B, h * w).
+        bonus: Bonus of each pair of cells, (h * w, h * w), as returned by `distance_bonus`.
+        num_points: Number of points P.
 
     Returns:
-        Cell indices (B, P), in the order of choice.
+        Cell indices (B, P) in the order of choice.
+
+    Raises:
+        ValueError: There are more points than cells.
     """
     if num_points > len(bonus):
-        raise ValueError(f"{num_points} points are more than the {len(bonus)} cells of the grid")
+        raise ValueError(
+            f"num_points must be at most the number of cells of the grid ({len(bonus)}), got "
+            f"{num_points}"
+        )
     score = attention.float().sigmoid()
     chosen = [score.argmax(1)]
-    nearest = bonus[chosen[0]]
+    nearest = bonus[chosen[0]]  # (B, h * w), bonus of each cell for its nearest chosen cell
     for _ in range(num_points - 1):
         chosen.append((score + nearest).argmax(1))
         nearest = nearest.minimum(bonus[chosen[-1]])
     return torch.stack(chosen, 1)
 
 
-def _cell_centres(index: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Return the centres of cells (B, Q), x and y in 0..1: (B, Q, 2)."""
+def _cell_centers(index: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Return the centers (B, Q, 2), x and y in [0, 1], of cells (B, Q) of a grid (h, w)."""
     height, width = grid
     x = (index % width + 0.5) / width
     y = (index.div(width, rounding_mode="floor") + 0.5) / height

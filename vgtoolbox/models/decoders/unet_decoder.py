@@ -1,4 +1,4 @@
-"""A U-Net's upward path: a feature pyramid to one map at its finest resolution."""
+"""Upsampling path of a U-Net: merge a feature pyramid into one map at its finest resolution."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from vgtoolbox.registry import MODELS
 
 @MODELS.register_module()
 class UNetDecoder(nn.Module):
-    """From the coarsest level up: enlarge, concatenate the next level, two 3x3 convolutions.
+    """Upsample from the coarsest level, concatenate the next level, apply two 3x3 convolutions.
 
     Args:
-        channels: C of the levels and of the result.
-        num_levels: Levels of the pyramid.
+        channels: Channels C of the levels and of the result.
+        num_levels: Number of levels of the pyramid.
     """
 
     def __init__(self, *, channels: int, num_levels: int = 4) -> None:
@@ -32,7 +32,7 @@ class UNetDecoder(nn.Module):
         )
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
-        """Merge levels (B, C, h_i, w_i), finest first, into (B, C, h_0, w_0)."""
+        """Merge levels (B, C, h_i, w_i), finest first, into a map (B, C, h_0, w_0)."""
         *skips, x = levels
         for stage, skip in zip(self.stages, reversed(skips), strict=True):
             x = F.interpolate(x, skip.shape[-2:], mode="bilinear", align_corners=True)

@@ -1,4 +1,4 @@
-"""Image tokens that look at one another and at the words."""
+"""Transformer decoder in which image tokens attend to each other and to words."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from vgtoolbox.registry import MODELS
 
 @MODELS.register_module()
 class VisionLanguageDecoder(nn.Module):
-    """Transformer decoder layers (post-norm) whose queries are the image tokens; no positions.
+    """Post-norm transformer decoder layers whose queries are image tokens, without positions.
 
     Args:
-        channels: C.
-        num_layers: Number of layers; 0 leaves only the norm at the end.
-        num_heads: Attention heads.
-        ffn_channels: Hidden width of the feed-forward networks.
-        dropout: Of states and attention weights.
+        channels: Channels C.
+        num_layers: Number of layers. With 0, only the final norm is applied.
+        num_heads: Number of attention heads.
+        ffn_channels: Hidden channels of the feed-forward networks.
+        dropout: Dropout rate of states and attention weights.
     """
 
     def __init__(
@@ -41,7 +41,13 @@ class VisionLanguageDecoder(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def forward(self, image: Tensor, text: Tensor, text_padding_mask: Tensor) -> Tensor:
-        """Update image tokens (B, S, C) by words (B, T, C); padding (B, T) bool, True = padding."""
+        """Return the updated image tokens (B, S, C).
+
+        Args:
+            image: Image tokens (B, S, C).
+            text: Word features (B, T, C).
+            text_padding_mask: Padding mask (B, T) bool, True = padding.
+        """
         for layer in self.layers:
             image = layer(image, text, memory_key_padding_mask=text_padding_mask)
         return self.norm(image)

@@ -1,10 +1,10 @@
-"""Heads: forward, loss, predict; no data access."""
+"""Heads: predict classes, boxes, masks and existence from features, and compute their losses."""
 
 from vgtoolbox.models.heads.center_head import CenterHead, CenterMaps
-from vgtoolbox.models.heads.existence import ExistenceHead
-from vgtoolbox.models.heads.mask import QueryMaskHead, SemanticMaskHead
+from vgtoolbox.models.heads.existence_head import ExistenceHead
+from vgtoolbox.models.heads.mask_heads import QueryMaskHead, SemanticMaskHead
 from vgtoolbox.models.heads.patch_mask_head import PatchMaskHead
-from vgtoolbox.models.heads.query_box import QueryBoxHead
+from vgtoolbox.models.heads.query_box_head import QueryBoxHead
 
 __all__ = [
     "CenterHead",

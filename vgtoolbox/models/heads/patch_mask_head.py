@@ -1,4 +1,4 @@
-"""A mask in which every cell of a map draws its own patch of pixels."""
+"""Head that predicts a mask as one patch of pixels per cell of a map."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from vgtoolbox.structures import BatchTargets
 
 @MODELS.register_module()
 class PatchMaskHead(nn.Module):
-    """A pixel's worth of channels a cell, laid out as a patch; one convolution smooths the seams.
+    """Predict patch_size^2 channels per cell, arrange them as a patch, and smooth the borders.
 
     Args:
-        in_channels: C of the map.
-        patch_size: Side of a cell, in pixels.
-        loss: Config of the loss, with one tensor a term as `FocalDiceLoss` has.
+        in_channels: Channels C of the map.
+        patch_size: Side of a patch in pixels.
+        loss: Config of the mask loss, which returns a dict of terms like `FocalDiceLoss`.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class PatchMaskHead(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return mask logits (B, 1, h * patch, w * patch) from features (B, C, h, w)."""
+        """Return mask logits (B, 1, h * patch_size, w * patch_size) from features (B, C, h, w)."""
         return self.smooth(F.pixel_shuffle(self.patches(features), self.patch_size))
 
     def loss(self, mask_logits: Tensor, targets: BatchTargets) -> dict[str, Tensor]:
-        """Compare (B, 1, H, W) with the union of each sample's targets, as weighted losses."""
+        """Return the losses of mask logits (B, 1, H, W) against the union of the targets."""
         return self.mask_loss(mask_logits[:, 0], targets.merged_masks)

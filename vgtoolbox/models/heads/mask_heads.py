@@ -1,4 +1,4 @@
-"""Mask heads: one mask a query, and one of everything the expression names."""
+"""Heads that predict one mask per query, and one mask of all targets."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from vgtoolbox.structures import BatchTargets, resize_mask_logits
 
 @MODELS.register_module()
 class QueryMaskHead(nn.Module):
-    """A query's mask is its product with the pixel map (MaskFormer, section 3.3; no mask MLP).
+    """Predict masks as products of queries and pixels (MaskFormer, section 3.3; no mask MLP).
 
     Args:
         loss: Config of the mask loss.
-        background_weight: Weight of the loss of unmatched queries against empty masks; 0 skips it.
+        background_weight: Weight of the loss of unmatched queries against empty masks. With 0 this
+            loss is not computed.
     """
 
     def __init__(self, *, loss: Mapping[str, Any], background_weight: float = 0.2) -> None:
@@ -28,27 +29,33 @@ class QueryMaskHead(nn.Module):
         self.background_weight = background_weight
 
     def forward(self, queries: Tensor, pixels: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return mask logits (B, Q, *size) of queries (B, Q, C) on pixels (B, C, h, w)."""
+        """Return mask logits (B, Q, H, W).
+
+        Args:
+            queries: Queries (B, Q, C).
+            pixels: Pixel map (B, C, h, w).
+            size: Height and width (H, W) of the result.
+        """
         mask_logits = torch.einsum("bqc,bchw->bqhw", queries, pixels)
         return resize_mask_logits(mask_logits, size, align_corners=True)
 
     def loss(
         self, mask_logits: Tensor, matches: Matches, targets: BatchTargets
     ) -> dict[str, Tensor]:
-        """Compare matched queries with their targets, and unmatched ones with nothing.
+        """Return the losses of matched queries, and of unmatched queries against empty masks.
 
         Args:
-            mask_logits: (B, Q, H, W).
-            matches: Of the last decoder layer.
-            targets: Of the B samples.
+            mask_logits: Predicted masks (B, Q, H, W).
+            matches: Matches of the last decoder layer.
+            targets: Targets of the B samples.
         """
         matched = mask_logits[matches.batch, matches.query]  # (M, H, W)
-        wanted = targets.masks[matches.batch, matches.target]
-        losses = {"loss_instance_mask": self.mask_loss(matched, wanted)}
+        expected = targets.masks[matches.batch, matches.target]  # (M, H, W)
+        losses = {"loss_instance_mask": self.mask_loss(matched, expected)}
         if self.background_weight:
-            is_free = mask_logits.new_ones(mask_logits.shape[:2], dtype=torch.bool)
-            is_free[matches.batch, matches.query] = False
-            background = mask_logits[is_free]
+            is_unmatched = mask_logits.new_ones(mask_logits.shape[:2], dtype=torch.bool)
+            is_unmatched[matches.batch, matches.query] = False
+            background = mask_logits[is_unmatched]  # (B * Q - M, H, W)
             empty = torch.zeros_like(background)
             losses["loss_background_mask"] = self.background_weight * self.mask_loss(
                 background, empty
@@ -58,10 +65,10 @@ class QueryMaskHead(nn.Module):
 
 @MODELS.register_module()
 class SemanticMaskHead(nn.Module):
-    """One mask of all targets, by a 1x1 convolution of the pixel map.
+    """Predict one mask of all targets with a 1x1 convolution of the pixel map.
 
     Args:
-        channels: C of the pixel map.
+        channels: Channels C of the pixel map.
         loss: Config of the mask loss.
     """
 
@@ -71,9 +78,9 @@ class SemanticMaskHead(nn.Module):
         self.mask_loss = MODELS.build(loss)
 
     def forward(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return mask logits (B, 1, *size) from pixels (B, C, h, w)."""
+        """Return mask logits (B, 1, H, W) of `size` (H, W) from pixels (B, C, h, w)."""
         return resize_mask_logits(self.predictor(pixels), size, align_corners=True)
 
     def loss(self, mask_logits: Tensor, targets: BatchTargets) -> dict[str, Tensor]:
-        """Compare (B, 1, H, W) with the union of each sample's targets."""
+        """Return the loss of mask logits (B, 1, H, W) against the union of the targets."""
         return {"loss_semantic_mask": self.mask_loss(mask_logits[:, 0], targets.merged_masks)}
