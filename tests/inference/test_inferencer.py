@@ -371,7 +371,7 @@ def test_results_of_a_huge_image_are_in_its_original_pixels(inferencer, monkeypa
     plain = np.full((100, 30, 3), 90, np.uint8)  # the same at any size
     whole = inferencer(plain, "two dogs")[0]
     shrink = partial(downscale_to_limit, limit=1000)
-    monkeypatch.setattr("vgtoolbox.inference.inferencer.downscale_to_limit", shrink)
+    monkeypatch.setattr("vgtoolbox.inference.preparing.downscale_to_limit", shrink)
     reduced = inferencer(plain, "two dogs")[0]
     assert reduced.size == whole.size
     assert all(mask["size"] == [100, 30] for mask in reduced.record["masks"])

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vgtoolbox.inference.inferencer import GroundingInferencer, PreparedPair
+from vgtoolbox.inference.inferencer import GroundingInferencer
+from vgtoolbox.inference.preparing import PreparedPair
 
 
 @torch.inference_mode()

@@ -6,11 +6,9 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.logging import print_log
 
@@ -19,14 +17,13 @@ from vgtoolbox.inference.batching import OnError, image_names, run_batches
 from vgtoolbox.inference.inputs.images import (
     MAX_PIXELS,
     ImageReader,
-    downscale_to_limit,
     read_image,
 )
 from vgtoolbox.inference.inputs.pairing import Expressions, Pair, pair_up
 from vgtoolbox.inference.inputs.sources import ImageLike, is_one_image, list_images
 from vgtoolbox.inference.loading import ConfigLike, load_grounder
 from vgtoolbox.inference.precision import Precision, PrecisionPolicy
-from vgtoolbox.inference.results.naming import safe_name
+from vgtoolbox.inference.preparing import PreparedPair, prepare_pair
 from vgtoolbox.inference.results.prediction_log import PredictionLog, remaining_pairs
 from vgtoolbox.inference.results.result import GroundingResult, Outputs
 from vgtoolbox.inference.results.saving import save_result
@@ -34,23 +31,6 @@ from vgtoolbox.registry import INFERENCERS
 from vgtoolbox.structures import PUBLISHED_SCORE_THR, GroundingDataSample
 from vgtoolbox.utils.choices import check_fraction
 from vgtoolbox.visualization.drawing import RGBImage
-
-
-@dataclass(frozen=True)
-class PreparedPair:
-    """Input of the model for one pair.
-
-    Attributes:
-        item: Output of the pipeline: `inputs` and `data_samples`.
-        expression: Expression as the user wrote it.
-        size: (H, W) of the original image, before it was downscaled to limit memory.
-        source: Image as it was given.
-    """
-
-    item: dict[str, Any]
-    expression: str
-    size: tuple[int, int]
-    source: ImageLike
 
 
 @INFERENCERS.register_module()
@@ -242,7 +222,7 @@ class GroundingInferencer:
         names = image_names(pairs) if names is None else names
         read = ImageReader(self.max_pixels) if read is None else read
         return [
-            self._prepare(read(pair[0]), pair, name, rounds)
+            prepare_pair(read(pair[0]), pair, name, pipeline=self.pipeline, rounds=rounds)
             for pair, name in zip(pairs, names, strict=True)
         ]
 
@@ -349,7 +329,9 @@ class GroundingInferencer:
             pairs,
             names,
             positions,
-            prepare=lambda pair, name: self._prepare(read(pair[0]), pair, name),
+            prepare=lambda pair, name: prepare_pair(
+                read(pair[0]), pair, name, pipeline=self.pipeline
+            ),
             predict=lambda prepared: self.predict(prepared, score_thr=score_thr),
             batch_size=self.batch_size,
             on_error=on_error,
@@ -359,32 +341,6 @@ class GroundingInferencer:
             if log is not None:
                 log.append([result.to_dict() for result in results])
             yield from results
-
-    def _prepare(
-        self,
-        image: RGBImage,
-        pair: Pair,
-        name: str,
-        rounds: Sequence[GroundingResult] = (),
-    ) -> PreparedPair:
-        """Run the pipeline on the decoded image of a pair."""
-        source, expression = pair
-        if not expression.strip():
-            raise ValueError(
-                f"the expression {expression!r} for {name} is empty; write what to look for"
-            )
-        record: dict[str, Any] = {
-            "image": downscale_to_limit(image),
-            "img_path": name,
-            "sample_idx": 0,
-            "sample_id": safe_name(Path(name).stem, expression, unread=name),
-            "split": "",
-            "expressions": [expression],
-            "rounds": tuple(rounds),
-            "rng": np.random.default_rng(0),
-        }
-        size = (image.shape[0], image.shape[1])
-        return PreparedPair(self.pipeline(record), expression, size, source)
 
     def _checked_score_thr(self, score_thr: float | None) -> float | None:
         """Return the threshold that the model is given; `None` for a model without one."""

@@ -97,12 +97,12 @@ def recorded_attention(module: nn.Module) -> Iterator[list[Tensor]]:
     recorded: list[Tensor] = []
     owner = threading.get_ident()
 
-    def record(injector: nn.Module, arguments: tuple[Any, ...]) -> None:
+    def _record(injector: nn.Module, arguments: tuple[Any, ...]) -> None:
         if threading.get_ident() == owner and isinstance(injector, TextInjector):
             recorded.append(injector.attention_weights(*arguments))
 
     injectors = [each for each in module.modules() if isinstance(each, TextInjector)]
-    handles = [each.register_forward_pre_hook(record) for each in injectors]
+    handles = [each.register_forward_pre_hook(_record) for each in injectors]
     try:
         yield recorded
     finally:
