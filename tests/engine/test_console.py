@@ -1,4 +1,4 @@
-"""What a run prints on the console, and what it writes to its log file."""
+"""Console output and log file of a run."""
 
 from pathlib import Path
 
