@@ -1,4 +1,4 @@
-"""Load a published folder into a model in half precision; print how much memory it took."""
+"""Load a published folder into a model in half precision and print the used memory."""
 
 import json
 import sys

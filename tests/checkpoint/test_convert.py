@@ -51,7 +51,7 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize("first", [".safetensors", ".pth"])
 @pytest.mark.parametrize("second", [".safetensors", ".pth"])
-def test_there_and_back_is_the_same_bit_for_bit(published_file, published, tmp_path, first, second):
+def test_round_trip_is_bitwise_identical(published_file, published, tmp_path, first, second):
     ours, back = tmp_path / f"ours{first}", tmp_path / f"back{second}"
     there = convert_checkpoint(published_file, ours)
     again = convert_checkpoint(ours, back)
@@ -64,7 +64,7 @@ def test_there_and_back_is_the_same_bit_for_bit(published_file, published, tmp_p
     )
 
 
-def test_with_a_config_the_result_needs_nothing_beside_it(
+def test_the_result_with_a_config_is_self_contained(
     published_file, config, model, tmp_path, recwarn
 ):
     target = tmp_path / "ours.safetensors"
@@ -77,7 +77,7 @@ def test_with_a_config_the_result_needs_nothing_beside_it(
     assert "tokenizer.spm" in load_checkpoint(target)["meta"]["files"]
 
 
-def test_a_pth_carries_its_config(published_file, config, tmp_path):
+def test_a_pth_contains_its_config(published_file, config, tmp_path):
     target = tmp_path / "ours.pth"
     text = write_config_text(config.to_dict())
     convert_checkpoint(published_file, target, config_text=text)
@@ -101,7 +101,7 @@ def test_weights_of_another_size_are_not_converted(published_file, config, tmp_p
     assert not target.exists()
 
 
-def test_a_layout_that_is_not_known(tmp_path):
+def test_unknown_layout(tmp_path):
     source = tmp_path / "a.pth"
     save_checkpoint({"state_dict": {"net.weight": torch.ones(1)}}, source)
     with pytest.raises(CheckpointError, match=r"known: the published InstanceVG.*net\.weight"):
@@ -110,6 +110,6 @@ def test_a_layout_that_is_not_known(tmp_path):
 
 def test_a_file_is_not_converted_into_itself(published_file):
     before = published_file.read_bytes()
-    with pytest.raises(CheckpointError, match="into itself"):
+    with pytest.raises(CheckpointError, match="must be another file than"):
         convert_checkpoint(published_file, published_file.parent / "." / published_file.name)
     assert published_file.read_bytes() == before

@@ -34,7 +34,7 @@ def test_finds_each_tokenizer_once():
     assert tokenizer_files({"model": {"type": "M"}}) == []
 
 
-def test_a_released_checkpoint_carries_its_tokenizer(tokenizer, tmp_path):
+def test_a_released_checkpoint_contains_its_tokenizer(tokenizer, tmp_path):
     path = tmp_path / "released.safetensors"
     save_released({}, "x = 1", path, files=[tokenizer])
     tokenizer.unlink()
@@ -47,20 +47,20 @@ def test_a_released_checkpoint_carries_its_tokenizer(tokenizer, tmp_path):
     assert model_file(config) == str(tokenizer)  # the caller's config stays as it was
 
 
-def test_a_file_is_known_by_its_name_where_the_data_lie_elsewhere(tokenizer):
+def test_a_file_in_another_folder_is_identified_by_its_name(tokenizer):
     moved = config_with(Path("elsewhere") / tokenizer.name)
     with embedded_files(moved, pack_files([tokenizer])) as resolved:
         assert Path(model_file(resolved)).read_bytes() == tokenizer.read_bytes()
 
 
-def test_what_is_not_carried_keeps_its_name(tokenizer):
+def test_files_that_are_not_embedded_keep_their_paths(tokenizer):
     with embedded_files(config_with("other.spm"), pack_files([tokenizer])) as resolved:
         assert resolved == config_with("other.spm")
     with embedded_files(config_with("other.spm"), "") as resolved:
         assert resolved == config_with("other.spm")
 
 
-def test_a_carried_name_can_not_leave_the_folder(tmp_path):
+def test_an_embedded_path_cannot_leave_the_folder(tmp_path):
     outside = str(tmp_path / "up" / ".." / "evil.spm")
     with embedded_files(config_with(outside), json.dumps({outside: "YWJj"})) as resolved:
         assert Path(model_file(resolved)).read_text() == "abc"
@@ -68,6 +68,9 @@ def test_a_carried_name_can_not_leave_the_folder(tmp_path):
 
 
 @pytest.mark.parametrize("packed", ["{", "[1]", '{"a": "?"}', '{"a": 1}'])
-def test_says_that_carried_files_are_broken(packed):
-    with pytest.raises(ValueError, match="carries can't be read"), embedded_files({}, packed):
+def test_invalid_embedded_files_are_reported(packed):
+    with (
+        pytest.raises(ValueError, match="of the checkpoint can't be read"),
+        embedded_files({}, packed),
+    ):
         raise AssertionError("nothing to read")

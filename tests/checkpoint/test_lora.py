@@ -47,7 +47,7 @@ def test_merging_is_the_sum_of_both():
     assert torch.equal(merged["layer.bias"], state["layer.base_layer.bias"])
 
 
-def test_what_is_stored():
+def test_stored_keys():
     state = trained(models()[0])
     adapter = {key: value for key, value in state.items() if "base_layer" not in key}
     assert has_lora(state)
@@ -58,18 +58,18 @@ def test_what_is_stored():
         merged_lora(adapter, 2.0)
 
 
-def test_a_merged_checkpoint_in_a_new_lora():
+def test_a_merged_checkpoint_loads_into_new_lora():
     wrapped, plain = models()
     fitted = fit_lora(plain.state_dict(), wrapped)
     wrapped.load_state_dict(fitted)
     assert torch.equal(wrapped["layer"].base_layer.weight, plain["layer"].weight)
     assert float(wrapped["layer"].lora_B["default"].weight.abs().sum()) == 0
     wrapped.load_state_dict(trained(wrapped))
-    with pytest.raises(ValueError, match="has been trained; load into a model that is new"):
+    with pytest.raises(ValueError, match="must be 0 to load a checkpoint without LoRA"):
         fit_lora(plain.state_dict(), wrapped)
 
 
-def test_an_adapter_on_the_base_that_stands_there():
+def test_an_adapter_uses_the_base_weights_of_the_model():
     wrapped, _ = models()
     state = trained(wrapped)
     adapter = {key: value for key, value in state.items() if "base_layer" not in key}
@@ -85,9 +85,9 @@ def test_scalings():
     assert model_scaling(plain) is None
     state = trained(wrapped)
     assert fit_lora(state, wrapped, scaling=2.0).keys() == state.keys()
-    with pytest.raises(ValueError, match="alpha / r = 4, that of the config by 2"):
+    with pytest.raises(ValueError, match="that of the checkpoint, 4, got 2"):
         fit_lora(state, wrapped, scaling=4.0)
-    with pytest.raises(ValueError, match="its alpha / r is not known"):
+    with pytest.raises(ValueError, match="alpha / r is unknown"):
         fit_lora(state, plain)
     torch.testing.assert_close(fit_lora(state, plain, scaling=2.0), merged_lora(state, 2.0))
 

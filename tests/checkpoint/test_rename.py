@@ -48,18 +48,18 @@ def test_unknown_keys_are_none(key):
     assert TABLE.to_published(key) is None
 
 
-def test_our_names_are_no_published_ones():
+def test_our_names_are_not_published_names():
     assert TABLE.to_ours("stem.weight") is None
     assert TABLE.to_published("old.stem.weight") is None
 
 
-def test_the_first_row_that_matches_counts():
+def test_the_first_matching_row_is_used():
     general_first = RenameTable([("a.{rest}", "x.{rest}"), ("a.b.{rest}", "y.{rest}")])
     assert general_first.to_ours("a.b.c") == "x.b.c"
 
 
 @given(st.integers(0, 999), st.integers(0, 999), st.text("abc._0", min_size=1))
-def test_placeholders_carry_whatever_they_hold(i, j, rest):
+def test_placeholders_keep_their_text(i, j, rest):
     published = f"old.stage{i}_{j}.{rest}"
     ours = TABLE.to_ours(published)
     assert ours == f"stages.{j}.{i}.{rest}"

@@ -1,4 +1,4 @@
-"""Loading a published folder needs no second copy of the model."""
+"""Load a published folder without a second copy of the model in memory."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ SHARDS = 4
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
-def test_a_folder_takes_its_weights_and_little_more(tmp_path):
+def test_loading_a_folder_takes_little_more_than_its_weights(tmp_path):
     config = Config.fromfile(ROOT / "configs" / "_base_" / "models" / "mllmseg_tiny.py")
     config.pop("_channels")
     config.model.mllm.trainable = []

@@ -53,9 +53,9 @@ def test_a_partial_match_loads_nothing_and_says_why(source, counts, cause):
     assert all(torch.equal(before[key], value) for key, value in target.state_dict().items())
 
 
-def test_the_config_in_the_checkpoint_tells_the_other_model():
+def test_the_error_names_the_model_of_the_checkpoint():
     config = "model = dict(backbone=dict(type='ViT'), type='vgtoolbox.PLVL')\n"
-    with pytest.raises(CheckpointMismatchError, match=r"weights of PLVL, .* builds Grounder"):
+    with pytest.raises(CheckpointMismatchError, match=r"weights of PLVL, but .* builds Grounder"):
         load_state_dict_strict(Grounder(), nn.Linear(2, 2).state_dict(), config_text=config)
 
 

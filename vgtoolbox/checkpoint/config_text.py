@@ -1,4 +1,4 @@
-"""A config inside a checkpoint: written as Python source, and read without executing it."""
+"""Write configs as Python source, and read them without executing it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 class ConfigTextError(ValueError):
-    """The text is more than assignments of plain values."""
+    """The text contains more than assignments of plain values."""
 
 
 def write_config_text(config: Mapping[str, Any]) -> str:
-    """Return the source of a resolved config of plain values, keys in their own order.
+    """Return the source of a resolved config of plain values, with keys in their original order.
 
-    mmengine's `pretty_text` sorts them, and with them the steps of a pipeline that have names.
+    `pretty_text` of mmengine sorts the keys, and thereby the named steps of a pipeline.
     """
     lines = (
         f"{key} = {pformat(value, width=100, sort_dicts=False)}" for key, value in config.items()
@@ -26,16 +26,17 @@ def write_config_text(config: Mapping[str, Any]) -> str:
 def read_config_text(text: str) -> dict[str, Any]:
     """Read the source of a resolved config: assignments of literals and `dict(...)` calls.
 
-    A resolved config needs nothing else, and a file from somebody else must not run code; so it is
-    parsed here, not executed.
+    A resolved config needs nothing else, and a file from an unknown source must not run code.
+    Therefore the text is parsed, not executed.
 
     Raises:
-        ConfigTextError: The text holds anything else, or is no Python; the message names the line.
+        ConfigTextError: The text contains anything else, or is not valid Python; the message names
+            the line.
     """
     try:
         statements = ast.parse(text).body
     except SyntaxError as error:
-        raise ConfigTextError(f"the config text is no Python: {error}") from error
+        raise ConfigTextError(f"the config text is not valid Python: {error}") from error
     config = {}
     for statement in statements:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
@@ -45,7 +46,7 @@ def read_config_text(text: str) -> dict[str, Any]:
 
 
 def _value(node: ast.expr) -> Any:
-    """Return the value of a literal, or of a `dict(...)` call of such values."""
+    """Return the value of a literal, or of a `dict(...)` call with such values."""
     if isinstance(node, ast.Call):
         return _dict_call(node)
     if isinstance(node, ast.Dict):
@@ -64,7 +65,7 @@ def _value(node: ast.expr) -> Any:
 
 
 def _dict_call(node: ast.Call) -> dict[str, Any]:
-    """Return the value of `dict(a=1)`, or of `dict({'no-name': 1})` as mmengine writes those."""
+    """Return the value of `dict(a=1)`, or of `dict({'no-name': 1})` of mmengine."""
     values = [_value(argument) for argument in node.args]
     named = {keyword.arg: _value(keyword.value) for keyword in node.keywords if keyword.arg}
     is_dict = isinstance(node.func, ast.Name) and node.func.id == "dict"
@@ -81,6 +82,6 @@ def _dict_call(node: ast.Call) -> dict[str, Any]:
 def _refusal(node: ast.AST) -> str:
     line = getattr(node, "lineno", "?")
     return (
-        f"line {line} of the config text is {ast.unparse(node)[:60]!r}; "
-        "a resolved config holds only assignments of plain values and dict(...)"
+        f"line {line} of the config text must be an assignment of plain values and dict(...), got "
+        f"{ast.unparse(node)[:60]!r}; write the resolved config"
     )

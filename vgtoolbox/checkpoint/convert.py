@@ -1,4 +1,4 @@
-"""From the layout of a published checkpoint to ours, and back."""
+"""Conversion of checkpoints from published layouts to ours, and back."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from vgtoolbox.checkpoint.strict import match_state_dict, strip_wrapper_prefix
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was converted.
+    """Result of a conversion.
 
     Attributes:
-        state_dict: In the new layout.
-        layout: Name of the published layout that it came from, or went to.
-        to_published: Which of the two.
+        state_dict: State dict in the new layout.
+        layout: Name of the published layout.
+        to_published: Whether the conversion was to the published layout, not from it.
     """
 
     state_dict: dict[str, Tensor]
@@ -42,16 +42,16 @@ def convert_state_dict(
     *,
     source: str = "the checkpoint",
 ) -> Conversion:
-    """Bring weights of a published layout to ours, and ours to the published one.
+    """Convert weights of a published layout to ours, or ours to the published one.
 
     Args:
-        state_dict: Which of the two it is, its keys say.
-        model: What our layout is checked against, weight by weight; it may stand on the meta
-            device. None trusts the names.
-        source: What error messages call it.
+        state_dict: State dict, whose keys determine the direction.
+        model: Model whose weights those in our layout must match, possibly on the meta device. If
+            `None`, they are not checked.
+        source: Name of the checkpoint in error messages.
 
     Raises:
-        CheckpointError: The keys belong to no layout that is known.
+        CheckpointError: The keys do not belong to a known layout.
         CheckpointMismatchError: The weights are not those of `model`.
     """
     state = strip_wrapper_prefix(state_dict)
@@ -66,8 +66,8 @@ def convert_state_dict(
     if target is None:
         known = ", ".join(layout.name for layout in LAYOUTS)
         raise CheckpointError(
-            f"{source} is in no layout that can be converted (known: {known}); its keys begin "
-            f"{', '.join(sorted(state)[:3])}"
+            f"{source} must be in our layout or in a published one (known: {known}), got keys such "
+            f"as {', '.join(sorted(state)[:3])}"
         )
     if model is not None:
         match_state_dict(model, state, source=source)
@@ -81,19 +81,24 @@ def convert_checkpoint(
     model: nn.Module | None = None,
     config_text: str = "",
 ) -> Conversion:
-    """Convert a checkpoint file; the suffix of `target` says what kind of file it becomes.
+    """Convert a checkpoint file.
 
-    Only weights are converted: the state of an optimizer belongs to the code that made it.
+    Only weights are converted: the state of an optimizer belongs to the code that created it.
 
     Args:
-        source: In a published layout or in ours.
-        target: Written whole or not at all: `.safetensors`, or anything else for a `.pth`.
-        model: See `convert_state_dict`.
-        config_text: Of a config that builds `model`. It goes along with weights in our layout,
-            and so do the tokenizers that it names, where they are there.
+        source: Checkpoint in a published layout or in ours.
+        target: File to write atomically: safetensors if its suffix is `.safetensors`, otherwise a
+            checkpoint of torch.
+        model: Model that the weights must match, see `convert_state_dict`.
+        config_text: Text of a config that builds `model`. It is stored with weights in our layout,
+            together with the existing tokenizer files that it names.
+
+    Raises:
+        CheckpointError: `source` and `target` are the same file, or the layout is unknown.
+        CheckpointMismatchError: The weights are not those of `model`.
     """
     if Path(source).resolve() == Path(target).resolve():
-        raise CheckpointError(f"{source} can't be converted into itself; name another file")
+        raise CheckpointError(f"target must be another file than {source}, got the file itself")
     weights = load_checkpoint(source)["state_dict"]
     conversion = convert_state_dict(weights, model, source=str(source))
     if conversion.to_published:

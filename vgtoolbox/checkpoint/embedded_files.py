@@ -1,7 +1,7 @@
-"""Small files that a released checkpoint carries, so that it needs nothing beside it.
+"""Small files embedded in a released checkpoint, so that it is self-contained.
 
-A model reads text through the tokenizer that it was trained with; another one with the same number
-of pieces would load and give nonsense. So the tokenizer travels in the metadata of the weights.
+A model needs the tokenizer that it was trained with; another one with the same number of pieces
+would load and give nonsense. Therefore the metadata of the weights contains the tokenizer.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from typing import Any
 from mmengine.utils import apply_to
 
 METADATA_KEY = "files"
-_FILE_KEY = "model_file"  # how a config names the model of a tokenizer
+_FILE_KEY = "model_file"  # key of a tokenizer's model in a config
 
 
 def tokenizer_files(config: Mapping[str, Any]) -> list[str]:
-    """Return the tokenizer models that a config names, each once, as it spells them."""
+    """Return the distinct paths of tokenizer models in a config, unchanged."""
     return sorted({value for key, value in _leaves(config) if key == _FILE_KEY})
 
 
 def pack_files(paths: Sequence[str | Path]) -> str:
-    """Return files as text, by the paths that a config names them by."""
+    """Return the contents of files as text, by their paths in a config."""
     packed = {str(path): base64.b64encode(Path(path).read_bytes()).decode() for path in paths}
     return json.dumps(packed, sort_keys=True)
 
 
 @contextmanager
 def embedded_files(config: Mapping[str, Any], packed: str) -> Iterator[dict[str, Any]]:
-    """Unpack what `pack_files` packed, as long as the block lasts.
+    """Unpack files of `pack_files` for the duration of the block.
 
     Args:
-        config: Names files.
-        packed: From the metadata of a checkpoint; empty where it carries none.
+        config: Config with paths of files.
+        packed: Text from the metadata of a checkpoint; empty if it has none.
 
     Yields:
-        A copy of `config`, in which carried files are named by where they are unpacked. A file is
-        known by its path or, where the data lie in another folder than in training, by its name.
+        A copy of `config` with the paths of the unpacked files. A file is identified by its path
+        or, if the data is in another folder than in training, by its name.
 
     Raises:
-        ValueError: The text is not what `pack_files` makes.
+        ValueError: The text was not written by `pack_files`.
     """
     with tempfile.TemporaryDirectory(prefix="vgtoolbox-") as folder:
         places = {}
         for index, (name, content) in enumerate(_read_packed(packed).items()):
-            # The folder of the name is somebody else's: only its last part may reach the disk.
+            # The folder in the path is not trusted: only the file name is used.
             place = Path(folder, str(index), Path(name).name)
             place.parent.mkdir()
             place.write_bytes(content)
@@ -60,7 +60,7 @@ def embedded_files(config: Mapping[str, Any], packed: str) -> Iterator[dict[str,
 
 
 def _by_path_or_name(named: Sequence[str], places: Mapping[str, str]) -> dict[str, str]:
-    """Return where each file that a config names is unpacked, of those that are carried."""
+    """Return the unpacked path of each file of a config that the checkpoint contains."""
     by_name = {Path(path).name: place for path, place in places.items()}
     found = {path: places.get(path, by_name.get(Path(path).name)) for path in named}
     return {path: place for path, place in found.items() if place is not None}
@@ -71,11 +71,13 @@ def _read_packed(packed: str) -> dict[str, bytes]:
         files = json.loads(packed) if packed else {}
         return {name: base64.b64decode(text, validate=True) for name, text in files.items()}
     except (json.JSONDecodeError, AttributeError, TypeError, binascii.Error) as error:
-        raise ValueError(f"the files that the checkpoint carries can't be read: {error}") from error
+        raise ValueError(
+            f"the embedded files of the checkpoint can't be read: {error}; copy it again"
+        ) from error
 
 
 def _leaves(node: Any) -> Iterator[tuple[str, Any]]:
-    """Walk over (key, value) of all values that are no containers."""
+    """Iterate over (key, value) of all values except containers."""
     items = node.items() if isinstance(node, Mapping) else enumerate(node)
     for key, value in items:
         if isinstance(value, (Mapping, list, tuple)):

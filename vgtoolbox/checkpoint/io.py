@@ -1,8 +1,8 @@
-"""Checkpoint files: written whole or not at all, read without running what they contain.
+"""Write checkpoint files atomically, and read them without running code.
 
 A training checkpoint (`.pth`) is a dictionary of tensors and plain values, `{"state_dict",
 "config", "meta", "optimizer", ...}`, which `torch.load(weights_only=True)` reads. A released one
-(`.safetensors`) holds the weights, and the config in its metadata.
+(`.safetensors`) contains the weights, and the config in its metadata.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from vgtoolbox.utils.restricted_pickle import load_restricted_pickle
 from vgtoolbox.version import __version__
 
 SAFETENSORS_SUFFIX = ".safetensors"
-# What torch.save writes is a zip archive, and some publish it under that name.
-# detectron2's model zoo is plain pickles of NumPy arrays.
+# Files of torch.save are zip archives, and some are published with that suffix.
+# Files in the model zoo of detectron2 are plain pickles of NumPy arrays.
 _ARRAYS_SUFFIX = ".pkl"
 _SUFFIXES = {".pth", ".pt", ".zip", _ARRAYS_SUFFIX, SAFETENSORS_SUFFIX}
 _PLAIN = (str, int, float, bool, bytes, type(None))
-# What the restricted unpickler of torch rebuilds; subclasses beyond these it refuses.
+# Containers that the restricted unpickler of torch rebuilds; it refuses other subclasses.
 _CONTAINERS = (dict, OrderedDict, Counter, list, tuple)
-# Published training checkpoints store metrics as numpy numbers, and the command line as parsed.
-# These are plain data; numpy's are named as numpy 1 and as numpy 2 spell them.
+# Published training checkpoints store metrics as NumPy numbers, and the parsed command line.
+# These are plain data; NumPy numbers have different module names in NumPy 1 and 2.
 _PLAIN_OBJECTS: list[Any] = [
     Namespace,
     np.dtype,
@@ -49,11 +49,11 @@ _PLAIN_OBJECTS: list[Any] = [
 
 
 class CheckpointError(RuntimeError):
-    """A file is no checkpoint, or not a whole one."""
+    """A file is not a checkpoint, or is incomplete."""
 
 
 def save_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Write a checkpoint atomically: whoever reads `path` sees the old file or the new one.
+    """Write a checkpoint atomically, so that readers of `path` see the old file or the new one.
 
     Raises:
         TypeError: An entry is neither a tensor nor a plain value; the message names its key.
@@ -64,21 +64,21 @@ def save_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
 
 
 def check_plain(value: Any, *, where: str) -> None:
-    """Raise where `value` holds anything but tensors, containers and plain Python values.
+    """Raise if `value` contains anything except tensors, containers and plain Python values.
 
     Args:
-        value: What is to be saved.
-        where: Its name, from which the names of its entries are built.
+        value: Value to be saved.
+        where: Name of the value, which starts the names of its entries.
 
     Raises:
-        TypeError: Names the first entry of another type.
+        TypeError: An entry has another type; the message names the first one.
     """
     if isinstance(value, Tensor) or type(value) in _PLAIN:
         return
     if type(value) not in _CONTAINERS:
         raise TypeError(
-            f"{where} is a {type(value).__module__}.{type(value).__qualname__}; a checkpoint holds "
-            "only tensors, containers and plain values, so that it loads without running code"
+            f"{where} must be a tensor, a container or a plain value, so that a checkpoint loads "
+            f"without running code, got a {type(value).__module__}.{type(value).__qualname__}"
         )
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, entry in items:
@@ -87,20 +87,20 @@ def check_plain(value: Any, *, where: str) -> None:
 
 
 def load_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint of ours or of somebody else.
+    """Read a checkpoint of ours or of another code base.
 
     Args:
-        path: A `.safetensors` file, anything that `torch.save` wrote, or a published folder, whose
-            tensors are read when they are asked for.
-        map_location: The device that the tensors come to.
+        path: Path of a `.safetensors` file, of a file that `torch.save` wrote, or of a published
+            folder, whose tensors are read on access.
+        map_location: Device of the loaded tensors.
 
     Returns:
-        What the file holds, always with "state_dict"; "config" is the config's text where the file
-        has one.
+        Content of the file, always with "state_dict"; "config" is the text of the config, if the
+        file has one.
 
     Raises:
-        FileNotFoundError: No such file.
-        CheckpointError: The file is no checkpoint, is truncated, or holds Python objects.
+        FileNotFoundError: The file does not exist.
+        CheckpointError: The file is not a checkpoint, is truncated, or contains Python objects.
     """
     source = Path(path)
     if source.is_dir():
@@ -112,7 +112,8 @@ def load_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, An
     content = _load_pickle(source, map_location)
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(
-            f"{source} holds a {type(content).__name__}, expected a dictionary with 'state_dict'"
+            f"{source} must contain a dictionary with 'state_dict', got a "
+            f"{type(content).__name__}; choose another file"
         )
     return _with_state_dict(dict(content), source)
 
@@ -128,17 +129,22 @@ def save_released(
     """Write the weights as safetensors, with the config that builds their model.
 
     Args:
-        weights: A model or its state dict.
-        config_text: The resolved config, as Python source.
-        path: Ends in `.safetensors`.
-        dtype: What floating-point weights are stored as; None keeps theirs.
-        files: Small ones that the config names and the model can't do without, its tokenizer
-            above all (`embedded_files.tokenizer_files`); they travel in the metadata.
+        weights: Model or its state dict.
+        config_text: Resolved config as Python source.
+        path: Path with the suffix `.safetensors`.
+        dtype: Dtype of the stored floating-point weights. If `None`, they keep their dtype.
+        files: Paths of small files that the config names and the model needs, above all its
+            tokenizer (`embedded_files.tokenizer_files`); the metadata contains them.
+
+    Raises:
+        CheckpointError: `path` has another suffix.
     """
     if Path(path).suffix != SAFETENSORS_SUFFIX:
-        raise CheckpointError(f"a released checkpoint is named *{SAFETENSORS_SUFFIX}, got {path}")
+        raise CheckpointError(
+            f"the name of a released checkpoint must end in {SAFETENSORS_SUFFIX}, got {path}"
+        )
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
-    # Cloned, because safetensors refuses tensors that share memory (tied weights).
+    # safetensors refuses tensors that share memory (tied weights), so they are cloned.
     tensors = {
         key: value.detach()
         .to("cpu", dtype if value.is_floating_point() else None)
@@ -160,12 +166,12 @@ def load_released(path: str | Path, map_location: str = "cpu") -> tuple[dict[str
         The state dict and the text of its config.
 
     Raises:
-        CheckpointError: It carries no config, so we did not write it.
+        CheckpointError: The file has no config, so it was not written by `save_released`.
     """
     checkpoint = load_checkpoint(path, map_location)
     if not checkpoint.get("config"):
         raise CheckpointError(
-            f"{path} carries no config, so it is no released checkpoint of ours; "
+            f"{path} must be a released checkpoint with a config, got one without a config; "
             "name the config that it was trained with"
         )
     return checkpoint["state_dict"], checkpoint["config"]
@@ -195,8 +201,8 @@ def _load_pickle(source: Path, map_location: str) -> Any:
             return torch.load(source, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{source} holds Python objects, and loading these could run anything. Re-save it with "
-            f"tensors and plain values only, where you trust it. torch says: {error}"
+            f"{source} contains Python objects, and loading these could run arbitrary code. If you "
+            f"trust it, save it again with tensors and plain values only. Message of torch: {error}"
         ) from error
     except CheckpointError:
         raise
@@ -208,7 +214,7 @@ def _load_pickle(source: Path, map_location: str) -> Any:
 
 
 def _as_tensors(value: Any, device: str) -> Any:
-    """Turn the arrays in nested dictionaries into tensors."""
+    """Convert the arrays in nested dictionaries to tensors."""
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value).to(device)
     if isinstance(value, dict):
@@ -217,7 +223,7 @@ def _as_tensors(value: Any, device: str) -> Any:
 
 
 def _check_content(source: Path) -> None:
-    """Raise if the file is what a failed download leaves in place of weights."""
+    """Raise if the file is a typical result of a failed download instead of weights."""
     with source.open("rb") as file:
         head = file.read(512).lstrip().lower()
     if head.startswith(b"version https://git-lfs.github.com"):
@@ -233,24 +239,24 @@ def _check_content(source: Path) -> None:
 
 
 def _check_signature(source: Path) -> None:
-    """Raise where the file does not begin, or not end, as one that `torch.save` wrote."""
+    """Raise if the file does not begin and end like one that `torch.save` wrote."""
     with source.open("rb") as file:
         start = file.read(2)
     if start == b"PK":
         if not zipfile.is_zipfile(source):
             raise CheckpointError(
-                f"{source} is truncated ({source.stat().st_size} bytes): it begins as a checkpoint "
-                "but its end is missing; copy it again"
+                f"{source} is truncated ({source.stat().st_size} bytes): it begins like a "
+                "checkpoint, but its end is missing; copy it again"
             )
-    elif start[:1] != pickle.PROTO:  # how torch < 1.6 and plain pickles begin
+    elif start[:1] != pickle.PROTO:  # first byte of files of torch < 1.6 and of plain pickles
         raise CheckpointError(
-            f"{source} is no checkpoint: expected what torch.save writes, or *{SAFETENSORS_SUFFIX},"
-            f" found a file that begins with {start!r}"
+            f"{source} is not a checkpoint: it must be a file of torch.save or "
+            f"*{SAFETENSORS_SUFFIX}, got a file that begins with {start!r}"
         )
 
 
 def _with_state_dict(content: dict[str, Any], source: Path) -> dict[str, Any]:
-    """Find the weights under the names in use, or take the whole file as a bare state dict."""
+    """Find the weights under their usual names, or use the whole file as a bare state dict."""
     for name in ("state_dict", "model", "module"):
         if isinstance(content.get(name), Mapping):
             plain = {k: vars(v) if isinstance(v, Namespace) else v for k, v in content.items()}
@@ -258,12 +264,12 @@ def _with_state_dict(content: dict[str, Any], source: Path) -> dict[str, Any]:
     if all(isinstance(value, Tensor) for value in content.values()):
         return {"state_dict": content}
     raise CheckpointError(
-        f"{source} has no weights: expected an entry 'state_dict', found {sorted(content)[:10]}"
+        f"{source} has no weights: it must have an entry 'state_dict', got {sorted(content)[:10]}"
     )
 
 
 def _explain_missing(source: Path) -> str:
-    """Say what stands beside the file that was not found."""
+    """Return a message that lists the checkpoints next to the file that was not found."""
     if not source.parent.is_dir():
         return f"no checkpoint {source}: the folder {source.parent} does not exist"
     found = sorted(entry.name for entry in source.parent.iterdir() if entry.suffix in _SUFFIXES)

@@ -1,7 +1,7 @@
-"""LoRA in state dicts: merging it, and fitting a checkpoint to a model with or without it.
+"""Merging of LoRA in state dicts, and fitting of checkpoints to models with or without LoRA.
 
-The names are peft's: `X.base_layer.weight`, `X.lora_A.default.weight` (r, in) and
-`X.lora_B.default.weight` (out, r) where a layer is wrapped, `X.weight` where it is not.
+The names are those of peft: `X.base_layer.weight`, `X.lora_A.default.weight` (r, in) and
+`X.lora_B.default.weight` (out, r) for a wrapped layer, `X.weight` for another one.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor, nn
 
+from vgtoolbox.checkpoint.prefixes import ADAPTER_PREFIX
+
 _BASE = ".base_layer."
 _A, _B = ".lora_A.default.weight", ".lora_B.default.weight"
 LORA_SUFFIXES = (_A, _B)
-LANGUAGE_MODEL = "mllm.adapter."
-"""Below which a grounder of ours keeps its language model."""
 
 
 def has_lora(keys: Collection[str]) -> bool:
-    """Whether the keys hold LoRA."""
+    """Return whether the keys include LoRA."""
     return any(key.endswith(_A) for key in keys)
 
 
 def has_language_model(keys: Collection[str]) -> bool:
-    """Whether the keys are ours and those of a grounder with a language model."""
-    return any(key.startswith(LANGUAGE_MODEL) for key in keys)
+    """Return whether the keys are those of a grounder of ours with a language model."""
+    return any(key.startswith(ADAPTER_PREFIX) for key in keys)
 
 
 def is_adapter_only(keys: Collection[str]) -> bool:
-    """Whether the keys hold LoRA without the layers that it adapts."""
+    """Return whether the keys include LoRA without the layers that it adapts."""
     return has_lora(keys) and not any(_BASE in key for key in keys)
 
 
@@ -37,11 +37,11 @@ def merged_lora(state: Mapping[str, Tensor], scaling: float) -> dict[str, Tensor
     """Return the state dict with `W + scaling * B A` in place of each wrapped layer.
 
     Args:
-        state: Wrapped, or not, in which case it is returned as it is.
-        scaling: alpha / r.
+        state: State dict with or without LoRA; without it, a copy is returned.
+        scaling: Scale alpha / r.
 
     Raises:
-        ValueError: LoRA without its layer.
+        ValueError: The layer of some LoRA is missing.
     """
     merged = {}
     for key, value in state.items():
@@ -54,7 +54,7 @@ def merged_lora(state: Mapping[str, Tensor], scaling: float) -> dict[str, Tensor
             merged[key.replace(_BASE, ".")] = value
             continue
         layer = key.removesuffix(".base_layer.weight")
-        # In single precision: B A of bfloat16 loses what LoRA learnt in small steps.
+        # In single precision, because B A in bfloat16 rounds small learned differences away.
         delta = state[layer + _B].float() @ state[layer + _A].float()
         merged[layer + ".weight"] = (value.float() + scaling * delta).to(value.dtype)
     return merged
@@ -63,23 +63,25 @@ def merged_lora(state: Mapping[str, Tensor], scaling: float) -> dict[str, Tensor
 def fit_lora(
     state: Mapping[str, Tensor], model: nn.Module, *, scaling: float | None = None
 ) -> dict[str, Tensor]:
-    """Bring a state dict to the form that `model` has: merged, or wrapped by LoRA.
+    """Convert a state dict to the form of `model`: merged, or wrapped by LoRA.
 
     Args:
-        state: In our names.
-        model: Without LoRA, that of the checkpoint is merged. With LoRA, a checkpoint without gets
-            the model's own, which must not have been trained.
-        scaling: alpha / r of the checkpoint's LoRA; None takes the model's.
+        state: State dict with our names.
+        model: Model to fit. If it has no LoRA, that of the checkpoint is merged. If only the model
+            has LoRA, its own is used, which must not have been trained.
+        scaling: Scale alpha / r of the LoRA in the checkpoint. If `None`, that of the model is
+            used.
 
     Raises:
-        ValueError: The scalings differ, or the model's LoRA has been trained.
+        ValueError: The scales differ, or the LoRA of the model has been trained.
     """
     wanted = model.state_dict()
     if not has_lora(wanted):
         if has_lora(state) and scaling is None:
             raise ValueError(
-                "the checkpoint has LoRA and the config has none, so its alpha / r is not known; "
-                "merge it with the config that it was trained with (tools/merge_lora.py)"
+                "the config must define LoRA for a checkpoint with LoRA, got none, so its alpha "
+                "/ r is unknown; merge it with the config that it was trained with "
+                "(tools/merge_lora.py)"
             )
         return merged_lora(state, scaling or 0.0)
     if has_lora(state):
@@ -89,7 +91,10 @@ def fit_lora(
     for key, value in wanted.items():
         if key.endswith((_A, _B)):
             if key.endswith(_B) and bool(value.count_nonzero()):
-                raise ValueError(f"{key} has been trained; load into a model that is new")
+                raise ValueError(
+                    f"{key} must be 0 to load a checkpoint without LoRA, got trained values; load "
+                    "into a new model"
+                )
             fitted[key] = value
         elif _BASE in key and key.replace(_BASE, ".") in fitted:
             fitted[key] = fitted.pop(key.replace(_BASE, "."))
@@ -97,7 +102,7 @@ def fit_lora(
 
 
 def _on_base(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Add to an adapter by itself the frozen weights that it stands on."""
+    """Add the frozen weights of the base model to the state dict of an adapter."""
     for module in model.modules():
         load_base = getattr(module, "load_base", None)
         if load_base is not None:
@@ -108,7 +113,7 @@ def _on_base(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]
 
 
 def model_scaling(model: nn.Module) -> float | None:
-    """Return alpha / r of the LoRA in a model; None where it has none."""
+    """Return alpha / r of the LoRA in a model, or `None` if it has no LoRA."""
     for module in model.modules():
         scaling = getattr(module, "scaling", None)
         if isinstance(scaling, dict) and "default" in scaling:
@@ -124,6 +129,6 @@ def _check_scaling(model: nn.Module, scaling: float | None) -> None:
         and not torch.tensor(found).allclose(torch.tensor(scaling))
     ):
         raise ValueError(
-            f"LoRA of the checkpoint is scaled by alpha / r = {scaling:g}, that of the config by "
-            f"{found:g}; set alpha to {scaling:g} times the rank"
+            f"alpha / r of the config must be that of the checkpoint, {scaling:g}, got {found:g}; "
+            f"set mllm.lora.alpha to {scaling:g} times the rank"
         )

@@ -1,4 +1,4 @@
-"""Renaming state-dict keys by a table that reads both ways."""
+"""Bidirectional renaming of state-dict keys by a table."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _PLACEHOLDERS = {"i": r"\d+", "j": r"\d+", "rest": r".+"}
 
 
 class RenameTable:
-    """Rows of (published, ours) key templates.
+    """Table of (published, ours) key templates.
 
-    A template may hold `{i}` and `{j}` (a number) and `{rest}` (anything); both sides of a row name
-    the same placeholders. The first row that matches counts.
+    A template may contain `{i}` and `{j}` (a number) and `{rest}` (anything); both sides of a row
+    have the same placeholders. The first row that matches is used.
 
     Args:
-        rows: The table.
-        name: What errors call the published layout.
+        rows: Rows of the table.
+        name: Name of the published layout in errors.
     """
 
     def __init__(
@@ -26,14 +26,14 @@ class RenameTable:
         self._rows = [(_compile(a), a, _compile(b), b) for a, b in rows]
 
     def to_ours(self, key: str) -> str | None:
-        """Return our name of a published key, or None where no row matches."""
+        """Return our name of a published key, or `None` if no row matches."""
         for published, _, _, ours in self._rows:
             if match := published.fullmatch(key):
                 return ours.format(**match.groupdict())
         return None
 
     def to_published(self, key: str) -> str | None:
-        """Return the published name of one of our keys, or None where no row matches."""
+        """Return the published name of one of our keys, or `None` if no row matches."""
         for _, published, ours, _ in self._rows:
             if match := ours.fullmatch(key):
                 return published.format(**match.groupdict())
@@ -63,7 +63,7 @@ class RenameTable:
 
 
 def _compile(template: str) -> re.Pattern[str]:
-    """Turn a template into a regular expression with a named group a placeholder."""
+    """Convert a template to a regular expression with one named group per placeholder."""
     parts = re.split(r"\{(\w+)\}", template)
     return re.compile(
         "".join(

@@ -1,8 +1,8 @@
-"""Published folders: weights in one or several files, read a tensor at a time.
+"""Published folders with weights in one or several files, read one tensor at a time.
 
-An 8B model in bfloat16 takes 16 GB. Read as a whole beside the model, then renamed and split, it
-would take two or three times that; here each tensor is read, converted, copied into its place and
-dropped, so that loading needs the model and its largest tensor.
+An 8B model in bfloat16 takes 16 GB. Reading all weights in addition to the model, then renaming and
+splitting them, would take two or three times that. Here each tensor is read, converted, copied to
+its destination and dropped, so that loading needs the memory of the model and its largest tensor.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _DTYPES = {
 
 
 class ShardedState(Mapping[str, Tensor]):
-    """The weights of a published folder, as a mapping that reads a tensor when it is asked for.
+    """Weights of a published folder, as a mapping that reads a tensor on access.
 
     Args:
-        folder: With `model.safetensors` or `pytorch_model.bin`, or one of them in shards beside
-            their `*.index.json`.
+        folder: Folder with `model.safetensors` or `pytorch_model.bin`, or with shards of one of
+            them and their `*.index.json`.
 
     Raises:
         FileNotFoundError: The folder has none of these, or a shard is missing.
@@ -50,7 +50,7 @@ class ShardedState(Mapping[str, Tensor]):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The folder's `config.json`; empty where it has none."""
+        """Content of `config.json`; empty if the folder has none."""
         file = self.folder / "config.json"
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
@@ -65,7 +65,7 @@ class ShardedState(Mapping[str, Tensor]):
         return len(self._places)
 
     def shapes(self) -> dict[str, Tensor]:
-        """Return tensors without numbers, on the meta device, by key."""
+        """Return tensors without values, on the meta device, by key."""
         return {key: self._shape(key) for key in self}
 
     def _shape(self, key: str) -> Tensor:
@@ -83,15 +83,15 @@ class ShardedState(Mapping[str, Tensor]):
                 missing = {file for file in places.values() if not (self.folder / file).is_file()}
                 if missing:
                     raise FileNotFoundError(
-                        f"{self.folder} lacks {', '.join(sorted(missing))}, which {name} names; "
-                        "fetch it again"
+                        f"{self.folder} must have all files of {name}, got none for "
+                        f"{', '.join(sorted(missing))}; download it again"
                     )
                 return places
         for name in _WHOLE:
             if (self.folder / name).is_file():
                 return dict.fromkeys(_keys_of(self.folder / name), name)
         raise FileNotFoundError(
-            f"{self.folder} is a folder without weights; expected one of "
+            f"{self.folder} is a folder without weights; it must have one of "
             f"{', '.join((*_WHOLE, *_INDEXES))}"
         )
 
@@ -111,14 +111,15 @@ def load_streaming(
     """Copy the weights of a folder into a model that they are known to fit.
 
     Args:
-        model: Its values are overwritten, where it stands and in its own type.
-        state: The folder.
-        convert: Turns one published tensor into those of ours.
-        scaling: alpha / r of LoRA that has to be merged.
+        model: Model whose values are overwritten, on its device and in its dtype.
+        state: Weights of the folder.
+        convert: Function called with a published key, its tensor and the model; returns tensors by
+            our names.
+        scaling: Scale alpha / r of LoRA that is merged.
     """
     names = {name for name, _ in model.named_parameters()}
     is_wrapped = any(".base_layer." in name for name in names)
-    # LoRA is small and comes first, so that each layer is merged when it comes by.
+    # LoRA is small and is read first, so that each layer can be merged when it is read.
     keys = sorted(state, key=lambda key: not key.endswith(LORA_SUFFIXES))
     lora: dict[str, Tensor] = {}
     for key in keys:
@@ -135,7 +136,7 @@ def load_streaming(
 def _merged(
     name: str, value: Tensor, lora: Mapping[str, Tensor], scaling: float
 ) -> dict[str, Tensor]:
-    """Merge one layer with its own LoRA, where it has one."""
+    """Merge one layer with its LoRA, if it has one."""
     layer = name.removesuffix(".base_layer.weight")
     own = {
         layer + suffix: lora[layer + suffix] for suffix in LORA_SUFFIXES if layer + suffix in lora
@@ -148,7 +149,7 @@ def _merged(
 
 
 def _wrapped_name(name: str, names: set[str]) -> str:
-    """Return the name that a layer has once LoRA wraps it."""
+    """Return the name that a layer has after wrapping by LoRA."""
     layer, _, kind = name.rpartition(".")
     wrapped = f"{layer}.base_layer.{kind}"
     return wrapped if wrapped in names else name

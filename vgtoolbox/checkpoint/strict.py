@@ -1,4 +1,4 @@
-"""Loading weights into a model: all of them, or an error that says what does not fit and why."""
+"""Strict loading of weights: either all of them fit, or an error lists the differences."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from vgtoolbox.checkpoint.lora import fit_lora, has_language_model
 from vgtoolbox.checkpoint.sharded import ShardedState, load_streaming
 
 _SHOWN_KEYS = 5
-# Of DataParallel and DistributedDataParallel, and of torch.compile; a model may have both, nested.
+# Prefixes of DataParallel, DistributedDataParallel and torch.compile; a model may have several.
 _WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """How the entries of a checkpoint and of a model compare.
+    """Comparison of the entries of a checkpoint and of a model.
 
     Attributes:
         matched: Keys that both have, in the same shape.
         missing: Keys that only the model has.
         unexpected: Keys that only the checkpoint has.
-        mis_shaped: (key, shape in the checkpoint, shape in the model).
-        layout: Whose naming the checkpoint followed.
+        mis_shaped: Tuples (key, shape in the checkpoint, shape in the model).
+        layout: Name of the checkpoint's layout.
     """
 
     matched: tuple[str, ...]
@@ -37,7 +37,7 @@ class LoadReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every weight of the model and of the checkpoint found its partner."""
+        """Whether every weight of the model and of the checkpoint is matched."""
         return not (self.missing or self.unexpected or self.mis_shaped)
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class LoadReport:
 
 
 class CheckpointMismatchError(RuntimeError):
-    """A checkpoint does not fit the model that it was to be loaded into."""
+    """A checkpoint does not fit the model into which it should be loaded."""
 
     def __init__(self, report: LoadReport, *, source: str, cause: str) -> None:
         super().__init__(
@@ -69,10 +69,10 @@ class CheckpointMismatchError(RuntimeError):
 def to_model_layout(
     state_dict: Mapping[str, Tensor], model: nn.Module
 ) -> tuple[dict[str, Tensor], str]:
-    """Bring a state dict to the names that `model` uses.
+    """Convert a state dict to the names that `model` uses.
 
     Returns:
-        The state dict, and the name of the layout that it came in.
+        The state dict, and the name of its original layout.
     """
     ours = strip_wrapper_prefix(state_dict)
     layout = recognize_layout(ours.keys())
@@ -101,13 +101,14 @@ def load_state_dict_strict(
     """Load weights into a model, or leave it untouched and raise.
 
     Args:
-        model: Its values are overwritten, on the device where it stands.
-        state_dict: In our layout, in that of a published code base, or under `module.`.
-        source: What error messages call it.
-        config_text: The config that the checkpoint carries; names the other model in errors.
+        model: Model whose values are overwritten, on its device.
+        state_dict: State dict in our layout or in a published one, with or without the prefix
+            `module.`.
+        source: Name of the checkpoint in error messages.
+        config_text: Text of the config in the checkpoint; used in errors to name the other model.
 
     Raises:
-        CheckpointMismatchError: A key is missing, unexpected, or of another shape.
+        CheckpointMismatchError: A key is missing, unexpected, or has another shape.
     """
     layout = recognize_layout(state_dict.keys())
     if isinstance(state_dict, ShardedState) and isinstance(layout, StreamingLayout):
@@ -127,9 +128,9 @@ def match_state_dict(
     source: str = "the checkpoint",
     config_text: str = "",
 ) -> tuple[dict[str, Tensor], LoadReport]:
-    """Bring weights to the names of a model and check that they are all of its weights.
+    """Convert weights to the names of a model and check that they are all of its weights.
 
-    Nothing is loaded, so the model may stand on the meta device. Arguments and errors are those of
+    Nothing is loaded, so the model may be on the meta device. Arguments and errors are those of
     `load_state_dict_strict`.
 
     Returns:
@@ -147,7 +148,7 @@ def match_state_dict(
 def compare(
     found: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, layout: str = "vgtoolbox"
 ) -> LoadReport:
-    """Compare the entries of a checkpoint with those that a model has."""
+    """Compare the entries of a checkpoint with those of a model."""
     common = [key for key in expected if key in found]
     return LoadReport(
         matched=tuple(key for key in common if found[key].shape == expected[key].shape),
@@ -163,50 +164,50 @@ def compare(
 
 
 def _likely_cause(report: LoadReport, model: nn.Module, config_text: str) -> str:
-    """Guess what the user did, from which keys differ and from the config in the checkpoint."""
+    """Guess the cause from the keys that differ and from the config in the checkpoint."""
     theirs = _model_type(config_text)
     if theirs and theirs != type(model).__name__:
         return (
-            f"it holds the weights of {theirs}, and the config builds {type(model).__name__}; "
+            f"it contains the weights of {theirs}, but the config builds {type(model).__name__}; "
             f"use a config of {theirs}"
         )
     prefix = _extra_prefix(report)
     if prefix:
-        return f"every key of the checkpoint stands under {prefix!r}: it was saved from a wrapper"
+        return f"every key of the checkpoint is under {prefix!r}: it was saved from a wrapper"
     parts = _only_parts(report)
     if parts:
         return (
-            f"it holds nothing but {parts} of the model; a training starts from such weights by "
+            f"it contains only {parts} of the model; to start training from such weights, set "
             "custom_hooks=[dict(type='PretrainedWeightsHook', module=..., checkpoint=...)]"
         )
     if not report.matched and not report.mis_shaped:
-        return "it belongs to another model, or to a code base whose layout is not known"
+        return "it belongs to another model, or to a code base with an unknown layout"
     if report.mis_shaped:
         return (
-            "the same model in another size; use the config that the checkpoint was trained with "
-            "(width, number of queries, number of tokens, resolution)"
+            "it belongs to the same model in another size; use the config that the checkpoint was "
+            "trained with (width, number of queries, number of tokens, resolution)"
         )
-    return "a variant of the model with other parts; compare the model section of both configs"
+    return "it belongs to a variant with other parts; compare the model sections of both configs"
 
 
 def _model_type(config_text: str) -> str:
-    """Return the type of the model in a config's text, empty where there is none."""
+    """Return the type of the model in the text of a config, empty if there is none."""
     try:
         model = read_config_text(config_text).get("model", {})
-    except ConfigTextError:  # of another code base: it only served to explain
+    except ConfigTextError:  # the config of another code base is not needed for the explanation
         return ""
     name = str(model.get("type", "")) if isinstance(model, dict) else ""
     return name.rpartition(".")[2]  # without the scope
 
 
 def _only_parts(report: LoadReport) -> str:
-    """Name the parts of the model that a checkpoint fills, where it has nothing of the others."""
+    """Return the parts of the model that a checkpoint has, if it has nothing of the others."""
     if not report.matched or not report.missing or report.unexpected or report.mis_shaped:
         return ""
     filled, empty = (
         {key.partition(".")[0] for key in keys} for keys in (report.matched, report.missing)
     )
-    # A model that lacks one small part was trained without it; one that has one part, alone.
+    # A checkpoint that lacks one small part is of a variant; one that has a few parts is of these.
     return ", ".join(sorted(filled)) if not filled & empty and len(filled) < len(empty) else ""
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from vgtoolbox.checkpoint.io import CheckpointError
 from vgtoolbox.checkpoint.layouts import recognize_layout
-from vgtoolbox.checkpoint.lora import LANGUAGE_MODEL, has_lora, merged_lora
+from vgtoolbox.checkpoint.lora import has_lora, merged_lora
+from vgtoolbox.checkpoint.prefixes import ADAPTER_PREFIX
 from vgtoolbox.checkpoint.strict import load_state_dict_strict
 from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.registry import MODELS
@@ -75,7 +76,7 @@ def extract_adapter_weights(
     return {
         key: v
         for key, v in kept.items()
-        if not key.startswith(LANGUAGE_MODEL) or _is_trained(key, model)
+        if not key.startswith(ADAPTER_PREFIX) or _is_trained(key, model)
     }
 
 

@@ -37,7 +37,7 @@ def test_splitting_undoes_fusing():
     assert all(torch.equal(back[key], state[key]) for key in state)
 
 
-def test_an_incomplete_trio_keeps_its_names():
+def test_incomplete_qkv_keep_their_names():
     state = _split_state()
     del state[f"{PREFIX}k.text.weight"]
     fused = fuse_qkv(state)
@@ -61,7 +61,7 @@ def test_vision_is_way_a_and_text_way_b():
     )
 
 
-def test_names_of_the_release_fill_the_whole_backbone(model):
+def test_published_names_cover_the_whole_backbone(model):
     table = RenameTable(BEIT3_ROWS)
     names = {f"backbone.{key}": value for key, value in model.backbone.state_dict().items()}
     published = {table.to_published(key) for key in split_qkv(names)}
@@ -70,7 +70,7 @@ def test_names_of_the_release_fill_the_whole_backbone(model):
 
 
 class TestPretrained:
-    """The file that a training starts from: the encoder by itself, and what goes beside it."""
+    """Pretrained file that training starts from: the encoder, and possibly its heads."""
 
     @pytest.fixture
     def encoder(self):
@@ -100,19 +100,19 @@ class TestPretrained:
         assert back.keys() == ours.keys()
         assert all(torch.equal(back[key], ours[key]) for key in ours)
 
-    def test_is_recognised_by_its_keys(self, encoder, pretrained):
+    def test_is_recognized_by_its_keys(self, encoder, pretrained):
         assert recognize_layout(pretrained) is beit3.LAYOUT
         assert recognize_layout(encoder.state_dict()) is None
         assert recognize_export_layout(encoder.state_dict()) is beit3.LAYOUT
 
-    def test_loads_whole_into_the_encoder(self, encoder, pretrained):
+    def test_loads_completely_into_the_encoder(self, encoder, pretrained):
         report = load_state_dict_strict(encoder, pretrained)
         assert report.complete
         assert report.layout == beit3.LAYOUT.name
         key = "beit3.encoder.layers.0.self_attn.v_proj.B.weight"
         assert torch.equal(encoder.blocks[0].attention.qkv.text.weight[16:], pretrained[key])
 
-    def test_positions_come_to_the_grid_of_the_encoder(self, encoder, pretrained):
+    def test_positions_are_resized_to_the_grid_of_the_encoder(self, encoder, pretrained):
         table = pretrained["beit3.encoder.embed_positions.A.weight"]
         load_state_dict_strict(encoder, pretrained)
         found = encoder.vision_positions.weight.detach()
@@ -123,7 +123,7 @@ class TestPretrained:
         for row, column in ((0, 0), (1, 3), (4, 2)):
             torch.testing.assert_close(found[3 + 5 * row + column], resized[:, row, column])
 
-    def test_fourteen_patches_a_side_become_twenty(self):
+    def test_a_grid_of_14_by_14_is_resized_to_20_by_20(self):
         table = torch.arange(199.0)[:, None].repeat(1, 2)
         resized = beit3.resize_positions(table, (20, 20))
         assert resized.shape == (403, 2)
@@ -133,20 +133,20 @@ class TestPretrained:
         torch.testing.assert_close(column[15] - column[5], torch.tensor(7.0 * 14))
         assert beit3.resize_positions(table, (14, 14)) is table
 
-    def test_half_precision_is_resized_in_single(self):
+    def test_half_precision_is_resized_in_single_precision(self):
         table = torch.randn(3 + 16, 2)
         half = beit3.resize_positions(table.half(), (6, 6))
         assert half.dtype == torch.float16
         single = beit3.resize_positions(table.half().float(), (6, 6))
         assert torch.equal(half, single.half())
 
-    def test_a_whole_model_is_told_what_it_lacks(self, model, ours):
+    def test_loading_into_a_whole_model_reports_missing_parts(self, model, ours):
         backbone = {
             key.removeprefix("backbone."): value
             for key, value in ours.items()
             if key.startswith("backbone.")
         }
-        with pytest.raises(CheckpointMismatchError, match="nothing but backbone of the"):
+        with pytest.raises(CheckpointMismatchError, match="only backbone of the"):
             load_state_dict_strict(model, beit3.LAYOUT.to_published(backbone))
 
     def test_another_width_is_mis_shaped(self, encoder, pretrained):
@@ -154,7 +154,7 @@ class TestPretrained:
         with pytest.raises(CheckpointMismatchError, match=r"1 mis-shaped\s+token_embed\.weight"):
             load_state_dict_strict(encoder, pretrained)
 
-    def test_an_unknown_key_of_the_encoder(self, encoder, pretrained):
+    def test_unknown_key_of_the_encoder(self, encoder, pretrained):
         pretrained["beit3.encoder.relative_position.weight"] = torch.zeros(1)
         with pytest.raises(ValueError, match=r"relative_position\.weight is not a key of the"):
             beit3.LAYOUT.to_ours(pretrained, encoder)

@@ -79,7 +79,7 @@ def test_an_extra_tensor_is_named(pretrained):
     assert error.value.report.unexpected == ("bert.encoder.layer.0.adapter.weight",)
 
 
-def test_the_way_back_is_read_by_transformers(config, tokens):
+def test_exported_weights_load_into_transformers(config, tokens):
     encoder = BertTextEncoder(**SIZES, num_layers=2).eval()
     published = bert.LAYOUT.to_published(encoder.state_dict())
     model = BertModel(config, add_pooling_layer=False).eval()
@@ -87,7 +87,7 @@ def test_the_way_back_is_read_by_transformers(config, tokens):
     torch.testing.assert_close(_states(model, tokens), encoder(*tokens))
 
 
-def test_recognised_only_by_itself(pretrained):
+def test_recognized_only_if_alone(pretrained):
     assert recognize_layout(pretrained.state_dict()) is bert.LAYOUT
     assert recognize_layout(pretrained.bert.state_dict()) is bert.LAYOUT
     assert recognize_layout({f"text_encoder.{key}" for key in pretrained.state_dict()}) is None

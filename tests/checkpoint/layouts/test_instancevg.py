@@ -62,7 +62,7 @@ def test_published_names(published):
         ("head.decoder_transformer.reference_points.weight", "decoder.reference_shift.weight"),
     ],
 )
-def test_places(published_key, our_key):
+def test_renamed_keys(published_key, our_key):
     assert instancevg.TABLE.to_ours(published_key) == our_key
     assert instancevg.TABLE.to_published(our_key) == published_key
 
@@ -96,7 +96,7 @@ def test_unused_tensors_are_left_out(model, ours, published):
 
 
 @pytest.mark.parametrize("head", ["class_embed", "bbox_embed"])
-def test_copies_that_differ(model, published, head):
+def test_copies_must_not_differ(model, published, head):
     key = next(key for key in published if key.startswith(f"head.{head}.2."))
     published[key] = published[key] + 1
     with pytest.raises(ValueError, match=rf"head\.{head}\.2\..* must equal head\.{head}\.0\."):
@@ -122,7 +122,7 @@ def test_unknown_key_of_ours(ours):
         "head.neck.fpn2.0.bias",
     ],
 )
-def test_a_truncated_file_is_reported_as_one(model, published, absent):
+def test_a_missing_tensor_is_reported(model, published, absent):
     del published[absent]
     with pytest.raises(CheckpointMismatchError) as error:
         load_state_dict_strict(model, published)
@@ -139,7 +139,7 @@ def test_wrapped_and_published_weights_load(model, published, ours):
     assert all(torch.equal(value, ours[key]) for key, value in model.state_dict().items())
 
 
-def test_recognised_by_its_keys(ours, published):
+def test_recognized_by_its_keys(ours, published):
     assert recognize_layout(published.keys()) is instancevg.LAYOUT
     assert instancevg.LAYOUT in LAYOUTS
     assert recognize_layout(ours.keys()) is None

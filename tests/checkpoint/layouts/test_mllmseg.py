@@ -78,7 +78,7 @@ def test_round_trip(family):
     assert equal(other.state_dict(), model.state_dict())
 
 
-def test_heads_by_hand():
+def test_fused_heads_match_a_manual_example():
     """Two key-value heads of width 1, each behind its three queries: q q q k v."""
     fused = torch.arange(10.0)[:, None]
     query, key, value = internvl.split_heads(fused, 1, 3)
@@ -88,7 +88,7 @@ def test_heads_by_hand():
     assert torch.equal(internvl.fuse_heads((query, key, value), 1), fused)
 
 
-def test_lora_apart_and_merged():
+def test_lora_as_stored_and_merged():
     model = build(lora=True)
     published = published_lora(model)
     assert any(key.endswith("wqkv.lora_A.default.weight") for key in published)
@@ -149,7 +149,7 @@ def test_folders(tmp_path, form, shards):
 
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("has_lora", [False, True])
-def test_folders_into_either_form(tmp_path, wrapped, has_lora):
+def test_folders_load_with_and_without_lora(tmp_path, wrapped, has_lora):
     model = build(lora=has_lora)
     state = published_lora(model) if has_lora else published_of(model)
     folder = write(tmp_path / "published", state, shards=2, form="safetensors")
@@ -163,7 +163,7 @@ def test_folders_into_either_form(tmp_path, wrapped, has_lora):
     torch.testing.assert_close(streamed.state_dict(), whole.state_dict())
 
 
-def test_a_folder_that_does_not_fit_leaves_the_model_alone(tmp_path):
+def test_a_mismatching_folder_leaves_the_model_unchanged(tmp_path):
     state = published_of(build())
     del state["res_decoder.conv2.bias"]
     folder = write(tmp_path / "published", state, shards=2, form="safetensors")
@@ -180,11 +180,11 @@ def test_broken_folders(tmp_path):
     state = published_of(build())
     folder = write(tmp_path / "published", state, shards=3, form="safetensors")
     (folder / "model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match="lacks model-00002-of-00003"):
+    with pytest.raises(FileNotFoundError, match="got none for model-00002-of-00003"):
         load_checkpoint(folder)
 
 
-def test_training_begins_with_a_published_internvl(tmp_path):
+def test_training_starts_from_a_published_internvl(tmp_path):
     source = build()
     state = internvl.LAYOUT.to_published(source.state_dict(), source)
     assert recognize_layout(state.keys()) is internvl.LAYOUT
@@ -205,7 +205,7 @@ def test_training_begins_with_a_published_internvl(tmp_path):
     assert all(torch.equal(model.state_dict()[key], value) for key, value in lora.items())
 
 
-def test_checkpoints_of_ours_in_either_form():
+def test_our_checkpoints_load_with_and_without_lora():
     wrapped, plain = build(lora=True), build(seed=1)
     assert recognize_layout(wrapped.state_dict().keys()) is None
     for name, parameter in wrapped.named_parameters():
@@ -216,15 +216,15 @@ def test_checkpoints_of_ours_in_either_form():
     assert torch.equal(
         wrapped.state_dict()[f"{name}.base_layer.weight"], plain.state_dict()[f"{name}.weight"]
     )
-    with pytest.raises(ValueError, match="its alpha / r is not known"):
+    with pytest.raises(ValueError, match="alpha / r is unknown"):
         load_state_dict_strict(plain, wrapped.state_dict())
 
 
-def test_unknown_keys_and_no_model():
+def test_unknown_keys_and_missing_model():
     state = published_of(build())
     with pytest.raises(ValueError, match="do not show how the attention heads are fused"):
         mllmseg.LAYOUT.to_ours(state, None)
-    with pytest.raises(ValueError, match=r"of width 32 is not a published one.*--config"):
+    with pytest.raises(ValueError, match=r"width of a published one.*got 32.*--config"):
         mllmseg.LAYOUT.to_published(build().state_dict())
     qwen2 = build("qwen2")
     assert equal(mllmseg.LAYOUT.to_published(qwen2.state_dict()), published_of(qwen2))

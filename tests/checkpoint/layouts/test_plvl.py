@@ -68,7 +68,7 @@ def stored(state):
         ("bbox_embed.conv3_size.bias", "box_head.size.1.bias"),
     ],
 )
-def test_places(published, ours):
+def test_renamed_keys(published, ours):
     ours = ours.replace("decoder.decoder.", "decoder.")
     assert plvl.TABLE.to_ours(published) == ours
     assert plvl.TABLE.to_published(ours) == published
@@ -80,7 +80,7 @@ def test_round_trip_is_the_identity(plvl_model, state, stored):
     assert all(torch.equal(back[key], value) for key, value in state.items())
 
 
-def test_a_norm_is_unused_where_no_attention_reads_it(stored):
+def test_a_norm_without_attention_is_unused(stored):
     read = [key for key in stored if "prompt_norms" in key and not plvl.is_unused(key, stored)]
     blocks = {key.split(".blocks.")[1].split(".")[0] for key in stored if "cross_attn" in key}
     assert {key.split("prompt_norms.")[1].split(".")[0] for key in read} == blocks
@@ -107,7 +107,7 @@ def test_a_published_training_checkpoint_with_its_command_line(plvl_model, store
         ("text_proj.weight", "text_proj.weight"),
     ],
 )
-def test_a_truncated_file_is_reported_as_one(plvl_model, stored, absent, ours):
+def test_a_missing_tensor_is_reported(plvl_model, stored, absent, ours):
     del stored[absent]
     with pytest.raises(CheckpointMismatchError) as error:
         load_state_dict_strict(plvl_model, stored)
@@ -123,7 +123,7 @@ def test_unknown_keys(state, stored, plvl_model):
         plvl.LAYOUT.to_published({**state, "neck.bias": torch.zeros(1)})
 
 
-def test_recognised_by_its_keys(state, stored):
+def test_recognized_by_its_keys(state, stored):
     assert recognize_layout(stored) is plvl.LAYOUT
     assert recognize_export_layout(state) is plvl.LAYOUT
     assert recognize_layout(state) is None

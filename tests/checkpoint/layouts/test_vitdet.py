@@ -31,7 +31,7 @@ def model():
 
 @pytest.fixture
 def arrays():
-    """What detectron2 writes, of a ViTDet without language: names, arrays."""
+    """Arrays of a ViTDet without text injectors by their names in detectron2."""
     generator = np.random.default_rng(0)
     state = vitdet.LAYOUT.to_published(ViTDet(**SIZES).state_dict())
     published = {
@@ -82,7 +82,7 @@ def test_a_pickle_fills_171_tensors_and_leaves_the_injectors(model, arrays, writ
 )
 def test_a_missing_tensor_is_named(model, arrays, write, key, ours):
     del arrays["backbone.net." + key]
-    if key == "pos_embed":  # without it, the file is not recognised at all
+    if key == "pos_embed":  # without it, the file is not recognized at all
         with pytest.raises(CheckpointMismatchError, match="0 matched"):
             _load(model, write(arrays))
         return
@@ -113,12 +113,12 @@ def test_another_size_is_named(arrays, write):
     )
 
 
-def test_a_pickle_that_runs_something_is_refused(write, tmp_path):
+def test_a_pickle_that_runs_code_is_refused(write, tmp_path):
     class Touch:
         def __reduce__(self):
             return (open, (str(tmp_path / "witness"), "w"))
 
-    with pytest.raises(CheckpointError, match=r"holds Python objects(.|\n)*io\.open"):
+    with pytest.raises(CheckpointError, match=r"contains Python objects(.|\n)*io\.open"):
         load_checkpoint(write({"w": Touch()}))
     assert not (tmp_path / "witness").exists()
 

@@ -1,4 +1,4 @@
-"""One of two gloo processes: its half of the batch, under DDP or FSDP; writes the gradients."""
+"""Run one of two gloo processes under DDP or FSDP on half of a batch, and write the gradients."""
 
 import pickle
 import sys

@@ -43,7 +43,7 @@ def test_raw_outputs(build_mllmseg):
 
 @torch.no_grad()
 @pytest.mark.parametrize("mode", ["constrained", "generate"])
-def test_shared_prefix_equals_one_pass_an_expression(build_mllmseg, make_conversations, mode):
+def test_shared_prefix_equals_one_pass_per_expression(build_mllmseg, make_conversations, mode):
     model = build_mllmseg(answer_mode=mode, postprocessor={"resize": "probabilities"}).eval()
     inputs, samples = make_conversations((4, 1))
     decode = model.decoder.forward
@@ -75,8 +75,8 @@ def test_every_answer_mode_fills_every_sample(build_mllmseg, make_conversations,
 
 
 @torch.no_grad()
-def test_neighbours_with_equal_pixels_are_one_image(build_mllmseg, make_conversations):
-    """As the inferencer hands them over: an image for each expression."""
+def test_adjacent_samples_with_equal_pixels_share_one_image(build_mllmseg, make_conversations):
+    """The inferencer passes one image per expression."""
     model = build_mllmseg().eval()
     inputs, samples = make_conversations((3, 1))
     repeated = {"images": inputs["images"][inputs["image_index"]]}
@@ -88,7 +88,7 @@ def test_neighbours_with_equal_pixels_are_one_image(build_mllmseg, make_conversa
 
 
 @pytest.mark.parametrize("packing", ["joint", "shared_prefix"])
-def test_it_learns_a_batch_by_heart(build_mllmseg, make_conversations, packing):
+def test_it_overfits_a_batch(build_mllmseg, make_conversations, packing):
     model = build_mllmseg(packing=packing).train()
     inputs, samples = make_conversations((3, 1), no_target=(2,))
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
@@ -137,7 +137,7 @@ def test_the_runner_trains_it(build_mllmseg, make_conversations):
 
 @pytest.mark.parametrize("lora", [None, {"targets": ["q_proj"], "rank": 2, "alpha": 4}])
 def test_half_precision_language_model(build_mllmseg, make_conversations, lora):
-    """What trains stays in single precision, and so does all behind the language model."""
+    """Trained weights and all modules after the language model stay in single precision."""
     adapter = {"dtype": "bfloat16"}
     trainable = ["embeddings", "final_norm"]
     model = build_mllmseg(mllm={"adapter": adapter, "lora": lora, "trainable": trainable})
@@ -152,14 +152,14 @@ def test_half_precision_language_model(build_mllmseg, make_conversations, lora):
             model.eval().predict(inputs, samples)
 
 
-def test_a_photograph_has_no_true_answers(build_mllmseg, make_conversations):
+def test_teacher_forcing_needs_annotations(build_mllmseg, make_conversations):
     inputs, (sample,) = make_conversations((1,))
     samples = [GroundingDataSample(metainfo=dict(sample.metainfo_items()))]
     with pytest.raises(ValueError, match=r"set model\.answer_mode=constrained"):
         build_mllmseg(answer_mode="teacher_forced").predict(inputs, samples)
 
 
-def test_an_expression_that_spells_a_target_token(build_mllmseg, make_conversations):
+def test_expressions_must_not_contain_target_tokens(build_mllmseg, make_conversations):
     inputs, samples = make_conversations((1,))
     samples[0].set_metainfo({"expression": f"the {SEG} {REJ}"})
     answers = [["Sure, ", "{expression} {token}"]]

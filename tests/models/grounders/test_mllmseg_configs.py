@@ -35,7 +35,7 @@ def test_published_sizes(size):
 
 
 @pytest.mark.parametrize("size", LORA)
-def test_what_trains(size):
+def test_trained_parameters(size):
     cfg, model = build(CONFIGS / "refcoco" / f"MLLMSeg-{size}-refcoco.py")
     named = dict(model.mllm.named_parameters())
     trained = {name: p for name, p in named.items() if p.requires_grad}

@@ -34,7 +34,7 @@ def pick(features, image):
 
 @torch.no_grad()
 @pytest.mark.parametrize("mode", ["constrained", "generate"])
-def test_together_is_as_one_by_one(querier, features, mode):
+def test_a_batch_equals_single_queries(querier, features, mode):
     together = querier.ask(mode, features, GROUPS)
     places = [(image, e) for image, group in enumerate(GROUPS) for e in group]
     for i, (image, expression) in enumerate(places):
@@ -47,8 +47,8 @@ def test_together_is_as_one_by_one(querier, features, mode):
 
 
 @torch.no_grad()
-def test_alone_in_its_prompt_the_truth_is_not_read(querier, features):
-    """With one expression, no true token stands before the place of the decision."""
+def test_a_single_expression_does_not_read_its_true_answer(querier, features):
+    """With one expression, no true token precedes the decision."""
     constrained = querier.ask("constrained", pick(features, 1), GROUPS[1:])
     for truth in (False, True):
         forced = querier.ask("teacher_forced", pick(features, 1), GROUPS[1:], [[truth]])
@@ -62,13 +62,13 @@ def test_rejected_targets_have_masks_by_a_second_pass(querier, features):
     forced = querier.ask("teacher_forced", features, GROUPS, no_target)
     accepted = querier.ask("teacher_forced", features, GROUPS, [[False] * 3, [False]])
     torch.testing.assert_close(forced.queries, accepted.queries, rtol=0, atol=1e-5)
-    # The decision is of the first pass, which has read the true tokens before it.
+    # The decision is that of the first pass, which has read the true tokens before it.
     assert torch.equal(forced.existence[:2], accepted.existence[:2])
     assert not torch.equal(forced.existence[2], accepted.existence[2])
 
 
 @torch.no_grad()
-def test_greedy_generation_is_that_of_whole_forward_passes(querier, features):
+def test_generation_equals_greedy_forward_passes(querier, features):
     mllm = querier.mllm
     questions = [mllm.encode_question(f"<image>{e}", 4) for e in GROUPS[0]]
     head = mllm.adapter.model.get_output_embeddings()
@@ -107,7 +107,7 @@ def test_unknown_mode_and_missing_true_answers(querier, features):
 
 
 class ToyPointer(BaseGrounder):
-    """Points at a target by a dot product of its token's state with the states of image tokens."""
+    """Point at a target by the dot product of its token state with the states of image tokens."""
 
     def __init__(self, mllm):
         super().__init__()

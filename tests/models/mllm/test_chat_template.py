@@ -37,7 +37,7 @@ def test_a_question_is_the_beginning_of_its_conversation(tokenizer):
         assert set(question.labels) == {IGNORE}
 
 
-def test_the_beginning_stands_once(tokenizer):
+def test_the_bos_token_occurs_once(tokenizer):
     encoded = CHAT_TEMPLATES["plain"].encode([("red", "[SEG]"), ("left", "[SEG]")], tokenizer)
     assert encoded.token_ids.count(tokenizer.bos_id) == 1
     assert encoded.token_ids[0] == tokenizer.bos_id
@@ -53,7 +53,7 @@ def test_published_wording():
     assert PROMPTS.answer(["A b"], ["[SEG]"], 3) == "Sure, the mask of A b is [SEG]."
 
 
-def test_wording_of_ones_own():
+def test_custom_wording():
     prompts = ReferringPrompts(questions=("{expressions}?",), answers=(("", "{token}"),), end="")
     assert prompts.question(["x", "y"]) == "x, y?"
     assert prompts.answer(["x"], ["T"]) == "T"

@@ -25,7 +25,7 @@ def alone(mllm, features, encoded, image):
 
 
 @torch.no_grad()
-def test_conversations_of_four_lengths_are_as_alone(mllm):
+def test_padded_conversations_equal_single_ones(mllm):
     features = mllm.encode_images(torch.randn(4, 3, 32, 32))
     encoded = conversations(mllm)
     assert len({len(each) for each in encoded}) == 4
@@ -35,7 +35,7 @@ def test_conversations_of_four_lengths_are_as_alone(mllm):
 
 
 @torch.no_grad()
-def test_branches_are_as_conversations_of_their_own(mllm):
+def test_branches_equal_separate_conversations(mllm):
     features = mllm.encode_images(torch.randn(2, 3, 32, 32))
     encoded = conversations(mllm)
     rows = [share_prefix(encoded[:3]), share_prefix(encoded[3:])]
@@ -76,7 +76,7 @@ def trained(model):
     return {name for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def test_frozen_but_for_lora(build_mllmseg):
+def test_everything_is_frozen_except_lora(build_mllmseg):
     mllm = build_mllmseg(
         mllm={"trainable": [], "lora": {"targets": TARGETS, "rank": 2, "alpha": 4}}
     ).mllm
@@ -93,12 +93,12 @@ def test_frozen_but_for_lora(build_mllmseg):
         ("new_rows", {"lm_head.new", "model.language_model.embed_tokens.new"}),
     ],
 )
-def test_parts_by_name(build_mllmseg, part, names):
+def test_trainable_parts_by_name(build_mllmseg, part, names):
     mllm = build_mllmseg(mllm={"trainable": [part]}).mllm
     assert trained(mllm.adapter.model) == names
 
 
-def test_a_module_by_its_path(build_mllmseg):
+def test_trainable_module_by_path(build_mllmseg):
     mllm = build_mllmseg(mllm={"trainable": ["model.multi_modal_projector"]}).mllm
     assert all("multi_modal_projector" in name for name in trained(mllm))
     with pytest.raises(ValueError, match=r"must contain new_rows.*got .model\.mlp1."):
@@ -106,7 +106,7 @@ def test_a_module_by_its_path(build_mllmseg):
 
 
 @torch.no_grad()
-def test_lora_begins_as_nothing_and_merges(build_mllmseg):
+def test_lora_starts_at_zero_and_merges(build_mllmseg):
     plain = build_mllmseg().mllm
     wrapped = build_mllmseg(mllm={"lora": {"targets": TARGETS, "rank": 2, "alpha": 4}}).mllm
     base = {key.replace(".base_layer.", "."): v for key, v in wrapped.state_dict().items()}

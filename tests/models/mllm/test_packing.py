@@ -8,8 +8,8 @@ from vgtoolbox.models.mllm import IGNORE, BranchedSequence, PackedBatch, TokenSe
 CPU = torch.device("cpu")
 
 
-def encoded(*ids, labelled=0):
-    labels = (IGNORE,) * (len(ids) - labelled) + ids[len(ids) - labelled :]
+def encoded(*ids, num_labeled=0):
+    labels = (IGNORE,) * (len(ids) - num_labeled) + ids[len(ids) - num_labeled :]
     return TokenSequence(ids, labels)
 
 
@@ -17,7 +17,7 @@ def pack(*rows):
     return PackedBatch.from_sequences(rows, pad_id=9, device=CPU)
 
 
-def test_a_row_by_hand():
+def test_packed_rows_match_a_manual_example():
     packed = pack(
         BranchedSequence(encoded(1, 2, 3), (encoded(4, 5), encoded(6))),
         BranchedSequence(encoded(7, 8)),
@@ -29,7 +29,7 @@ def test_a_row_by_hand():
     assert packed.labels.tolist()[1] == [IGNORE] * 6
 
 
-def test_what_may_look_where():
+def test_attention_mask_of_branches():
     mask = pack(BranchedSequence(encoded(1, 2), (encoded(3, 4), encoded(5)))).attention_mask(
         torch.float32
     )
@@ -43,7 +43,7 @@ def test_what_may_look_where():
     ]
 
 
-def test_padding_still_sees_something():
+def test_padding_attends_to_itself():
     packed = pack(
         BranchedSequence(encoded(1), (encoded(2), encoded(3))),
         BranchedSequence(encoded(4), (encoded(5),)),
@@ -59,7 +59,7 @@ def test_plain_conversations_need_no_square_mask():
     assert packed.attention_mask(torch.float32, valid).tolist() == [[1, 0, 1], [1, 0, 0]]
 
 
-def test_padded_ids_and_rows_are_the_same_batch():
+def test_padded_ids_and_sequences_give_the_same_batch():
     ids, padding = torch.tensor([[1, 2, 3], [4, 9, 9]]), torch.tensor([[0, 0, 0], [0, 1, 1]])
     ours, theirs = (
         pack(BranchedSequence(encoded(1, 2, 3)), BranchedSequence(encoded(4))),
@@ -70,8 +70,8 @@ def test_padded_ids_and_rows_are_the_same_batch():
     assert torch.equal(ours.token_ids, theirs.token_ids)
 
 
-def test_the_shared_prefix_ends_before_what_is_trained():
-    row = share_prefix([encoded(1, 2, 5, 7, labelled=2), encoded(1, 2, 5, 8, labelled=1)])
+def test_the_shared_prefix_ends_before_trained_tokens():
+    row = share_prefix([encoded(1, 2, 5, 7, num_labeled=2), encoded(1, 2, 5, 8, num_labeled=1)])
     assert row.prefix.token_ids == (1, 2)
     assert [each.token_ids for each in row.branches] == [(5, 7), (5, 8)]
 

@@ -23,11 +23,11 @@ def plain(*ids, labels=None):
 
 
 def positions(packed):
-    """States that are their own index, so that a readout says where it read."""
+    """Return states that equal their own index, so that a readout shows its position."""
     return torch.arange(packed.token_ids.shape[1]).expand_as(packed.token_ids)[..., None].float()
 
 
-def test_the_predicting_state_stands_one_before():
+def test_the_predicting_state_is_one_position_before():
     packed = batch(BranchedSequence(plain(5, 7, 6, 7)))
     assert states_predicting(positions(packed), packed, (7,)).states[:, 0].tolist() == [0, 2]
     assert states_at(positions(packed), packed, (7,)).states[:, 0].tolist() == [1, 3]
@@ -66,7 +66,7 @@ def test_rows_with_unequal_images():
         image_states(positions(packed), packed, 4, predicting=True)
 
 
-def test_the_loss_is_that_of_each_conversation_alone():
+def test_the_loss_equals_that_of_separate_conversations():
     generator = torch.Generator().manual_seed(0)
     head = torch.randn(4, 10, generator=generator)
     row = BranchedSequence(plain(1, 2), (plain(3, 4, labels=(3, IGNORE)), plain(5, labels=(5,))))
@@ -77,7 +77,7 @@ def test_the_loss_is_that_of_each_conversation_alone():
     torch.testing.assert_close(next_token_loss(logits, packed), expected)
 
 
-def test_no_label_is_no_loss_and_no_nan():
+def test_the_loss_without_labels_is_zero():
     packed = batch(BranchedSequence(plain(1, 2)))
     logits = torch.randn(1, 2, 4, requires_grad=True)
     loss = next_token_loss(logits, packed)

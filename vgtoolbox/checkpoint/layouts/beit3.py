@@ -1,7 +1,7 @@
 """Published key layout of BEiT-3; an InstanceVG checkpoint has it below `vis_enc.`.
 
 The pretrained files are `beit3_{base,large}_patch16_224.pth`, also distributed as `.zip`, which is
-their actual format. Besides the encoder they may contain the heads of the pretraining.
+their actual format. They may also contain the heads of the pretraining.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ def parts(model):
     return adapter.get_input_embeddings().weight, vision
 
 
-def test_words_places_and_edges_to_begin_with(build_mllmseg):
+def test_initialization_of_words_positions_and_edges(build_mllmseg):
     words, vision = parts(build_mllmseg())
     assert words.std().item() == pytest.approx(0.5, rel=0.05)
     places = vision.position_embeddings[0]
@@ -22,9 +22,9 @@ def test_words_places_and_edges_to_begin_with(build_mllmseg):
     torch.testing.assert_close(filters, 4 * cosine_patch_basis(8, 32))
 
 
-def test_the_initial_weights_of_transformers_where_nothing_is_said(build_mllmseg):
-    unsaid = dict.fromkeys(("embed_init_std", "sine_position_scale", "cosine_patch_scale"))
-    words, vision = parts(build_mllmseg(mllm={"adapter": unsaid}))
+def test_default_initialization_is_that_of_transformers(build_mllmseg):
+    defaults = dict.fromkeys(("embed_init_std", "sine_position_scale", "cosine_patch_scale"))
+    words, vision = parts(build_mllmseg(mllm={"adapter": defaults}))
     assert words.std().item() == pytest.approx(0.06, rel=0.05)
     assert not vision.position_embeddings.any()
 
@@ -36,28 +36,28 @@ LOCAL = {
 
 
 def last_states(model, *sentences):
-    """States behind sentences of token ids, (N, H)."""
+    """Return the states (N, H) after sentences of token ids."""
     with torch.no_grad():
         return model.mllm.run(PackedBatch.from_ids(torch.tensor(sentences))).last[:, -1]
 
 
-def test_words_add_up_in_the_state_behind_them(build_mllmseg):
+def test_words_add_up_in_the_state_after_them(build_mllmseg):
     the, red, blue, circle, square, on, left = range(10, 17)
     model = build_mllmseg(mllm={"adapter": LOCAL}).eval()
-    sentences = [(the, colour, noun) for noun in (circle, square) for colour in (red, blue)]
+    sentences = [(the, color, noun) for noun in (circle, square) for color in (red, blue)]
     red_circle, blue_circle, red_square, blue_square = last_states(model, *sentences)
-    # What a colour adds is much, the same before another noun, and less from afar.
-    colour = red_circle - blue_circle
-    assert colour.norm() > 0.2 * red_circle.norm()
-    assert torch.cosine_similarity(colour, red_square - blue_square, 0) > 0.9
-    afar = [(the, colour, circle, on, the, left) for colour in (red, blue)]
-    assert torch.sub(*last_states(model, *afar)).norm() < 0.5 * colour.norm()
-    # From plain random weights it is next to nothing.
+    # The effect of a color is large, independent of the noun, and smaller at a distance.
+    color = red_circle - blue_circle
+    assert color.norm() > 0.2 * red_circle.norm()
+    assert torch.cosine_similarity(color, red_square - blue_square, 0) > 0.9
+    distant = [(the, color, circle, on, the, left) for color in (red, blue)]
+    assert torch.sub(*last_states(model, *distant)).norm() < 0.5 * color.norm()
+    # With plain random weights it is almost 0.
     plain = build_mllmseg(mllm={"adapter": {**LOCAL, "local_attention": None}}).eval()
-    assert torch.sub(*last_states(plain, *sentences[:2])).norm() < 0.1 * colour.norm()
+    assert torch.sub(*last_states(plain, *sentences[:2])).norm() < 0.1 * color.norm()
 
 
-def test_the_other_half_adds_nothing_yet(build_mllmseg):
+def test_the_second_half_of_the_layers_adds_nothing(build_mllmseg):
     model = build_mllmseg(mllm={"adapter": LOCAL})
     first, second = model.mllm.adapter.language_model.layers
     size = len(first.self_attn.v_proj.weight)
@@ -77,12 +77,14 @@ def test_the_other_half_adds_nothing_yet(build_mllmseg):
         ({"num_key_value_heads": 1}, r"as many channels as query \(32\), got 16"),
     ],
 )
-def test_local_attention_is_refused_where_it_has_no_place(build_mllmseg, text, message):
+def test_local_attention_is_refused_without_biases_or_with_shared_heads(
+    build_mllmseg, text, message
+):
     adapter = {**LOCAL, "text_config": {**LOCAL["text_config"], **text}}
     with pytest.raises(ValueError, match=message):
         build_mllmseg(mllm={"adapter": adapter})
 
 
-def test_local_attention_has_a_positive_strength(build_mllmseg):
+def test_local_attention_must_have_a_positive_strength(build_mllmseg):
     with pytest.raises(ValueError, match="must be positive, got -1"):
         build_mllmseg(mllm={"adapter": {**LOCAL, "local_attention": -1.0}})

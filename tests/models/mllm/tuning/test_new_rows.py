@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from vgtoolbox.models.mllm.tuning.new_rows import NewRowsEmbedding, NewRowsLinear, extend_rows
 
 
-def test_they_do_what_the_whole_matrix_does():
+def test_outputs_equal_those_of_the_whole_matrix():
     weight = torch.randn(7, 4)
     ids, states = torch.tensor([[0, 6, 5], [2, 4, 1]]), torch.randn(3, 4)
     embedding, linear = NewRowsEmbedding(weight, 2), NewRowsLinear(weight, 2)
@@ -14,7 +14,7 @@ def test_they_do_what_the_whole_matrix_does():
     torch.testing.assert_close(linear(states), states @ weight.T)
 
 
-def test_new_rows_in_single_precision_beside_half():
+def test_new_rows_in_single_precision_and_others_in_half():
     weight = torch.randn(7, 4).bfloat16()
     embedding, linear = NewRowsEmbedding(weight, 2), NewRowsLinear(weight, 2)
     for module in (embedding, linear):
@@ -26,7 +26,7 @@ def test_new_rows_in_single_precision_beside_half():
     assert linear.new.grad.dtype == embedding.new.grad.dtype == torch.float32
 
 
-def test_only_the_new_rows_move():
+def test_only_the_new_rows_are_trained():
     weight = torch.randn(7, 4)
     model = nn.ModuleList([NewRowsEmbedding(weight, 2), NewRowsLinear(weight, 2)])
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 0.1)
@@ -46,13 +46,13 @@ def test_the_state_dict_is_that_of_a_plain_module():
     assert torch.equal(other.weight, module.weight)
 
 
-def test_missing_weights_are_missed():
+def test_missing_weights_are_reported():
     module = NewRowsEmbedding(torch.randn(7, 4), 3)
     with pytest.raises(RuntimeError, match="Missing key"):
         module.load_state_dict({})
 
 
-def test_new_output_rows_begin_as_the_mean():
+def test_new_output_rows_start_as_the_mean():
     weight = torch.randn(5, 4)
     longer = extend_rows(weight, 7, output=True)
     assert torch.equal(longer[:5], weight)
@@ -64,6 +64,6 @@ def test_new_output_rows_begin_as_the_mean():
 
 
 @pytest.mark.parametrize("number", [0, 7])
-def test_impossible_numbers_of_rows(number):
+def test_invalid_numbers_of_rows(number):
     with pytest.raises(ValueError, match=r"num_new must be between 1 and 6"):
         NewRowsEmbedding(torch.zeros(7, 4), number)

@@ -16,19 +16,19 @@ def test_without_the_library(build_mllmseg, monkeypatch):
         build_mllmseg(mllm={**FROZEN, "quantize": 4})
 
 
-def test_what_is_trained_keeps_its_precision(build_mllmseg):
+def test_trained_models_cannot_be_quantized(build_mllmseg):
     with pytest.raises(ValueError, match=r"must be None when.*got 8.*mllm\.trainable=\[\]"):
         build_mllmseg(mllm={"quantize": 8})
 
 
-def test_other_numbers_of_bits(build_mllmseg):
+def test_invalid_numbers_of_bits(build_mllmseg):
     with pytest.raises(ValueError, match="must be 4 or 8, got 3"):
         build_mllmseg(mllm={**FROZEN, "quantize": 3})
 
 
-# Of the largest number of a row, and of a block of 64: half a step.
+# The bound is half a step, relative to the largest number of a row or of a block of 64.
 @pytest.mark.parametrize(("bits", "error"), [(8, 0.5 / 127), (4, 0.16)])
-def test_a_layer_is_near_to_the_one_it_was_made_of(bits, error):
+def test_a_quantized_layer_is_close_to_the_original(bits, error):
     pytest.importorskip("bitsandbytes")
     linear = nn.Linear(128, 32)
     layer = QuantizedLinear(linear, bits)
@@ -44,7 +44,7 @@ def test_a_layer_is_near_to_the_one_it_was_made_of(bits, error):
 
 
 @pytest.mark.parametrize("bits", [4, 8])
-def test_masks_are_near_and_only_the_language_model_is_packed(
+def test_masks_are_close_and_only_the_language_model_is_packed(
     build_mllmseg, make_conversations, bits
 ):
     pytest.importorskip("bitsandbytes")
