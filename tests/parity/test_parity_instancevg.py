@@ -29,7 +29,7 @@ BOXES = torch.tensor([[20.0, 30.0, 120.0, 200.0], [150.0, 40.0, 260.0, 160.0]])
 
 
 class Case:
-    """A golden, the published weights that it was recorded with, and our model carrying them."""
+    """Recorded outputs, the published weights they were recorded with, and our model with them."""
 
     def __init__(self, path: Path, published_weights):
         self.layout, seed = re.fullmatch(r"instancevg_(\w+)_seed(\d+)", path.stem).groups()
@@ -49,13 +49,13 @@ class Case:
             self.output = self.model.tensor(self.inputs)
 
     def samples(self) -> list[GroundingDataSample]:
-        """Return the recorded targets, for originals of 640 x 480."""
+        """Return the recorded targets for original images of 640 x 480."""
         counts = (2, 0) if self.layout.endswith("grefcoco") else (1, 1)
         return [_sample(index, BOXES[:count]) for index, count in enumerate(counts)]
 
 
 def _shapes(layout: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors that a list names, without memory where their values are not compared."""
+    """Return the tensors of a layout file; those whose values are not compared take no memory."""
     state = {}
     for line in layout.read_text().splitlines():
         key, shape, dtype = line.split("\t")
@@ -85,7 +85,7 @@ def case(recording, published_weights) -> Case:
 
 
 def test_the_published_layout_is_that_of_the_config(layout):
-    """Names and shapes only: nothing of a gigabyte is allocated."""
+    """Compare only names and shapes, without allocating the weights."""
     cfg = load_config(ROOT / "configs" / CONFIGS[layout.stem.removeprefix("instancevg_")])
     with torch.device("meta"):
         model = MODELS.build(cfg.model)
@@ -151,7 +151,7 @@ def test_losses(case):
 
 
 def test_predictions_in_the_original_image(case):
-    # As the published demo; metrics are published for the input frame.
+    # As in the published demo; metrics are published for the input frame.
     assert case.model.postprocessor.frame == "input"
     case.model.postprocessor.frame = "original"
     with torch.no_grad():
@@ -160,7 +160,7 @@ def test_predictions_in_the_original_image(case):
         predicted, golden = sample.pred_instances, case.golden
         scores, boxes = golden[f"final_scores_{index}"], golden[f"final_boxes_{index}"]
         np.testing.assert_allclose(predicted.scores, scores, rtol=0, atol=1e-4)
-        # Boxes are in pixels of a 640 x 480 image: 1e-4 on the normalized ones.
+        # Boxes are in pixels of a 640 x 480 image; the tolerance is 1e-4 in normalized coordinates.
         np.testing.assert_allclose(predicted.boxes_xyxy, boxes, rtol=0, atol=1e-4 * 640)
         area = rle_areas([sample.pred_merged_mask])[0]
         assert area == golden[f"final_merged_mask_area_{index}"]

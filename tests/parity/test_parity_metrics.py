@@ -23,7 +23,7 @@ from vgtoolbox.evaluation.functional import (
 from vgtoolbox.registry import METRICS
 from vgtoolbox.structures import empty_rle, encode_masks
 
-# LISA's meters add in float32, so their values are only known to one unit in the last place.
+# LISA's meters sum in float32, so their values are only exact to one unit in the last place.
 FLOAT32_ULP = 2.0**-23
 TESTED_KEYS = {
     "gres.rela",
@@ -74,7 +74,7 @@ def box_rows(cases):
 
 
 def assert_equal(ours, published, *, scale=1.0, rel=1e-9):
-    """`scale` turns the published unit into percent; `published` uses our names."""
+    """Compare values; `scale` converts the published unit to percent, `published` has our names."""
     expected = {name: scale * value for name, value in published.items()}
     assert {name: ours[name] for name in expected} == pytest.approx(expected, rel=rel, abs=1e-12)
 
@@ -192,7 +192,7 @@ def test_multi_round_segllm(cases):
 
 
 def read_by_class(metric, samples):
-    """Return what a metric that a config names makes of samples."""
+    """Return the values of a metric for samples, by their names without prefix."""
     metric.process(None, samples)
     values = metric.evaluate(len(samples))
     return {name.partition("/")[2]: value for name, value in values.items()}
@@ -200,7 +200,7 @@ def read_by_class(metric, samples):
 
 @pytest.fixture(scope="module")
 def data_samples(cases):
-    """The cases as mmengine's evaluator hands samples over; a mask's target is its only one."""
+    """Return the cases as samples of mmengine's evaluator, each with at most one target."""
 
     def tensor(boxes):
         return torch.tensor(boxes).reshape(-1, 4)

@@ -32,7 +32,7 @@ PROMPT = 262  # tokens that are not trained
 
 @pytest.fixture(scope="module")
 def tokenizer_file(tmp_path_factory) -> Path:
-    """Any tokenizer model: the recorded prompts are ids, of which only the special ones count."""
+    """Return an arbitrary tokenizer model; only the special ids of the recorded prompts matter."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(["what is on the left of the red ball"] * 20),
@@ -80,7 +80,7 @@ def _recorded_sizes(folder: Path, name: str) -> dict:
 
 
 class Case:
-    """A golden, the published weights that it was recorded with, and our model carrying them."""
+    """Recorded outputs, the published weights they were recorded with, and our model with them."""
 
     def __init__(self, path: Path, build, published_weights):
         self.name, seed = re.fullmatch(r"mllmseg_(\w+)_tiny_seed(\d+)", path.stem).groups()
@@ -107,7 +107,7 @@ class Case:
             return self.model.tensor({"images": self.images[:1], "token_ids": token_ids})
 
     def decisions(self, output) -> np.ndarray:
-        """Return the ids, the model's own choice at each target token."""
+        """Return the ids with the model's own choice at each target token."""
         seg, rej = self.model.target_ids
         ids = self.token_ids[0].clone()
         place = ((ids == seg) | (ids == rej)).nonzero()[:, 0]
@@ -125,7 +125,7 @@ class Case:
 
 
 def _sample(index: int, mask: torch.Tensor, *, is_target: bool) -> GroundingDataSample:
-    """Return a sample whose target, if it has one, is the mask."""
+    """Return a sample with the mask as its target, or without a target."""
     size = tuple(mask.shape)
     count = int(is_target)
     return GroundingDataSample(

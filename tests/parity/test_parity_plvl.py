@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 RECORDINGS = "plvl_seed*.npz"
 CONFIG = ROOT / "configs" / "_base_" / "models" / "plvl_vitdet_base.py"
 SIZE = (448, 448)
-# The published names of the losses.
+# Published names of the losses.
 LOSSES = {
     "loss_giou": "giou_loss",
     "loss_l1": "l1_loss",
@@ -33,14 +33,14 @@ LOSSES = {
 
 
 class Case:
-    """A golden, the published weights that it was recorded with, and our model carrying them."""
+    """Recorded outputs, the published weights they were recorded with, and our model with them."""
 
     def __init__(self, path: Path, published_weights):
         seed = int(re.fullmatch(r"plvl_seed(\d+)", path.stem)[1])
         self.golden = np.load(path)
         self.published = published_weights("plvl", seed)
         model = Config.fromfile(CONFIG).model
-        model.postprocessor.frame = "input"  # in which the published metrics are computed
+        model.postprocessor.frame = "input"  # the frame of the published metrics
         self.model = MODELS.build(model).eval()
         self.report = load_state_dict_strict(self.model, self.published, source=path.stem)
         rng = np.random.Generator(np.random.PCG64([seed, 12345]))
@@ -134,5 +134,5 @@ def test_metrics_in_the_input_frame(case):
         metric.process(None, [sample.to_dict() for sample in samples])
     hits = 100 * (case.golden["box_iou"] >= 0.5).mean()
     assert rec.evaluate(2)["rec/Acc@0.5"] == pytest.approx(hits)
-    # To the pixel, but for probabilities within rounding of one half.
+    # Equal for every pixel, except for probabilities within rounding error of 0.5.
     assert res.evaluate(2)["res/mIoU"] == pytest.approx(100 * case.golden["mask_miou"], abs=0.01)

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with exit_on_user_error():
         cfg = load_config(args.config, parse_options(args.cfg_options))
         device = choose_device(args.device)
-    model = MODELS.build(cfg.model).eval().to(device)
+        model = MODELS.build(cfg.model).eval().to(device)
     size = cfg.model.mllm.adapter.vision_config.image_size
     image = torch.randn(1, 3, size, size, device=device)
     table = Table("expressions", "one by one (s)", "shared (s)", "ratio", "largest difference")
