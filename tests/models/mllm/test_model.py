@@ -1,8 +1,15 @@
 import pytest
 import torch
 
-from vgtoolbox.checkpoint.lora import has_lora, merged_lora
-from vgtoolbox.models.mllm import IMAGE_MARK, BranchedSequence, PackedBatch, share_prefix
+from vgtoolbox.checkpoint.lora import has_language_model, has_lora, merged_lora
+from vgtoolbox.checkpoint.prefixes import ADAPTER_PREFIX
+from vgtoolbox.models.mllm import (
+    CHAT_TEMPLATES,
+    IMAGE_MARK,
+    BranchedSequence,
+    PackedBatch,
+    share_prefix,
+)
 from vgtoolbox.models.mllm.adapters.base import Placeholders
 
 QUESTIONS = ["red", "the big circle on the left", "a square", "all small green shapes"]
@@ -130,3 +137,21 @@ def test_gradient_checkpointing_changes_no_gradient(build_mllmseg):
         mllm.run(packed).last.square().sum().backward()
         gradients.append(mllm.adapter.language_model.layers[0].mlp.up_proj.weight.grad)
     torch.testing.assert_close(*gradients)
+
+
+def test_conventions_of_the_adapter_are_the_default(build_mllmseg):
+    names = ("chat", "image_token", "image_text")
+    mllm = build_mllmseg(mllm=dict.fromkeys(names)).mllm
+    assert mllm.chat == CHAT_TEMPLATES["internvl2_5"]
+    assert mllm.image_token == "<IMG_CONTEXT>"
+    assert mllm.with_image(IMAGE_MARK, 2) == "<img><IMG_CONTEXT><IMG_CONTEXT></img>"
+    own = build_mllmseg(mllm={"chat": "plain", "image_token": "<i>", "image_text": "{image}"}).mllm
+    assert own.chat == CHAT_TEMPLATES["plain"]
+    assert own.with_image(IMAGE_MARK, 2) == "<i><i>"
+
+
+def test_a_grounder_keeps_its_adapter_under_the_common_prefix(build_mllmseg):
+    model = build_mllmseg()
+    adapter = {f"{ADAPTER_PREFIX}{key}" for key in model.mllm.adapter.state_dict()}
+    assert {key for key in model.state_dict() if key.startswith("mllm.")} == adapter
+    assert has_language_model(model.state_dict())

@@ -134,7 +134,7 @@ class ExpressionQuerier:
             for group in groups
         ]
         packed = self.mllm.pack(rows)
-        states = self.mllm.run(packed, features).last
+        states = self.mllm.run(packed, features).last  # (B, L, H)
         found = states_predicting(states, packed, self.token_ids[:1])
         existence, no_target = self._choose(found.states)
         texts = (None,) * len(existence)
@@ -154,11 +154,11 @@ class ExpressionQuerier:
             for group, missing in zip(groups, truth, strict=True)
         ]
         packed = self.mllm.pack(rows)
-        states = self.mllm.run(packed, features).last
+        states = self.mllm.run(packed, features).last  # (B, L, H)
         found = states_predicting(states, packed, self.token_ids)
         existence, _ = self._choose(found.states)
         # Any token except the rejecting one counts as the target token.
-        written = self.mllm.logits(found.states).argmax(-1)
+        written = self.mllm.logits(found.states).argmax(-1)  # (N,)
         no_target = torch.zeros_like(written, dtype=torch.bool)
         if self.reject is not None:
             no_target = written == self.token_ids[1]
@@ -181,7 +181,7 @@ class ExpressionQuerier:
         token_ids = packed.token_ids.clone()
         token_ids[found.row, found.position] = self.token_ids[0]
         packed = replace(packed, token_ids=token_ids)
-        states = self.mllm.run(packed, features).last
+        states = self.mllm.run(packed, features).last  # (B, L, H)
         return states_predicting(states, packed, self.token_ids[:1]).states
 
     def _generated(
@@ -211,7 +211,7 @@ class ExpressionQuerier:
                 if i not in rejected and token in self.token_ids:
                     queries[i] = step.states[row, branch]
                     rejected[i] = token != self.token_ids[0]
-        states = torch.stack([queries[i] for i in range(len(written))])
+        states = torch.stack([queries[i] for i in range(len(written))])  # (N, H)
         existence, _ = self._choose(states)
         has_token = torch.tensor([i in rejected for i in range(len(written))])
         no_target = torch.tensor([rejected.get(i, True) for i in range(len(written))])
@@ -228,7 +228,7 @@ class ExpressionQuerier:
         if self.reject is None:
             ones = states.new_ones(len(states))
             return ones, ones < 0
-        logits = self.mllm.logits(states)[:, list(self.token_ids)].float()
+        logits = self.mllm.logits(states)[:, list(self.token_ids)].float()  # (N, 2)
         return logits.softmax(1)[:, 0], logits[:, 1] > logits[:, 0]
 
     def _semantic(self, states: Tensor, packed: PackedBatch) -> Tensor:
