@@ -29,7 +29,7 @@ def test_programs_survive_a_round_trip_through_json(draw_scene) -> None:
 
 
 def test_colors_keep_their_key_in_files() -> None:
-    record = {"op": "filter", "colour": "red"}
+    record = {"op": "filter", "colour": "red"}  # prose: ok
     assert serialize_program(Filter(color="red")) == record
     assert parse_program(record) == Filter(color="red")
 

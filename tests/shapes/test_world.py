@@ -106,7 +106,7 @@ def test_invalid_arguments_raise(change: dict, message: str) -> None:
 def test_labels_are_the_targets_of_the_programs(world: Path, grefs, instances) -> None:
     scenes = {}
     for row in map(json.loads, (world / "scenes.jsonl").read_text().splitlines()):
-        assert all("colour" in item for item in row["objects"])
+        assert all("colour" in item for item in row["objects"])  # prose: ok
         scenes[row["image_id"]] = parse_scene(row)
     facts = map(json.loads, (world / "programs.jsonl").read_text().splitlines())
     programs = {fact["sent_id"]: parse_program(fact["program"]) for fact in facts}

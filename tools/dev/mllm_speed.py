@@ -70,10 +70,9 @@ def fastest(run: Callable[..., Tensor], *arguments: Any, repeats: int) -> tuple[
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure both ways and print a table."""
     args = parse_args(argv)
-    with exit_on_user_error():
-        cfg = load_config(args.config, parse_options(args.cfg_options))
-        device = choose_device(args.device)
-        model = MODELS.build(cfg.model).eval().to(device)
+    cfg = load_config(args.config, parse_options(args.cfg_options))
+    device = choose_device(args.device)
+    model = MODELS.build(cfg.model).eval().to(device)
     size = cfg.model.mllm.adapter.vision_config.image_size
     image = torch.randn(1, 3, size, size, device=device)
     table = Table("expressions", "one by one (s)", "shared (s)", "ratio", "largest difference")
@@ -90,4 +89,5 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with exit_on_user_error():
+        main()

@@ -44,5 +44,5 @@ EXTENTS: Final = ("biggest", "smallest")
 ATTRIBUTE_NAMES: Final = ("size", "texture", "color", "shape")
 """Attributes of an object, in the order of adjectives and noun in English."""
 
-FILE_KEYS: Final = MappingProxyType({"color": "colour"})
+FILE_KEYS: Final = MappingProxyType({"color": "colour"})  # prose: ok
 """Attribute -> its key in `scenes.jsonl` and `programs.jsonl`, if that is spelled differently."""

@@ -68,8 +68,8 @@ def test_pillow_masks_are_thresholded_at_one_half():
     mask = torch.zeros(1, 2, 8, dtype=torch.bool)
     mask[0, :, :3] = True
     resized = resize_target_masks(mask, (1, 4), "pil")
-    grey = Image.fromarray(mask[0].numpy().astype(np.uint8) * 255).resize((4, 1), Image.BILINEAR)
-    assert resized[0].tolist() == (np.asarray(grey) > 127).tolist()
+    gray = Image.fromarray(mask[0].numpy().astype(np.uint8) * 255).resize((4, 1), Image.BILINEAR)
+    assert resized[0].tolist() == (np.asarray(gray) > 127).tolist()
     assert resized[0, 0].tolist() == [True, True, False, False]
 
 

@@ -23,7 +23,7 @@ _SIDE_WORD = re.compile(rf"\b(?:{'|'.join(sorted(_MIRRORED, key=len, reverse=Tru
 _POSITIONS = {*_MIRRORED, "top", "topmost", "bottom", "bottommost", "upper", "lower", "corner"} | {
     "middle",
     "center",
-    "centre",
+    "centre",  # prose: ok
     "central",
 }
 _POSITION_WORD = re.compile(rf"\b(?:{'|'.join(sorted(_POSITIONS, key=len, reverse=True))})\b", re.I)

@@ -12,13 +12,13 @@ def _words(text: str) -> frozenset[str]:
 WORD_CATEGORIES = {
     "position": _words(
         "left right top bottom upper lower above below under over behind front back middle center "
-        "centre between next beside near nearest far farthest furthest closest corner side edge "
-        "leftmost rightmost inside outside highest lowest"  # prose: ok
+        "between next near nearest far farthest furthest closest corner side edge "
+        "leftmost rightmost inside outside highest lowest centre beside"  # prose: ok
     ),
     "color": _words(
-        "red green blue yellow orange purple violet pink brown black white gray grey beige tan "
+        "red green blue yellow orange purple violet pink brown black white gray beige tan "
         "gold golden silver blond blonde cyan magenta turquoise teal maroon navy dark light "
-        "colorful colourful"  # prose: ok
+        "colorful grey colourful"  # prose: ok
     ),
     "number": _words(
         "one two three four five six seven eight nine ten both all every each pair couple several "
