@@ -8,8 +8,8 @@ venv=${VENV:-.venv}
 extra=${1:-}
 
 if [[ ! -x $venv/bin/python ]]; then
-    "${PYTHON:-python3}" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || {
-        echo "vgtoolbox needs Python 3.10 to 3.12; choose one with PYTHON=python3.12" >&2
+    "${PYTHON:-python3}" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || {
+        echo "vgtoolbox needs Python 3.10 to 3.13; choose one with PYTHON=python3.12" >&2
         exit 1
     }
     echo "creating the environment $venv"
