@@ -1,13 +1,11 @@
-"""Fixtures of a complete miniature InstanceVG with its own tokenizer, independent of data/."""
+"""Fixtures that tests of several packages share: a miniature InstanceVG and its checkpoint."""
 
-import io
 import os
 import textwrap
 from pathlib import Path
 
 import hypothesis
 import pytest
-import sentencepiece
 import torch
 
 from vgtoolbox.checkpoint import save_released, tokenizer_files
@@ -16,7 +14,7 @@ from vgtoolbox.engine import load_config
 from vgtoolbox.registry import MODELS
 
 # Fixtures that the tests of several packages use.
-pytest_plugins = ["fixtures.official_files"]
+pytest_plugins = ["fixtures.official_files", "fixtures.tokenizers"]
 
 # No deadlines: a loaded machine is slow. The same examples each time, so that a failure repeats.
 hypothesis.settings.register_profile("vgtoolbox", deadline=None, derandomize=True)
@@ -59,26 +57,15 @@ MINIATURE = """
 
 
 @pytest.fixture(scope="session")
-def miniature_config(tmp_path_factory):
-    """Return the path of a config, next to its tokenizer."""
+def miniature_config(tmp_path_factory, tokenizer_file):
+    """Return the path of a config of a miniature InstanceVG."""
     folder = tmp_path_factory.mktemp("miniature")
-    model = io.BytesIO()
-    sentences = ["the red circle on the left", "a large blue square next to two dogs"] * 50
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(sentences),
-        model_writer=model,
-        vocab_size=60,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    tokenizer = folder / "tokenizer.spm"
-    tokenizer.write_bytes(model.getvalue())
     text = textwrap.dedent(MINIATURE).format(
         base=(REPOSITORY / "configs/_base_/models/instancevg_beit3_base.py").as_posix(),
         size=INPUT_SIZE,
         positions=MAX_TOKENS + 2,
         tokens=MAX_TOKENS,
-        tokenizer=tokenizer.as_posix(),
+        tokenizer=tokenizer_file.as_posix(),
     )
     config = folder / "miniature.py"
     config.write_text(text)

@@ -238,7 +238,7 @@ class TestResults:
 
     def test_500_words_are_truncated_with_a_warning(self, released_checkpoint, images):
         inferencer = GroundingInferencer(None, released_checkpoint, device="cpu")
-        with pytest.warns(UserWarning, match="is cut to max_tokens"):
+        with pytest.warns(UserWarning, match="is truncated to max_tokens"):
             (result,) = inferencer(images[0], "red circle " * 250)
         assert result.expression == "red circle " * 250
 

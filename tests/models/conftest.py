@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import io
 from pathlib import Path
 
 import pytest
-import sentencepiece
 import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
@@ -164,31 +162,14 @@ SMALLER_MLLMSEG = {
 }
 
 
-@pytest.fixture(scope="session")
-def chat_tokenizer_file(tmp_path_factory):
-    """Return the file of a sentencepiece model with few words."""
-    model = io.BytesIO()
-    words = ["the red circle on the left", "a big blue square", "all small green shapes"]
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(words * 20),
-        model_writer=model,
-        vocab_size=60,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    path = tmp_path_factory.mktemp("chat") / "tokenizer.spm"
-    path.write_bytes(model.getvalue())
-    return path
-
-
 @pytest.fixture
-def build_mllmseg(chat_tokenizer_file):
+def build_mllmseg(tokenizer_file):
     """Return a function that builds a small MLLMSeg from seed 0, with changes to its config."""
 
     def build(**changes):
         config = Config.fromfile(MLLMSEG)
         config.merge_from_dict({"model": copy.deepcopy(SMALLER_MLLMSEG)})
-        config.model.mllm.tokenizer.model_file = str(chat_tokenizer_file)
+        config.model.mllm.tokenizer.model_file = str(tokenizer_file)
         config.merge_from_dict({"model": changes})
         torch.manual_seed(0)
         return MODELS.build(config.model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sentencepiece
 import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
@@ -28,22 +26,6 @@ LAYOUTS = "mllmseg_*_tiny.tsv"
 CONFIG = ROOT / "configs" / "_base_" / "models" / "mllmseg_internvl2_5.py"
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PROMPT = 262  # tokens that are not trained
-
-
-@pytest.fixture(scope="module")
-def tokenizer_file(tmp_path_factory) -> Path:
-    """Return an arbitrary tokenizer model; only the special ids of the recorded prompts matter."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["what is on the left of the red ball"] * 20),
-        model_writer=model,
-        vocab_size=40,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    path = tmp_path_factory.mktemp("tokenizer") / "any.spm"
-    path.write_bytes(model.getvalue())
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,3 @@
-import io
 import json
 
 import pytest
@@ -8,42 +7,29 @@ from vgtoolbox.datasets import HuggingFaceChatTokenizer, SentencePieceChatTokeni
 from vgtoolbox.datasets.tokenizers.chat import UnknownTokenError
 
 
-@pytest.fixture(scope="module")
-def model_file(tmp_path_factory):
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["what is in this image", "a red dog on the left"] * 20),
-        model_writer=model,
-        vocab_size=50,
-        hard_vocab_limit=False,
-        minloglevel=2,
+def test_special_tokens_split_the_text(tokenizer_file):
+    tokenizer = SentencePieceChatTokenizer(
+        model_file=tokenizer_file, special_tokens=["[SEG]", "<img>"]
     )
-    path = tmp_path_factory.mktemp("model") / "tokenizer.model"
-    path.write_bytes(model.getvalue())
-    return path
-
-
-def test_special_tokens_split_the_text(model_file):
-    tokenizer = SentencePieceChatTokenizer(model_file=model_file, special_tokens=["[SEG]", "<img>"])
     size = tokenizer.vocab_size
     assert tokenizer.token_id("<img>") == size - 1
     ids = tokenizer.encode("<img>a red dog[SEG] on")
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(model_file))
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer_file))
     assert ids == [size - 1, *pieces.encode("a red dog"), size - 2, *pieces.encode(" on")]
     assert tokenizer.decode(ids) == "<img>a red dog[SEG]on"
 
 
-def test_longer_special_token_takes_precedence(model_file):
+def test_longer_special_token_takes_precedence(tokenizer_file):
     tokenizer = SentencePieceChatTokenizer(
-        model_file=model_file, special_tokens={"<a>": 90, "<a><b>": 91}
+        model_file=tokenizer_file, special_tokens={"<a>": 90, "<a><b>": 91}
     )
     assert tokenizer.encode("<a><b><a>") == [91, 90]
 
 
-def test_special_tokens_of_a_published_folder_are_read(model_file, tmp_path):
+def test_special_tokens_of_a_published_folder_are_read(tokenizer_file, tmp_path):
     folder = tmp_path / "published"
     folder.mkdir()
-    (folder / "tokenizer.model").write_bytes(model_file.read_bytes())
+    (folder / "tokenizer.model").write_bytes(tokenizer_file.read_bytes())
     config = {"added_tokens_decoder": {"60": {"content": "<|im_end|>"}}}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     (folder / "added_tokens.json").write_text(json.dumps({"[SEG]": 70}))
@@ -57,8 +43,8 @@ def test_special_tokens_of_a_published_folder_are_read(model_file, tmp_path):
     assert tokenizer.vocab_size == 72
 
 
-def test_unknown_tokens_and_files_raise(model_file, tmp_path):
-    tokenizer = SentencePieceChatTokenizer(model_file=model_file, special_tokens=["[SEG]"])
+def test_unknown_tokens_and_files_raise(tokenizer_file, tmp_path):
+    tokenizer = SentencePieceChatTokenizer(model_file=tokenizer_file, special_tokens=["[SEG]"])
     with pytest.raises(
         UnknownTokenError, match=r"'\[REJ\]' is not a token .*its special tokens: \[SEG\]"
     ):

@@ -9,8 +9,8 @@ SPECIAL = ["<|im_start|>", "<|im_end|>", "[SEG]", "[REJ]"]
 
 
 @pytest.fixture
-def tokenizer(chat_tokenizer_file):
-    return SentencePieceChatTokenizer(model_file=chat_tokenizer_file, special_tokens=SPECIAL)
+def tokenizer(tokenizer_file):
+    return SentencePieceChatTokenizer(model_file=tokenizer_file, special_tokens=SPECIAL)
 
 
 def test_only_the_answer_is_trained(tokenizer):

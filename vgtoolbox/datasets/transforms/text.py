@@ -142,8 +142,8 @@ class CleanExpression:
         cleaned = CLEANINGS[self.variant](results["expression"])
         if not cleaned.strip():
             raise ValueError(
-                f"{describe_sample(results)}: the expression must contain words after cleaning as "
-                f"{self.variant!r}, got {results['expression']!r}"
+                f"{describe_sample(results)}: the expression {results['expression']!r} is empty "
+                f"after cleaning as {self.variant!r}; write words"
             )
         results["expression"] = cleaned
         return results
