@@ -1,4 +1,4 @@
-"""Recorded outputs of the published models, and the weights that they were recorded with.
+"""Fixtures: recorded outputs of the published models, and the weights of the recordings.
 
 The files are in `data/`; the environment variable `VGTOOLBOX_PARITY` names another folder. A test
 module names the files that it reads by two glob patterns, `RECORDINGS` and `LAYOUTS`; its tests run
@@ -40,7 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def parity_folder() -> Path:
-    """The folder of the recorded outputs."""
+    """Return the folder of the recorded outputs."""
     return FOLDER
 
 

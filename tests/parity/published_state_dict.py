@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-# Heads that a published model stores once per decoder layer but owns once.
+# Heads that a published model shares between decoder layers but stores once per layer.
 SHARED_HEAD = re.compile(r"(class_embed|bbox_embed)\.\d+\.")
-# SegLLM's decoder owns one per layer: same numbers, but each layer has its own scale.
+# SegLLM's decoder has separate heads per layer: the same numbers with a scale for each layer.
 LAYER_HEAD = re.compile(r"hipie\..*(class_embed|bbox_embed)\.(?P<layer>\d+)\.")
 EMBEDDING_WORDS = ("embed_positions", "text_embed", "token", "position")
 
@@ -61,7 +61,7 @@ def _tensor(key: str, shape: tuple[int, ...], dtype: torch.dtype, seed: int) -> 
 
 
 def _scaled(key: str, numbers: np.ndarray) -> np.ndarray:
-    """Bring standard normal numbers to a scale at which a deep model stays finite."""
+    """Scale standard normal numbers such that the outputs of a deep model stay finite."""
     if key.endswith("running_var"):
         return 0.5 + np.abs(numbers)
     if key.endswith(("running_mean", "bias")):

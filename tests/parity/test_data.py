@@ -1,4 +1,4 @@
-"""The recorded data in the repository is complete and unchanged."""
+"""Check that the recorded data in the repository is complete and unchanged."""
 
 from __future__ import annotations
 

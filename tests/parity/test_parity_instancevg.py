@@ -107,7 +107,7 @@ def test_published_weights_fill_every_parameter(case):
     assert case.report.layout == instancevg.LAYOUT.name
 
 
-def test_round_trip_gives_back_the_published_state_dict(case):
+def test_round_trip_restores_the_published_state_dict(case):
     ours = instancevg.LAYOUT.to_ours(case.published, case.model)
     back = instancevg.LAYOUT.to_published(ours)
     unused = {key for key in case.published if instancevg.is_unused(key)}

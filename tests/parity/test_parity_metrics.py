@@ -152,7 +152,7 @@ def test_rec(cases, box_rows):
 
 
 def published_robust(cases):
-    """Return the expected values of R-RefCOCO by our names."""
+    """Return the published values of R-RefCOCO under our names."""
     published = dict(cases["expected"]["rrefcoco.robust"])
     thresholds = (0.5, 0.6, 0.7, 0.8, 0.9)
     published |= {
@@ -191,7 +191,7 @@ def test_multi_round_segllm(cases):
         assert_equal(ours[int(index)], named, scale=100)
 
 
-def read_by_class(metric, samples):
+def values_of_class(metric, samples):
     """Return the values of a metric for samples, by their names without prefix."""
     metric.process(None, samples)
     values = metric.evaluate(len(samples))
@@ -226,7 +226,7 @@ def data_samples(cases):
     ]
 
 
-def test_metrics_of_masks_by_their_classes(data_samples, mask_rows):
+def test_classes_of_mask_metrics_agree_with_their_functions(data_samples, mask_rows):
     for options, expected in (
         ({"type": "GRESMetric"}, gres_metrics(mask_rows)),
         ({"type": "GRESMetric", "protocol": "gsva"}, gres_metrics(mask_rows, protocol="gsva")),
@@ -234,30 +234,30 @@ def test_metrics_of_masks_by_their_classes(data_samples, mask_rows):
         ({"type": "RESMetric"}, res_metrics(mask_rows)),
         ({"type": "RESMetric", "protocol": "lisa"}, res_metrics(mask_rows, protocol="lisa")),
     ):
-        assert read_by_class(METRICS.build(options), data_samples) == expected
+        assert values_of_class(METRICS.build(options), data_samples) == expected
 
 
-def test_metrics_of_boxes_by_their_classes(data_samples, box_rows):
+def test_classes_of_box_metrics_agree_with_their_functions(data_samples, box_rows):
     samples = [
         {**sample, "gt_instances_ori": {"boxes_xyxy": row.target_boxes_xyxy}}
         for sample, row in zip(data_samples, box_rows, strict=True)
     ]
-    assert read_by_class(METRICS.build({"type": "GRECMetric"}), samples) == grec_metrics(box_rows)
-    assert read_by_class(METRICS.build({"type": "RECMetric"}), samples) == rec_metrics(box_rows)
+    assert values_of_class(METRICS.build({"type": "GRECMetric"}), samples) == grec_metrics(box_rows)
+    assert values_of_class(METRICS.build({"type": "RECMetric"}), samples) == rec_metrics(box_rows)
 
 
-def test_reasonseg_by_its_class(cases, data_samples):
+def test_reasonseg_class(cases, data_samples):
     samples = []
     for case, sample in list(zip(cases["samples"], data_samples, strict=True))[:20]:
         ignore = torch.zeros(1, *case["size"], dtype=torch.bool)
         ignore[:, :5, :7] = True
         samples.append({**sample, "ignore_mask_ori": encode_masks(ignore)[0]})
     published = cases["expected"]["reasonseg.lisa_ignore_top_left_5x7_of_first_20"]
-    ours = read_by_class(METRICS.build({"type": "ReasonSegMetric"}), samples)
+    ours = values_of_class(METRICS.build({"type": "ReasonSegMetric"}), samples)
     assert_equal(ours, published, scale=100, rel=FLOAT32_ULP)
 
 
-def test_robust_by_its_class(cases):
+def test_robust_class(cases):
     samples = []
     for number, ref in enumerate(cases["rrefcoco_refs"]):
         answers = [(mask, [ref["gt_mask"]]) for mask in ref["positive_pred_masks"]]
@@ -277,5 +277,5 @@ def test_robust_by_its_class(cases):
             )
     published = published_robust(cases)
     assert_equal(
-        read_by_class(METRICS.build({"type": "RobustRESMetric"}), samples[::-1]), published
+        values_of_class(METRICS.build({"type": "RobustRESMetric"}), samples[::-1]), published
     )

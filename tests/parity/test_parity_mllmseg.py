@@ -56,7 +56,7 @@ def build(parity_folder, tokenizer_file) -> Callable[..., BaseGrounder]:
 
 
 def _recorded_sizes(folder: Path, name: str) -> dict:
-    """Return the sizes of the small language model and vision tower; LoRA is on InternLM2."""
+    """Return the sizes of the small language model and vision tower; LoRA uses InternLM2."""
     name = "internlm2" if name == "lora" else name
     return json.loads(min(folder.glob(f"mllmseg_{name}_tiny_seed*.json")).read_text())
 
@@ -141,7 +141,7 @@ def test_raw_outputs(case):
     assert np.array_equal(case.decisions(output), golden["output_ids"])
 
 
-def test_every_expression_has_a_mask_once_rejections_are_replaced(case):
+def test_every_expression_has_a_mask_if_rejections_are_replaced(case):
     seg, rej = case.model.target_ids
     replaced = torch.where(case.token_ids == rej, seg, case.token_ids)
     masks = case.output(replaced).mask_logits.sigmoid()[..., 3::8, 5::8]
@@ -165,7 +165,7 @@ def test_losses(case):
         assert float(value) == pytest.approx(expected, rel=1e-5), name
 
 
-def test_round_trip_gives_back_the_published_state_dict(layout, build, published_weights):
+def test_round_trip_restores_the_published_state_dict(layout, build, published_weights):
     published = published_weights(layout.stem, 3)
     name = re.fullmatch(r"mllmseg_(\w+)_tiny", layout.stem)[1]
     model = build(name, lora_rank=8 if has_lora(published) else 0)
@@ -176,7 +176,7 @@ def test_round_trip_gives_back_the_published_state_dict(layout, build, published
     assert all(torch.equal(back[key], published[key]) for key in back)
 
 
-def test_merged_lora_gives_what_lora_gives(build, published_weights):
+def test_merged_lora_gives_the_same_outputs_as_lora(build, published_weights):
     published = published_weights("mllmseg_lora_tiny", 0)
     rng = np.random.Generator(np.random.PCG64([0, 12345]))
     images = torch.from_numpy(rng.standard_normal((1, 3, 448, 448), dtype=np.float32))
@@ -188,6 +188,6 @@ def test_merged_lora_gives_what_lora_gives(build, published_weights):
         load_state_dict_strict(model, published)
         with torch.no_grad():
             outputs.append(model.tensor({"images": images, "token_ids": ids}))
-    merged, apart = outputs
-    torch.testing.assert_close(merged.states, apart.states, rtol=0, atol=1e-4)
-    torch.testing.assert_close(merged.mask_logits, apart.mask_logits, rtol=0, atol=1e-4)
+    merged, separate = outputs
+    torch.testing.assert_close(merged.states, separate.states, rtol=0, atol=1e-4)
+    torch.testing.assert_close(merged.mask_logits, separate.mask_logits, rtol=0, atol=1e-4)

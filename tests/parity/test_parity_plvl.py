@@ -46,7 +46,7 @@ class Case:
         rng = np.random.Generator(np.random.PCG64([seed, 12345]))
         images = torch.from_numpy(rng.standard_normal((2, 3, *SIZE), dtype=np.float32))
         is_token = self.golden["mask"] == 1
-        for mask in is_token:  # drawn between images and masks when the golden was recorded
+        for mask in is_token:  # drawn between images and masks in the recording
             rng.integers(1000, 30000, mask.sum())
         masks = torch.from_numpy(rng.random((2, *SIZE)) > 0.8)
         self.inputs = {
@@ -83,7 +83,7 @@ def test_published_weights_fill_every_parameter(case):
     assert (len(case.published), len(case.report.matched)) == (542, 518)
 
 
-def test_round_trip_gives_back_the_published_state_dict(case):
+def test_round_trip_restores_the_published_state_dict(case):
     back = plvl.LAYOUT.to_published(plvl.LAYOUT.to_ours(case.published, case.model))
     used = {key for key in case.published if not plvl.is_unused(key, case.published)}
     assert set(back) == used

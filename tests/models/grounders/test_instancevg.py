@@ -19,7 +19,7 @@ LOSSES = {
     "loss_attention",
     "loss_existence",
 }
-# Every option as the published weights need it, and its better-behaved alternative.
+# Every option as required by the published weights, and its alternative for training from scratch.
 OPTIONS = {
     "published": {
         "query_selector": {"token_score": "mean"},
@@ -36,13 +36,13 @@ OPTIONS = {
         "attention_loss": {"form": "mass"},
     },
 }
-# The text-to-image layer's query contents start at zero: its self-attention has equal values
-# everywhere, so that neither what they are projected by nor where they go can matter.
+# The query contents of the text-to-image layer start at zero, so that all values of its
+# self-attention are equal, and neither their projection nor the attention weights have an effect.
 NEVER_TRAINED = {"query_selector.text_to_image.self_attention.attention.in_proj_weight"}
 
 
-def _randomised(model):
-    """Undo the initial zeros behind which nothing learns in the first step."""
+def _randomize(model):
+    """Replace the initial zeros, which block gradients in the first step."""
     torch.manual_seed(1)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.2)
@@ -62,7 +62,7 @@ def options(request):
 
 
 class TestTensor:
-    def test_shapes(self, build_tiny, make_batch):
+    def test_output_shapes(self, build_tiny, make_batch):
         inputs, _ = make_batch((1, 0))
         output = build_tiny().tensor(inputs)
         shapes = {name: tuple(tensor.shape) for name, tensor in vars(output).items()}
@@ -84,7 +84,7 @@ class TestTensor:
             "no_target_logits": (2, 2),
         }
 
-    def test_training_differs_from_evaluation_by_dropout_and_batch_norm_only(
+    def test_training_differs_from_evaluation_only_by_dropout_and_batch_norm(
         self, build_tiny, make_batch
     ):
         inputs, _ = make_batch((1, 0))
@@ -95,16 +95,16 @@ class TestTensor:
             torch.testing.assert_close(tensor, getattr(expected, name), msg=name)
 
     @pytest.mark.parametrize("part", ["query_selector", "decoder"])
-    def test_dropout_works_in_training_only(self, build_tiny, make_batch, part):
+    def test_dropout_acts_only_in_training(self, build_tiny, make_batch, part):
         inputs, _ = make_batch((1, 0))
         model = build_tiny(**{part: {"dropout": 0.5}}).eval()
         assert torch.equal(model.tensor(inputs).class_logits, model.tensor(inputs).class_logits)
         _freeze_batch_norm(model.train())
         assert not torch.equal(model.tensor(inputs).class_logits, model.tensor(inputs).class_logits)
 
-    def test_the_expression_matters(self, build_tiny, make_batch):
+    def test_outputs_depend_on_the_expression(self, build_tiny, make_batch):
         inputs, _ = make_batch((1, 0))
-        model = _randomised(build_tiny()).eval()
+        model = _randomize(build_tiny()).eval()
         other = inputs | {"token_ids": inputs["token_ids"].roll(1, 1)}
         before, after = model.tensor(inputs), model.tensor(other)
         assert not torch.allclose(after.semantic_mask_logits, before.semantic_mask_logits)
@@ -112,33 +112,33 @@ class TestTensor:
 
 
 class TestLoss:
-    def test_names(self, build_tiny, make_batch):
+    def test_names_of_the_losses(self, build_tiny, make_batch):
         losses = build_tiny().loss(*make_batch((1, 0, 3)))
         assert set(losses) == LOSSES
 
     @pytest.mark.parametrize("counts", [(1, 0, 3), (0, 0), (9, 1), (1,)])
-    def test_finite_with_finite_gradients(self, build_tiny, make_batch, options, counts):
-        """Also for no target in the whole batch, and for more targets than queries."""
+    def test_losses_and_gradients_are_finite(self, build_tiny, make_batch, options, counts):
+        """The cases include batches without targets and more targets than queries."""
         model = build_tiny(**options)
         losses = model.loss(*make_batch(counts))
         assert all(loss.isfinite() and loss >= 0 for loss in losses.values()), losses
         sum(losses.values()).backward()
         assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
-    def test_every_parameter_learns(self, build_tiny, make_batch, options):
-        model = _randomised(build_tiny(**options))
+    def test_every_parameter_receives_gradients(self, build_tiny, make_batch, options):
+        model = _randomize(build_tiny(**options))
         sum(model.loss(*make_batch((2, 0, 3))).values()).backward()
         gradients = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
         assert [name for name, gradient in gradients.items() if gradient is None] == []
-        # What is left of an exact zero is rounding, many orders below the rest.
-        still = {name for name, g in gradients.items() if g.abs().max() < 1e-7}
-        assert still == NEVER_TRAINED
+        # An exact zero appears as a rounding error, many orders of magnitude below the others.
+        untrained = {name for name, g in gradients.items() if g.abs().max() < 1e-7}
+        assert untrained == NEVER_TRAINED
 
     def test_without_background_weight_there_is_no_background_loss(self, build_tiny, make_batch):
         model = build_tiny(query_mask_head={"background_weight": 0.0})
         assert set(model.loss(*make_batch((1, 0)))) == LOSSES - {"loss_background_mask"}
 
-    def test_three_steps_reduce_it(self, build_tiny, make_batch, options):
+    def test_three_steps_reduce_the_loss(self, build_tiny, make_batch, options):
         model, batch = build_tiny(**options), make_batch((1, 0, 3))
         optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
         totals = []
@@ -148,7 +148,7 @@ class TestLoss:
             optimizer.zero_grad()
             total.backward()
             optimizer.step()
-        # Not step by step: where the points fall jumps.
+        # Single steps may increase the loss, because the prior points change discontinuously.
         assert totals[3] < 0.98 * totals[0]
 
     def test_bfloat16_autocast(self, build_tiny, make_batch, options):
@@ -163,7 +163,9 @@ class TestLoss:
 
 
 class TestPredict:
-    def test_needs_no_ground_truth_and_answers_in_the_original_image(self, build_tiny, make_batch):
+    def test_predictions_without_ground_truth_are_in_the_original_image(
+        self, build_tiny, make_batch
+    ):
         inputs, annotated = make_batch((1, 0, 3))
         samples = [GroundingDataSample(metainfo=sample.metainfo) for sample in annotated]
         with torch.no_grad():
@@ -190,7 +192,7 @@ class TestPredict:
             pixels = expected * torch.tensor([width, height])
             torch.testing.assert_close(sample.pred_instances.points_xy, pixels)
 
-    def test_batch_equals_single(self, build_tiny, make_batch, options):
+    def test_predictions_do_not_depend_on_the_batch(self, build_tiny, make_batch, options):
         inputs, together = make_batch((1, 0, 3))
         _, alone = make_batch((1, 0, 3))
         model = build_tiny(**options).eval()
@@ -228,19 +230,19 @@ class TestPublishedSizes:
         return sum(parameter.numel() for parameter in model.parameters())
 
     def test_base(self):
-        never_read = {
+        unused = {
             "vis_enc.beit3.vision_embed.mask_token": 768,
             "head.query_embedding": 256 * 768,
             "head.proj_pixel_level_cons": 128 * (256 + 1) + 129 * (256 + 1),
             "head.query_generation.query_embed": 10 * 256,
             "head.decoder_transformer.level_embeds": 4 * 256,
         }
-        assert list(never_read.values()) == [768, 196_608, 66_049, 2_560, 1_024]
-        assert self._count() == 234_336_716 - sum(never_read.values()) == 234_069_707
+        assert list(unused.values()) == [768, 196_608, 66_049, 2_560, 1_024]
+        assert self._count() == 234_336_716 - sum(unused.values()) == 234_069_707
 
     def test_large(self):
         large = {"embed_dim": 1024, "depth": 24, "num_heads": 16, "ffn_dim": 4096}
-        # One query: the unused table of queries has one row; two tensors grow with the width.
-        never_read = 1024 + 256 * 1024 + 66_049 + 256 + 1_024
+        # With one query, the unused table of queries has one row; two tensors grow with the width.
+        unused = 1024 + 256 * 1024 + 66_049 + 256 + 1_024
         count = self._count(backbone=large, query_selector={"num_queries": 1})
-        assert count == 686_298_316 - never_read
+        assert count == 686_298_316 - unused

@@ -1,4 +1,4 @@
-"""The configs of InstanceVG's ablations: each leaves out what it says, and trains."""
+"""Configs of InstanceVG's ablations: each disables the stated parts and trains."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from vgtoolbox.engine import load_config
 from vgtoolbox.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
-# By name: the losses that are off.
 BOXES = {prefix + term for prefix in ("", "d0.") for term in ("loss_l1", "loss_giou")}
 CLASSES = {prefix + "loss_class" for prefix in ("", "d0.")}
 INSTANCES = {"loss_instance_mask", "loss_background_mask"}
+# Names of the losses that an ablation disables.
 OFF = {
     "published": set(),
     "no-queries": BOXES | CLASSES | INSTANCES,
@@ -38,7 +38,7 @@ def read(monkeypatch):
 
 
 @pytest.mark.parametrize("name", OFF)
-def test_an_ablation_takes_a_step_without_what_it_leaves_out(name, read, make_batch):
+def test_an_ablation_trains_with_its_losses_disabled(name, read, make_batch):
     model = read(name).model
     model.backbone.update(image_size=32)
     torch.manual_seed(0)
@@ -54,7 +54,7 @@ def test_an_ablation_takes_a_step_without_what_it_leaves_out(name, read, make_ba
 
 
 @pytest.mark.parametrize("name", OFF)
-def test_an_ablation_is_the_same_at_either_size(name, read):
+def test_an_ablation_has_the_same_options_at_both_sizes(name, read):
     tiny, small = read(name, "tiny"), read(name, "small")
     assert small.train_dataloader.dataset.pipeline.resize.size == 128
     assert tiny.train_dataloader.dataset.pipeline.resize.size == 64
@@ -66,7 +66,7 @@ def test_an_ablation_is_the_same_at_either_size(name, read):
         assert tiny.model[part] == small.model[part]
 
 
-def test_the_published_choices_are_those_of_the_preset(read):
+def test_the_published_ablation_has_the_options_of_the_preset(read):
     preset = load_config(CONFIGS / "_base_" / "models" / "instancevg_published.py").model
     model = read("published").model
     options = {
@@ -81,13 +81,13 @@ def test_the_published_choices_are_those_of_the_preset(read):
         assert [model[part][name] for name in names] == [preset[part][name] for name in names]
 
 
-def test_without_points_no_query_is_matched_by_its_point(read):
+def test_without_points_queries_are_not_matched_by_points(read):
     model = read("no-points").model
     assert model.decoder.reference == "content"
     assert model.box_head.matcher.point_cost == 0
 
 
-def test_masks_alone_are_neither_matched_nor_suppressed_by_boxes(read):
+def test_with_masks_only_boxes_are_not_used_for_matching_or_suppression(read):
     model = read("masks-only").model
     matcher = model.box_head.matcher
     assert (matcher.l1_cost, matcher.giou_cost) == (0, 0)
@@ -96,14 +96,14 @@ def test_masks_alone_are_neither_matched_nor_suppressed_by_boxes(read):
     assert model.postprocessor.nms_thr is None
 
 
-@pytest.mark.parametrize("there_is", [True, False])
-def test_without_queries_existence_alone_decides(there_is, read, make_batch):
+@pytest.mark.parametrize("exists", [True, False])
+def test_without_queries_only_existence_decides(exists, read, make_batch):
     model = read("no-queries").model
     model.backbone.update(image_size=32)
     torch.manual_seed(0)
     model = MODELS.build(model).eval()
     last = [layer for layer in model.existence_head.modules() if hasattr(layer, "bias")][-1]
-    last.bias.data.copy_(torch.tensor([9.0, -9.0] if there_is else [-9.0, 9.0]))
+    last.bias.data.copy_(torch.tensor([9.0, -9.0] if exists else [-9.0, 9.0]))
     with torch.no_grad():
         samples = model.predict(*make_batch())
-    assert [sample.pred_no_target for sample in samples] == [not there_is] * len(samples)
+    assert [sample.pred_no_target for sample in samples] == [not exists] * len(samples)

@@ -1,4 +1,4 @@
-"""The published recipe, step by step, against what its description gives by hand."""
+"""Compare the published recipe with an independent implementation of its description."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vgtoolbox.engine import load_config
 from vgtoolbox.registry import DATASETS, MODELS, TRANSFORMS
 
 CONFIGS = Path(__file__).parents[3] / "configs"
-# The sizes of tests/models/conftest.py; what the recipe says stays as the config has it.
+# The sizes of tests/models/conftest.py; all options of the recipe keep the values of the config.
 TINY = {
     "channels": 16,
     "backbone": {
@@ -54,7 +54,7 @@ BETAS, EPS = (0.9, 0.98), 1e-9
 
 @pytest.fixture(params=RECIPES)
 def recipe(request):
-    """The config and what the description says of it."""
+    """Return the config and the values in its description."""
     return load_config(CONFIGS / request.param), RECIPES[request.param]
 
 
@@ -67,7 +67,7 @@ def build_tiny(cfg):
 
 
 class Optimization:
-    """The optimizer and the schedulers of a config, stepped as mmengine's loop by epoch does."""
+    """Optimizer and schedulers of a config, stepped as in mmengine's epoch-based loop."""
 
     def __init__(self, cfg, model):
         with DefaultScope.overwrite_default_scope("vgtoolbox"):
@@ -87,7 +87,7 @@ def rates_by_name(model, optimizer):
     return {name: rate[id(parameter)] for name, parameter in model.named_parameters()}
 
 
-def test_what_the_table_says(recipe):
+def test_configs_have_the_values_of_the_description(recipe):
     cfg, (tokens, queries, batch, factors, background) = recipe
     datasets = [cfg.train_dataloader.dataset, cfg.val_dataloader.dataset]
     datasets += [split.dataset for split in cfg.test_splits.values()]
@@ -108,7 +108,7 @@ def test_what_the_table_says(recipe):
 
 
 @pytest.mark.parametrize("name", [*RECIPES, *JSON])
-def test_every_dataset_is_one_that_can_be_built(name):
+def test_datasets_and_transforms_exist_and_accept_their_arguments(name):
     cfg = load_config(CONFIGS / name)
     datasets = [cfg.train_dataloader.dataset, cfg.val_dataloader.dataset]
     datasets += [split.dataset for split in cfg.test_splits.values()]
@@ -116,14 +116,14 @@ def test_every_dataset_is_one_that_can_be_built(name):
         built = inspect.signature(DATASETS.get(dataset.type)).parameters
         assert set(dataset) - {"type"} <= set(built), name
         assert (dataset.type == "InstanceVGJsonDataset") == (name in JSON)
-        # Which sentence of an R-RefCOCO ref is drawn decides what its targets are.
+        # The targets of an R-RefCOCO ref depend on the sentence that is chosen.
         order = list(dataset.pipeline)
         assert "rrefcoco" not in name or order.index("choose") < order.index("targets")
         steps = dataset.pipeline.values()
         assert all(TRANSFORMS.get(step.type) for step in steps)
 
 
-def test_rates_of_every_epoch_and_parameter(recipe):
+def test_learning_rate_of_every_epoch_and_parameter(recipe):
     cfg, (*_, factors, _) = recipe
     model = build_tiny(cfg)
     run = Optimization(cfg, model)
@@ -139,7 +139,7 @@ def test_rates_of_every_epoch_and_parameter(recipe):
 
 @pytest.mark.parametrize("name", ["gres/InstanceVG-grefcoco.py", "refcoco/InstanceVG-B-refcoco.py"])
 def test_losses_of_three_training_steps(name, make_batch):
-    """Three epochs of one iteration: forward in training mode, losses, clip, Adam, schedule."""
+    """Each of three epochs has one iteration: forward, losses, clipping, Adam, schedule."""
     cfg, (_, queries, _, factors, background) = load_config(CONFIGS / name), RECIPES[name]
     model = build_tiny(cfg).train()
     by_hand = ByHand(copy.deepcopy(model), background)
@@ -153,14 +153,14 @@ def test_losses_of_three_training_steps(name, make_batch):
         torch.manual_seed(step)
         expected, norm = by_hand.step(inputs, samples, factors[step])
         assert loss.item() == pytest.approx(expected, rel=1e-4), step
-        assert norm > MAX_NORM, "the test should see gradients clipped"
+        assert norm > MAX_NORM, "gradients must be clipped in this test"
     moved = dict(by_hand.model.named_parameters())
     for key in ("backbone.patch_embed.weight", "box_head.classifier.weight", "text_proj.weight"):
         torch.testing.assert_close(model.get_parameter(key), moved[key], rtol=1e-3, atol=2e-5)
 
 
 class ByHand:
-    """The recipe without our losses, matcher, optimizer or schedule."""
+    """Implementation of the recipe that does not use our losses, matcher, optimizer or schedule."""
 
     def __init__(self, model, background):
         self.model = model
@@ -190,7 +190,7 @@ class ByHand:
         return loss.item(), float(norm)
 
     def adam(self, key, gradient, rate):
-        """AMSGrad: the second moment never falls (Reddi et al., ICLR 2018)."""
+        """Update a parameter with AMSGrad, whose second moment never decreases (ICLR 2018)."""
         first, second, largest = self.moments[key]
         first.mul_(BETAS[0]).add_(gradient, alpha=1 - BETAS[0])
         second.mul_(BETAS[1]).add_(gradient.square(), alpha=1 - BETAS[1])

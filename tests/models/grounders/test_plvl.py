@@ -10,7 +10,7 @@ from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import decode_masks, encode_masks, rle_boxes_xyxy
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "shapes"
-# Smaller than the tiny config; the batches are those of `make_batch`: 32 x 32 px, 8 tokens of 40.
+# Smaller than the tiny config, for the batches of `make_batch`: 32 x 32 px, 8 tokens of 40.
 SMALLER = {
     "channels": 16,
     "text_encoder": {"vocab_size": 40, "embed_dim": 16, "num_layers": 1, "ffn_dim": 16},
@@ -48,7 +48,7 @@ def build():
     return build
 
 
-def test_raw_outputs(build, make_batch):
+def test_shapes_of_raw_outputs(build, make_batch):
     inputs, _ = make_batch((1, 1, 1))
     output = build().eval().tensor(inputs)
     assert output.text_features.shape == (3, 8, 16)
@@ -80,7 +80,7 @@ def test_both_tasks_train_every_weight(build, make_batch):
     assert untrained == set()
 
 
-def test_boxes_train_without_masks_in_the_data(build, make_batch):
+def test_boxes_are_trained_on_data_without_masks(build, make_batch):
     inputs, samples = make_batch((1, 1, 1))
     for sample in samples:
         del sample.gt_instances.masks
@@ -89,14 +89,14 @@ def test_boxes_train_without_masks_in_the_data(build, make_batch):
 
 
 @pytest.mark.parametrize("counts", [(0, 0), (1, 0, 3)])
-def test_no_targets_and_several(build, make_batch, counts):
+def test_losses_of_samples_with_no_or_several_targets_are_finite(build, make_batch, counts):
     losses = build().loss(*make_batch(counts))
     assert all(loss.isfinite() for loss in losses.values())
     sum(losses.values()).backward()
 
 
 @pytest.mark.parametrize("name", ["PLVL-tiny-shapes.py", "PLVL-tiny-shapes-late.py"])
-def test_the_words_matter_wherever_they_enter(build, make_batch, name):
+def test_outputs_depend_on_the_words_in_either_variant(build, make_batch, name):
     model = build(name).eval()
     inputs, _ = make_batch((1, 1))
     before = model.tensor(inputs)
@@ -108,7 +108,7 @@ def test_the_words_matter_wherever_they_enter(build, make_batch, name):
 
 
 @torch.no_grad()
-def test_predictions_stand_in_the_original_image(build, make_batch):
+def test_predictions_are_in_the_original_image(build, make_batch):
     inputs, samples = make_batch((1, 0, 1))
     model = build(postprocessor={"score_thr": 0.0}).eval()
     output, found = model.tensor(inputs), model.predict(inputs, samples)
@@ -127,7 +127,7 @@ def test_predictions_stand_in_the_original_image(build, make_batch):
 
 
 @torch.no_grad()
-def test_a_threshold_makes_it_say_that_there_is_no_target(build, make_batch):
+def test_scores_below_the_threshold_mean_no_target(build, make_batch):
     inputs, samples = make_batch((1, 0))
     model = build(postprocessor={"score_thr": 0.999}).eval()
     for sample in model.predict(inputs, samples):
@@ -136,7 +136,7 @@ def test_a_threshold_makes_it_say_that_there_is_no_target(build, make_batch):
 
 
 @torch.no_grad()
-def test_what_is_not_trained_is_not_predicted(build, make_batch):
+def test_predictions_contain_only_the_trained_tasks(build, make_batch):
     inputs, samples = make_batch((1, 1))
     for sample in build(tasks=("boxes",)).eval().predict(inputs, samples):
         assert "masks" not in sample.pred_instances
@@ -170,7 +170,7 @@ def test_unknown_tasks(build, tasks):
 
 @torch.no_grad()
 @pytest.mark.parametrize(("score_thr", "rejects"), [(0.0, False), (0.999, True)])
-def test_metrics_of_no_target_run_on_its_score(build, make_batch, score_thr, rejects):
+def test_no_target_metrics_use_the_score(build, make_batch, score_thr, rejects):
     inputs, samples = make_batch((1, 0, 1))
     for index, sample in enumerate(samples):
         count = len(sample.gt_instances)

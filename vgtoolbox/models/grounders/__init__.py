@@ -1,4 +1,4 @@
-"""Grounders: one file a published system, only what its paper adds."""
+"""Grounders: the published systems, one file per system with only what its paper adds."""
 
 from vgtoolbox.models.grounders.base import BaseGrounder
 from vgtoolbox.models.grounders.instancevg import InstanceVG, InstanceVGOutput

@@ -1,4 +1,4 @@
-"""InstanceVG: joint GREC and GRES by instance queries with prior points (TPAMI 2025)."""
+"""InstanceVG: joint GREC and GRES with instance queries and prior points (TPAMI 2025)."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ from vgtoolbox.structures import BatchTargets, GroundingDataSample
 
 @dataclass(frozen=True)
 class InstanceVGOutput:
-    """Raw outputs of B samples, Q queries, L decoder layers; input size H, W.
+    """Raw outputs for B samples, Q queries and L decoder layers.
+
+    Images have H x W pixels and h x w patches.
 
     Attributes:
-        encoder_image: (B, h * w, C'), backbone features of the patches.
-        encoder_text: (B, T, C').
-        encoder_cls: (B, C').
-        attention: (B, Q, h, w), each query's attention over the image.
-        attention_pooled: (B, h, w), its maximum over the valid queries.
-        is_valid_query: (B, Q) bool, False where the expression has too few tokens.
-        points: (B, Q, 2), prior points, x and y in 0..1.
-        query_content: (B, Q, C).
-        initial_reference: (B, Q, 2).
-        pixel_map: (B, C, H / 4, W / 4).
-        class_logits: (L, B, Q, 2), class 0 = target; the last layer's are the prediction.
-        boxes_cxcywh: (L, B, Q, 4), normalised.
-        instance_mask_logits: (B, Q, H, W).
-        semantic_mask_logits: (B, 1, H, W).
-        no_target_logits: (B, 2), class 0 = a target exists.
+        encoder_image: Backbone features of the patches, (B, h * w, C').
+        encoder_text: Backbone features of the tokens, (B, T, C').
+        encoder_cls: Backbone features of the CLS token, (B, C').
+        attention: Attention of each query over the image, (B, Q, h, w).
+        attention_pooled: Maximum of `attention` over the valid queries, (B, h, w).
+        is_valid_query: Whether a query has a token, (B, Q) bool; False for the surplus queries of
+            an expression with fewer tokens than queries.
+        points: Prior points (B, Q, 2), x and y in [0, 1].
+        query_content: Contents of the selected queries, (B, Q, C).
+        initial_reference: Reference points of the decoder, (B, Q, 2), x and y.
+        pixel_map: Features of the pixel decoder, (B, C, 4 * h, 4 * w).
+        class_logits: Class logits (L, B, Q, 2), class 0 = target; the last layer is the prediction.
+        boxes_cxcywh: Normalized boxes (L, B, Q, 4).
+        instance_mask_logits: Mask logits of each query, (B, Q, H, W).
+        semantic_mask_logits: Mask logits of all targets together, (B, 1, H, W).
+        no_target_logits: Existence logits (B, 2), class 0 = a target exists.
     """
 
     encoder_image: Tensor
@@ -54,22 +57,25 @@ class InstanceVGOutput:
 
 @MODELS.register_module()
 class InstanceVG(BaseGrounder):
-    """A joint encoder; from its patches a pixel map, and queries that become instances.
+    """Joint encoder of image and text, a pixel map, and text queries decoded into instances.
+
+    All arguments but `channels` are configs of parts.
 
     Args:
-        backbone: Reads image and text together.
-        neck: Pyramid from the projected patch map.
-        pixel_decoder: Pyramid to pixel map.
-        query_selector: Queries and their prior points.
-        decoder: Queries to instances.
-        box_head: Class and box of each query.
-        query_mask_head: Mask of each query.
-        semantic_mask_head: Mask of all targets.
-        existence_head: Whether there is a target.
-        attention_loss: Of the query selection.
-        postprocessor: Raw outputs to predictions.
-        channels: Width of everything after the backbone.
-        data_preprocessor: Moves and normalises a collated batch.
+        backbone: Backbone that reads image and text together.
+        neck: Neck that turns the projected patches into a pyramid.
+        pixel_decoder: Decoder of the pyramid into a pixel map.
+        query_selector: Selector of queries and their prior points.
+        decoder: Decoder of the queries.
+        box_head: Head for class and box of each query.
+        query_mask_head: Head for the mask of each query.
+        semantic_mask_head: Head for the mask of all targets.
+        existence_head: Head that predicts whether there is a target.
+        attention_loss: Loss of the query selector's attention.
+        postprocessor: Converter of raw outputs to predictions.
+        channels: Channels C of all parts after the backbone.
+        data_preprocessor: Module that moves and normalizes a collated batch. If `None`, mmengine's
+            default, which only moves it.
     """
 
     def __init__(
@@ -105,14 +111,14 @@ class InstanceVG(BaseGrounder):
         self.postprocessor = TASK_UTILS.build(postprocessor)
 
     def tensor(self, inputs: Mapping[str, Tensor]) -> InstanceVGOutput:
-        """Run the model; `inputs` as in `BaseGrounder.forward`."""
+        """Return the raw outputs; `inputs` as in `BaseGrounder.forward`."""
         images, padding = inputs["images"], inputs["text_padding_mask"]
         size = (images.shape[2], images.shape[3])
         features = self.backbone(images, inputs["token_ids"], padding)
         patches = features.image.transpose(1, 2).unflatten(2, features.grid)  # (B, C', h, w)
         image, text = self.image_proj(patches), self.text_proj(features.text)
-        levels = self.neck(image)
-        pixels = self.pixel_decoder(levels)
+        levels = self.neck(image)  # each (B, C, h_i, w_i), finest first
+        pixels = self.pixel_decoder(levels)  # (B, C, 4 * h, 4 * w)
         queries = self.query_selector(image, text, padding)
         decoded = self.decoder(queries.content, queries.points, levels)
         class_logits, boxes_cxcywh = self.box_head(decoded.states, decoded.references)
@@ -137,7 +143,12 @@ class InstanceVG(BaseGrounder):
     def loss(
         self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
     ) -> dict[str, Tensor]:
-        """Return the losses of detection, masks, attention and existence, all weighted."""
+        """Return the weighted losses of detection, masks, attention and existence, scalars.
+
+        Args:
+            inputs: Batched inputs, as in `BaseGrounder.forward`.
+            data_samples: B samples with `gt_instances`.
+        """
         images = inputs["images"]
         targets = BatchTargets.from_samples(
             data_samples, (images.shape[2], images.shape[3]), images.device
@@ -163,7 +174,13 @@ class InstanceVG(BaseGrounder):
         *,
         score_thr: float | None = None,
     ) -> list[GroundingDataSample]:
-        """Fill the predictions of each sample, in the frame that the postprocessor states."""
+        """Add predictions to the samples, in the frame of the postprocessor, and return them.
+
+        Args:
+            inputs: Batched inputs, as in `BaseGrounder.forward`.
+            data_samples: B samples with the sizes of image and input.
+            score_thr: Score threshold in [0, 1]. If `None`, that of the postprocessor.
+        """
         output = self.tensor(inputs)
         scores, boxes_xyxy = self.box_head.predict(output.class_logits, output.boxes_cxcywh)
         return self.postprocessor(
@@ -183,5 +200,5 @@ class InstanceVG(BaseGrounder):
         return self.postprocessor.score_thr
 
     def attention_maps(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Return the attention by which queries are selected, (B, h, w)."""
+        """Return the attention with which the prior points are selected, (B, h, w)."""
         return self.tensor(inputs).attention_pooled

@@ -1,10 +1,10 @@
-"""PLVL: language inside the visual backbone, one box and one mask of a dense head (2504.16145)."""
+"""PLVL: language injected into the visual backbone, one box and one mask (arXiv 2504.16145)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,21 +15,21 @@ from vgtoolbox.models.layers.text_injector import recorded_attention
 from vgtoolbox.registry import MODELS, TASK_UTILS
 from vgtoolbox.structures import BatchTargets, GroundingDataSample, rle_boxes_xyxy
 
-Task = Literal["boxes", "masks"]
-Part = Mapping[str, Any]  # its config
+PLVLTask = Literal["boxes", "masks"]
+PartConfig = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class PLVLOutput:
-    """Raw outputs of B samples; images of H x W pixels are h x w patches.
+    """Raw outputs for B samples; images have H x W pixels and h x w patches.
 
     Attributes:
-        text_features: (B, T, C'), of the text encoder.
-        image_features: (B, h, w, C'), of the backbone, which has read the text.
-        maps: What the boxes are read off: `score_map`, `size_map`, `offset_map`.
-        scores: (B, 1), of the best cell.
-        boxes_cxcywh: (B, 1, 4), normalised, of the best cell.
-        mask_logits: (B, 1, H, W).
+        text_features: Features of the text encoder, (B, T, C').
+        image_features: Features of the backbone, which has read the text, (B, h, w, C').
+        maps: Dense maps of the box head: `score_map`, `size_map`, `offset_map`.
+        scores: Scores of the best cell, (B, 1).
+        boxes_cxcywh: Normalized boxes of the best cell, (B, 1, 4).
+        mask_logits: Mask logits (B, 1, H, W).
     """
 
     text_features: Tensor
@@ -42,36 +42,42 @@ class PLVLOutput:
 
 @MODELS.register_module()
 class PLVL(BaseGrounder):
-    """Words, then patches that read them, then a decoder, then one box and one mask.
+    """Text encoder, backbone that reads its words, decoder, and heads for one box and one mask.
+
+    All arguments but `channels` and `tasks` are configs of parts.
 
     Args:
-        text_encoder: Token ids to words.
-        backbone: Pixels to patches; may read the words on the way.
-        decoder: Patches and words to patches.
-        box_head: Score, size and offset of every patch.
-        mask_head: Mask from the features that the scores are read off.
-        postprocessor: Raw outputs to predictions.
-        channels: Width of decoder and heads.
-        tasks: What is trained: "boxes" (REC), "masks" (RES) or both. What is not trained is not
-            predicted either: without masks there are none, without boxes they are the masks'.
-        data_preprocessor: Moves and normalises a collated batch.
+        text_encoder: Encoder of token ids into words.
+        backbone: Backbone of the image, which may read the words.
+        decoder: Decoder in which patches attend to words.
+        box_head: Head for score, size and offset of every patch.
+        mask_head: Head for the mask, from the features with which the box head predicts scores.
+        postprocessor: Converter of raw outputs to predictions.
+        channels: Channels C of decoder and heads.
+        tasks: Tasks that are trained: "boxes" (REC), "masks" (RES) or both. Without "masks" no
+            masks are predicted; without "boxes" the boxes are those of the masks.
+        data_preprocessor: Module that moves and normalizes a collated batch. If `None`, mmengine's
+            default, which only moves it.
+
+    Raises:
+        ValueError: `tasks` is empty or contains another task.
     """
 
     def __init__(
         self,
         *,
         channels: int = 512,
-        tasks: Collection[Task] = ("boxes", "masks"),
-        text_encoder: Part,
-        backbone: Part,
-        decoder: Part,
-        box_head: Part,
-        mask_head: Part,
-        postprocessor: Part,
-        data_preprocessor: Part | None = None,
+        tasks: Collection[PLVLTask] = ("boxes", "masks"),
+        text_encoder: PartConfig,
+        backbone: PartConfig,
+        decoder: PartConfig,
+        box_head: PartConfig,
+        mask_head: PartConfig,
+        postprocessor: PartConfig,
+        data_preprocessor: PartConfig | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
-        if not tasks or not set(tasks) <= {"boxes", "masks"}:
+        if not tasks or not set(tasks) <= set(get_args(PLVLTask)):
             raise ValueError(f"tasks must be 'boxes', 'masks' or both, got {tuple(tasks)}")
         self.tasks = frozenset(tasks)
         self.text_encoder = MODELS.build(text_encoder)
@@ -84,11 +90,11 @@ class PLVL(BaseGrounder):
         self.postprocessor = TASK_UTILS.build(postprocessor)
 
     def tensor(self, inputs: Mapping[str, Tensor]) -> PLVLOutput:
-        """Run the model; `inputs` as in `BaseGrounder.forward`."""
+        """Return the raw outputs; `inputs` as in `BaseGrounder.forward`."""
         padding = inputs["text_padding_mask"]
-        words = self.text_encoder(inputs["token_ids"], padding)
+        words = self.text_encoder(inputs["token_ids"], padding)  # (B, T, C')
         patches = self.backbone(inputs["images"], words, padding)  # (B, h, w, C')
-        decoded = self.decoder(
+        decoded = self.decoder(  # (B, h * w, C)
             self.image_proj(patches).flatten(1, 2), self.text_proj(words), padding
         )
         grid = (patches.shape[1], patches.shape[2])
@@ -100,7 +106,12 @@ class PLVL(BaseGrounder):
     def loss(
         self, inputs: Mapping[str, Tensor], data_samples: Sequence[GroundingDataSample]
     ) -> dict[str, Tensor]:
-        """Return the losses of the tasks that are trained, all weighted."""
+        """Return the weighted losses of the tasks that are trained, scalars.
+
+        Args:
+            inputs: Batched inputs, as in `BaseGrounder.forward`.
+            data_samples: B samples with `gt_instances`.
+        """
         output = self.tensor(inputs)
         size, device = output.mask_logits.shape[-2:], output.mask_logits.device
         targets = BatchTargets.from_samples(data_samples, (size[0], size[1]), device)
@@ -116,23 +127,31 @@ class PLVL(BaseGrounder):
         *,
         score_thr: float | None = None,
     ) -> list[GroundingDataSample]:
-        """Fill the predictions of each sample: one instance, its score the best cell's."""
+        """Add one predicted instance to each sample and return the samples.
+
+        The score is that of the best cell, or without "boxes" the highest pixel probability.
+
+        Args:
+            inputs: Batched inputs, as in `BaseGrounder.forward`.
+            data_samples: B samples with the sizes of image and input.
+            score_thr: Score threshold in [0, 1]. If `None`, that of the postprocessor.
+        """
         output = self.tensor(inputs)
-        scores = output.scores
+        scores = output.scores  # (B, 1)
         if "boxes" not in self.tasks:
             scores = output.mask_logits.flatten(2).amax(2).sigmoid()
-        centre, extent = output.boxes_cxcywh.split(2, 2)
+        center, extent = output.boxes_cxcywh.split(2, 2)  # (B, 1, 2) each
         samples = self.postprocessor(
             scores=scores,
-            boxes_xyxy=torch.cat([centre - extent / 2, centre + extent / 2], 2),
-            points=centre,
+            boxes_xyxy=torch.cat([center - extent / 2, center + extent / 2], 2),
+            points=center,
             existence=scores[:, 0],
             instance_mask_logits=output.mask_logits,
             data_samples=data_samples,
             score_thr=score_thr,
         )
         for sample in samples:
-            self._keep_trained(sample)
+            self._drop_untrained(sample)
         return samples
 
     @property
@@ -141,11 +160,18 @@ class PLVL(BaseGrounder):
         return self.postprocessor.score_thr
 
     def attention_maps(self, inputs: Mapping[str, Tensor]) -> Tensor | None:
-        """Return how much the attention to the words differs between patches, (B, h, w).
+        """Return how much the attention of each patch to the words differs from its mean.
 
-        It is the mean over the blocks that read the words of the summed absolute difference between
-        a patch's attention and the mean over the image. Attention to a single word says little,
-        because any word may be where a head rests; targets differ from the rest of the image.
+        For each block that reads the words, this is the sum over the words of the absolute
+        difference between the patch's attention and its mean over the image; the result is the mean
+        over these blocks. Attention to a single word is not informative, because a head may attend
+        to any word by default; the attention of targets differs from that of the rest of the image.
+
+        Args:
+            inputs: Batched inputs, as in `BaseGrounder.forward`.
+
+        Returns:
+            Map (B, h, w), or `None` if no block of the backbone reads the words.
         """
         with recorded_attention(self.backbone) as recorded:
             self.tensor(inputs)
@@ -157,8 +183,8 @@ class PLVL(BaseGrounder):
         ]
         return torch.stack(differences).mean(0)
 
-    def _keep_trained(self, sample: GroundingDataSample) -> None:
-        """Drop from a prediction what comes from heads that were not trained."""
+    def _drop_untrained(self, sample: GroundingDataSample) -> None:
+        """Remove predictions of heads that were not trained from a sample."""
         instances = sample.pred_instances
         if "masks" not in self.tasks:
             del instances.masks, sample.pred_merged_mask
