@@ -101,3 +101,14 @@ def test_deprecated_values_build_the_same_loss_with_a_warning(loss):
     with pytest.warns(DeprecationWarning, match="form='clean' of .* is now 'corrected'"):
         update_config(cfg)
     assert MODELS.build(cfg).form == "corrected"
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "old", "new"),
+    [(*key, old, new) for key, values in RENAMED_VALUES.items() for old, new in values.items()],
+)
+def test_deprecated_values_are_replaced(name, argument, old, new):
+    section = {"type": name, argument: old}
+    with pytest.warns(DeprecationWarning, match=f"{argument}='{old}' of {name} is now '{new}'"):
+        update_config(section)
+    assert section == {"type": name, argument: new}
