@@ -5,7 +5,6 @@ from multiprocessing.reduction import ForkingPickler
 import pytest
 
 from vgtoolbox.datasets.record_index import RecordIndex, SharedTable
-from vgtoolbox.datasets.records import image_id_of, image_key, number_repeated_ids
 
 SHARED = {"bbox": [0, 0, 5, 5], "segmentation": [[float(i) for i in range(1000)]], "ann_id": 1}
 OTHER = {"bbox": [1, 1, 5, 5], "segmentation": None, "ann_id": 2}
@@ -52,22 +51,3 @@ def test_spawned_process_receives_handles_instead_of_copies():
     assert len(ForkingPickler.dumps(table)) < 4096 < table.nbytes < len(pickle.dumps(table))
     assert pickle.loads(pickle.dumps(table))[999] == list(range(100))
     assert copy.deepcopy(RecordIndex(RECORDS))[0] == RECORDS[0]
-
-
-def test_repeated_ids_are_numbered():
-    records = [{"sample_id": name} for name in "abaca"]
-    assert number_repeated_ids(records) == ["a", "a"]
-    assert [record["sample_id"] for record in records] == ["a", "b", "a#2", "c", "a#3"]
-
-
-@pytest.mark.parametrize(
-    ("name", "key", "image_id"),
-    [
-        ("x/COCO_train2014_000000581857.jpg", "000000581857", 581857),
-        ("val2017/000000581857.jpg", "000000581857", 581857),
-        ("36979.jpg", "36979.jpg", "36979.jpg"),
-        ("100637969_a7173095de_o.jpg",) * 3,
-    ],
-)
-def test_copies_of_an_image_share_a_key(name, key, image_id):
-    assert (image_key(name), image_id_of(name)) == (key, image_id)

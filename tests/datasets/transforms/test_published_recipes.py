@@ -18,7 +18,7 @@ POLYGON = [20.3, 11.7, 61.9, 15.2, 70.1, 48.8, 33.3, 55.5, 12.2, 40.1]
 BOX_XYWH = [12.2, 11.7, 57.9, 43.8]
 
 
-def _photograph(height, width, seed=0):
+def _random_image(height, width, seed=0):
     coarse = np.random.default_rng(seed).integers(0, 256, (9, 11, 3), dtype=np.uint8)
     fine = np.random.default_rng(seed).integers(0, 40, (height, width, 3), dtype=np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) // 2 + fine
@@ -37,9 +37,9 @@ TARGETS = [{"bbox": BOX_XYWH, "segmentation": [POLYGON], "ann_id": 1}]
 
 
 @pytest.mark.parametrize("size", [(72, 90), (90, 72), (80, 80), (61, 97)])
-def test_plvl_test_pipeline(size):
+def test_plvl_pipeline_equals_pillow_and_torch(size):
     """PLVL, section 2.4: the long side to 448 by Pillow, then a stretch to 448 x 448 by torch."""
-    pixels = _photograph(*size)
+    pixels = _random_image(*size)
     ours = _run(
         pixels,
         ("LoadImage", {}),
@@ -69,9 +69,9 @@ def test_plvl_test_pipeline(size):
     assert ours["scale_factor"] == pytest.approx((448 / size[1], 448 / size[0]))
 
 
-def test_instancevg_pipeline():
+def test_instancevg_pipeline_equals_opencv():
     """InstanceVG, section 3.3: a stretch to 320 x 320 by OpenCV, masks by nearest neighbor."""
-    pixels = _photograph(72, 90)
+    pixels = _random_image(72, 90)
     ours = _run(
         pixels,
         ("LoadImage", {}),
@@ -86,9 +86,9 @@ def test_instancevg_pipeline():
 
 
 @pytest.mark.parametrize("size", [(48, 64), (64, 48), (43, 61), (33, 33)])
-def test_segment_anything_pipeline(size):
+def test_segment_anything_pipeline_equals_pillow(size):
     """The image of UGround's and SegLLM's mask decoders: the long side by Pillow, then padding."""
-    pixels = _photograph(*size)
+    pixels = _random_image(*size)
     ours = _run(
         pixels,
         ("LoadImage", {}),
@@ -103,9 +103,9 @@ def test_segment_anything_pipeline(size):
     assert ours["img_shape"] == (height, width)
 
 
-def test_internvl_square():
+def test_internvl_square_equals_pillow():
     """MLLMSeg, section 0: one view of 448 x 448, squashed by Pillow's bicubic filter."""
-    pixels = _photograph(60, 80)
+    pixels = _random_image(60, 80)
     ours = _run(
         pixels,
         ("LoadImage", {}),
@@ -115,9 +115,9 @@ def test_internvl_square():
 
 
 @pytest.mark.parametrize("size", [(48, 64), (64, 48), (51, 97), (40, 40)])
-def test_clip_square(size):
+def test_clip_square_equals_pillow(size):
     """SegLLM's image of the language model: CLIP's short side and middle."""
-    pixels = _photograph(*size)
+    pixels = _random_image(*size)
     ours = _run(
         pixels,
         ("LoadImage", {}),
@@ -149,8 +149,8 @@ def test_clip_square(size):
         ("saturation", ImageEnhance.Color),
     ],
 )
-def test_color_jitter_is_that_of_pillow(name, enhancer):
-    pixels = _photograph(30, 40)
+def test_color_jitter_equals_pillow(name, enhancer):
+    pixels = _random_image(30, 40)
     rng = np.random.default_rng(5)
     jitter = ColorJitter(backend="pil", **{name: 0.4})
     ours = jitter(LoadImage()({"image": pixels.copy(), "rng": np.random.default_rng(5)}))
@@ -159,8 +159,8 @@ def test_color_jitter_is_that_of_pillow(name, enhancer):
     assert np.array_equal(_array(ours), enhancer(Image.fromarray(pixels)).enhance(factor))
 
 
-def test_blur_is_that_of_pillow():
-    pixels = _photograph(30, 40)
+def test_blur_equals_pillow():
+    pixels = _random_image(30, 40)
     blur = GaussianBlur((0.1, 2.0), backend="pil")
     ours = blur(LoadImage()({"image": pixels.copy(), "rng": np.random.default_rng(5)}))
     sigma = np.random.default_rng(5).uniform(0.1, 2.0)
@@ -168,8 +168,8 @@ def test_blur_is_that_of_pillow():
     assert np.array_equal(_array(ours), expected)
 
 
-def test_recompression_is_that_of_pillow():
-    pixels = _photograph(30, 40)
+def test_recompression_equals_pillow():
+    pixels = _random_image(30, 40)
     jpeg = RandomJPEG((80, 80))
     ours = jpeg(LoadImage()({"image": pixels.copy(), "rng": np.random.default_rng(5)}))
     stream = io.BytesIO()

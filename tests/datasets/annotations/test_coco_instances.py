@@ -1,0 +1,68 @@
+import json
+import re
+
+import pytest
+
+from vgtoolbox.datasets.annotations import AnnotationError, COCOInstances, FieldError
+
+SQUARE = [[2, 2, 12, 2, 12, 12, 2, 12]]
+CONTENT = {
+    "images": [
+        {"id": 1, "file_name": "1.jpg", "height": 48, "width": 64, "split": "val"},
+        {"id": 2, "file_name": "2.jpg", "height": "48", "width": 64},
+    ],
+    "annotations": [
+        {"id": 11, "image_id": 1, "bbox": [2, 2, 10, 10], "segmentation": SQUARE},
+        {"id": 12, "image_id": 2, "bbox": [2, 2, 10]},
+    ],
+}
+
+
+@pytest.fixture
+def instances(tmp_path):
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(CONTENT))
+    return COCOInstances(path)
+
+
+def test_images_and_targets_are_looked_up_by_id(instances):
+    assert instances.image(1) == {"file_name": "1.jpg", "height": 48, "width": 64}
+    assert instances.target(11) == {
+        "bbox": [2, 2, 10, 10],
+        "segmentation": SQUARE,
+        "ann_id": 11,
+    }
+    assert instances.target(11) is instances.target(11)
+    assert instances.image_of(11) == 1
+    assert (instances.split_of_image(1), instances.split_of_image(2)) == ("val", None)
+
+
+@pytest.mark.parametrize(
+    ("look_up", "message"),
+    [
+        (lambda instances: instances.image(3), "image 3 is not in"),
+        (lambda instances: instances.target(99), "annotation 99 is not in"),
+        (lambda instances: instances.image(2), "the key 'height' must be int, got str '48'"),
+        (
+            lambda instances: instances.target(12),
+            "must be a box of 4 finite numbers, got list",
+        ),
+    ],
+)
+def test_error_names_the_entry_and_the_file(instances, look_up, message):
+    with pytest.raises(FieldError, match=re.escape(message)) as raised:
+        look_up(instances)
+    assert "instances.json" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([{"file_name": "1.jpg"}], "'images', item 0, must have the key 'id'"),
+        ([{"id": [1]}], "the key 'id' of 'images', item 0, must be a number"),
+        ([{"id": 1}, {"id": 1, "height": 3}], "ids of 'images' must be unique"),
+    ],
+)
+def test_broken_tables_raise(tmp_path, images, message):
+    with pytest.raises(AnnotationError, match=message):
+        COCOInstances(tmp_path / "instances.json", {"images": images, "annotations": []})
