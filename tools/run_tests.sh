@@ -12,4 +12,6 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports
+python tools/dev/check_prose.py
+codespell
 python -m pytest -n auto -m "not slow and not gpu" "$@"
