@@ -122,10 +122,10 @@ def test_matching_is_one_to_one_and_maximal(counts, seed):
     for matches in HungarianMatcher()(*_predictions(len(counts), seed), targets):
         for sample, count in enumerate(counts):
             here = matches.batch == sample
-            queries, wanted = matches.query[here].tolist(), matches.target[here].tolist()
+            queries, matched = matches.query[here].tolist(), matches.target[here].tolist()
             assert len(queries) == len(set(queries)) == min(count, QUERIES)
-            assert len(set(wanted)) == len(wanted)
-            assert all(target < count for target in wanted)
+            assert len(set(matched)) == len(matched)
+            assert all(target < count for target in matched)
 
 
 def test_a_batch_without_targets_has_no_matches():

@@ -158,9 +158,9 @@ def boxes_at(maps: CenterMaps, cells: Tensor) -> Tensor:
         Normalized `cxcywh` boxes (B, K, 4).
     """
     height, width = maps.score_map.shape[-2:]
-    index = cells[:, None].expand(-1, 2, -1)
+    index = cells[:, None].expand(-1, 2, -1)  # (B, 2, K)
     size, offset = (m.flatten(2).gather(2, index) for m in (maps.size_map, maps.offset_map))
-    corner = torch.stack([cells % width, cells // width], 1)  # x, y
+    corner = torch.stack([cells % width, cells // width], 1)  # (B, 2, K), x before y
     extent = offset.new_tensor([[width], [height]])
     return torch.cat([(corner + offset) / extent, size], 1).transpose(1, 2)
 

@@ -127,7 +127,8 @@ class QueryBoxHead(nn.Module):
             targets: Targets of the B samples.
             num_targets: Mean number of targets per process, a scalar.
         """
-        labels = torch.full(class_logits.shape[:2], NO_OBJECT, device=class_logits.device)
+        device = class_logits.device
+        labels = torch.full(class_logits.shape[:2], NO_OBJECT, device=device)  # (B, Q)
         labels[match.batch, match.query] = TARGET
         class_weights = class_logits.new_tensor([1.0, self.no_object_weight])
         predicted = boxes_cxcywh[match.batch, match.query]  # (M, 4)

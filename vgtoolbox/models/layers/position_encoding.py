@@ -34,6 +34,7 @@ def sine_position_encoding(
     frequencies = temperature**exponent  # (C/2,)
 
     def encode(cells: int) -> Tensor:
+        """Return the encodings (cells, C/2) of the positions on one axis."""
         position = torch.arange(1, cells + 1, dtype=torch.float32, device=device)
         angle = (position / (cells + 1e-6) * 2 * math.pi)[:, None] / frequencies  # (cells, C/2)
         return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], 2).flatten(1)

@@ -98,6 +98,8 @@ def recorded_attention(module: nn.Module) -> Iterator[list[Tensor]]:
     owner = threading.get_ident()
 
     def _record(injector: nn.Module, arguments: tuple[Any, ...]) -> None:
+        """Append the attention weights (B, T, h, w) for the arguments of a call."""
+        # Hooks run in every thread that uses the model; calls in other threads are not recorded.
         if threading.get_ident() == owner and isinstance(injector, TextInjector):
             recorded.append(injector.attention_weights(*arguments))
 

@@ -92,7 +92,8 @@ class HungarianMatcher:
             box_convert(target_boxes, "cxcywh", "xyxy")[None, :, None],
         )
         giou_loss = generalized_box_iou_loss(*pairs)  # (layers, B, Q, N)
-        point_distance = torch.cdist(points, target_boxes[..., :2].contiguous(), p=1)  # (B, Q, N)
+        centers = target_boxes[..., :2].contiguous()  # (B, N, 2)
+        point_distance = torch.cdist(points, centers, p=1)  # (B, Q, N)
         return (
             self.l1_cost * box_distance
             - self.class_cost * probability

@@ -54,11 +54,11 @@ class DetailSemanticFusion(nn.Module):
         init_matrices(self, init)
 
     def forward(self, detail: Tensor, semantic: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Return the fused map of I images, (I, h * w, C).
+        """Return the fused map of B images, (B, h * w, C).
 
         Args:
-            detail: Patches (I, h * w, C).
-            semantic: States of the image tokens, (I, h * w / 4, H).
+            detail: Patches (B, h * w, C).
+            semantic: States of the image tokens, (B, h * w / 4, H).
             grid: Height and width (h, w) of the grid of patches.
 
         Raises:
@@ -69,8 +69,8 @@ class DetailSemanticFusion(nn.Module):
                 f"semantic must have one image token per 2 x 2 patches of the grid {grid[0]} x "
                 f"{grid[1]}, got {semantic.shape[1]}"
             )
-        coarse = self.semantic_proj(semantic)  # (I, h * w / 4, C)
-        attended = self.detail(detail, coarse)  # (I, h * w, C)
+        coarse = self.semantic_proj(semantic)  # (B, h * w / 4, C)
+        attended = self.detail(detail, coarse)  # (B, h * w, C)
         coarse_map = coarse.transpose(1, 2).unflatten(2, (grid[0] // 2, grid[1] // 2))
-        fine = self.upsample(coarse_map).flatten(2).transpose(1, 2)  # (I, h * w, C)
+        fine = self.upsample(coarse_map).flatten(2).transpose(1, 2)  # (B, h * w, C)
         return self.mix(torch.cat([attended, detail, fine], 2))

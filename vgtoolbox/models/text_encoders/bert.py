@@ -76,7 +76,7 @@ class BertTextEncoder(nn.Module):
                 "max_positions"
             )
         # In the attention mask of transformers, 1 marks tokens and 0 padding.
-        attention_mask = (~text_padding_mask).long()
+        attention_mask = (~text_padding_mask).long()  # (B, T)
         return self.bert(input_ids=token_ids, attention_mask=attention_mask).last_hidden_state
 
     def init_weights(self) -> None:
