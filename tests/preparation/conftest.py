@@ -3,8 +3,8 @@ import pickle
 import shutil
 
 import pytest
-from vgtoolbox.cli.data_commands import note_counts
 
+from vgtoolbox.cli.data import note_counts
 from vgtoolbox.shapes import WorldSpec, prepare_world
 from vgtoolbox.shapes.formats import FORMATS, write_formats
 
