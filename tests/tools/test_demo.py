@@ -136,11 +136,9 @@ class TestBadInput:
         outcome = demo("--img", tmp_path / "text.jpg", "--expression", "dogs")
         self.check(outcome, "text.jpg", "is not an image")
 
-    @pytest.mark.parametrize(
-        ("text", "message"), [("", "is empty"), ("  ", "is empty"), ("?!", "must contain words")]
-    )
-    def test_empty_expression(self, demo, photo, text, message):
-        self.check(demo("--img", photo, "--expression", text), message)
+    @pytest.mark.parametrize("text", ["", "  ", "?!"])
+    def test_empty_expression(self, demo, photo, text):
+        self.check(demo("--img", photo, "--expression", text), "is empty")
 
     def test_missing_checkpoint(self, demo, photo, tmp_path):
         outcome = demo(
