@@ -102,7 +102,7 @@ def check_packages() -> Iterator[Finding]:
             remedy = f"pip install 'vgtoolbox[{extra}]'"
             yield Finding(name, "absent", f"not installed (extra {extra})", remedy)
         else:
-            yield Finding(name, "broken", "not installed", "pip install -e .")
+            yield Finding(name, "broken", "not installed", f"pip install {name}")
 
 
 def check_device() -> Finding:
