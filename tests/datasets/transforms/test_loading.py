@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from vgtoolbox.datasets import LoadImage, LoadTargets
@@ -281,3 +283,30 @@ def test_boxes_are_read_without_masks():
 def test_error_for_target_without_mask_suggests_with_masks():
     with pytest.raises(ValueError, match=r"annotation 7: a target must have a mask.*with_masks"):
         _read(_target(segmentation=None))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("progressive", [False, True])
+@given(tail=st.binary(min_size=1, max_size=40))
+@settings(max_examples=20)
+def test_bytes_after_the_end_of_the_image_do_not_matter(
+    tmp_path_factory, suffix, progressive, tail
+):
+    """A motion photo is a JPEG followed by a video, which may contain the bytes of any marker."""
+    path = tmp_path_factory.mktemp("motion") / f"photo{suffix}"
+    options = {"progressive": True} if progressive and suffix == ".jpg" else {}
+    Image.new("RGB", (24, 16), (200, 30, 60)).save(path, **options)
+    whole = LoadImage()({"img_path": str(path)})["image"]
+    for end in (tail, b"\xff\xda" + tail, b"IDAT" + tail):
+        path.write_bytes(path.read_bytes() + end)
+        assert torch.equal(LoadImage()({"img_path": str(path)})["image"], whole)
+
+
+def test_error_names_an_image_whose_decoder_raises(tmp_path):
+    path = tmp_path / "a.bmp"
+    Image.new("RGB", (8, 8)).save(path)
+    data = bytearray(path.read_bytes())
+    data[18:22] = (2**31 - 1).to_bytes(4, "little")  # width
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.bmp: the file .* is broken"):
+        LoadImage()({"img_path": str(path)})

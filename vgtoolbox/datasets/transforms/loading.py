@@ -20,12 +20,8 @@ from vgtoolbox.structures.masks import Segmentation
 
 Corners = tuple[float, float, float, float]
 
-# Signature of a format -> (start of its last block, end of a complete file). A JPEG may contain a
-# complete smaller one as its thumbnail, so the end must follow the start of the last block.
-_FILE_ENDS = {
-    b"\xff\xd8\xff": (b"\xff\xda", b"\xff\xd9"),  # JPEG: start of scan, end of image
-    b"\x89PNG": (b"IDAT", b"IEND"),
-}
+_JPEG_SIGNATURE, _PNG_SIGNATURE = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 @TRANSFORMS.register_module()
@@ -87,7 +83,10 @@ def _read_rgb(results: Results) -> np.ndarray:
             f"{describe_sample(results)}: the file is truncated ({len(data)} bytes, the end of the "
             "image is missing); download it again"
         )
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # raised by some decoders, while others return None
+        pixels = None
     if pixels is None:
         raise ValueError(
             f"{describe_sample(results)}: the file ({len(data)} bytes) is broken or in a format "
@@ -97,13 +96,42 @@ def _read_rgb(results: Results) -> np.ndarray:
 
 
 def _is_truncated(data: bytes) -> bool:
-    """Return whether a file ends early; OpenCV decodes such a JPEG to half an image, silently."""
-    if not data:
-        return True
-    for signature, (last_block, end) in _FILE_ENDS.items():
-        if data.startswith(signature):
-            return data.rfind(end) <= data.rfind(last_block)
-    return False
+    """Return whether a file ends early; OpenCV decodes such a JPEG to half an image, silently.
+
+    Bytes after the end of the image, such as the video of a motion photo, do not matter.
+    """
+    if data.startswith(_JPEG_SIGNATURE):
+        return _is_truncated_jpeg(data)
+    if data.startswith(_PNG_SIGNATURE):
+        return _is_truncated_png(data)
+    return not data
+
+
+def _is_truncated_jpeg(data: bytes) -> bool:
+    """Walk over the segments, one of which may contain a thumbnail, to the first scan."""
+    position = 2
+    while position + 4 <= len(data):
+        marker = data[position + 1]
+        if data[position] != 0xFF or marker == _END_OF_IMAGE:
+            return False  # malformed rather than truncated: for the decoder to judge
+        if marker == _START_OF_SCAN:
+            # The compressed data of a scan never contain the bytes of the end marker.
+            return data.find(bytes([0xFF, _END_OF_IMAGE]), position) < 0
+        if marker == 0xFF:  # fill byte
+            position += 1
+        else:
+            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return True
+
+
+def _is_truncated_png(data: bytes) -> bool:
+    """Walk over the chunks to the last one."""
+    position = len(_PNG_SIGNATURE)
+    while position + 12 <= len(data):
+        if data[position + 4 : position + 8] == b"IEND":
+            return False
+        position += 12 + int.from_bytes(data[position : position + 4], "big")
+    return True
 
 
 @TRANSFORMS.register_module()
