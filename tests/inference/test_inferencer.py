@@ -262,7 +262,7 @@ class TestVisualize:
 
 @pytest.mark.parametrize("text", ["", "   ", "?!"])
 def test_error_names_the_image_of_an_empty_expression(inferencer, images, text):
-    with pytest.raises(ValueError, match=r"image-0.*(is empty|must contain words)"):
+    with pytest.raises(ValueError, match=r"image-0.*is empty"):
         inferencer(images[0], text)
 
 
