@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -33,10 +33,17 @@ from vgtoolbox.datasets.transforms.sample import (
     record_scaling,
     set_boxes,
 )
-from vgtoolbox.datasets.transforms.text import swap_left_and_right, swap_side_letters
+from vgtoolbox.datasets.transforms.side_words import (
+    check_extra_words,
+    has_unknown_words,
+    swap_left_and_right,
+)
+from vgtoolbox.datasets.transforms.text import swap_side_letters
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.structures import RLE, decode_masks_resized
 from vgtoolbox.utils.choices import check_choice, check_fraction
+
+UnknownWords = Literal["skip", "mirror"]
 
 
 @TRANSFORMS.register_module()
@@ -177,34 +184,71 @@ class Pad:
 class RandomHorizontalFlip:
     """Mirror image, boxes and masks, and swap left and right in the expression or expressions.
 
+    An expression in another language would get a wrong label, because its words for left and right
+    are unknown. Its sample is therefore not mirrored; see `side_words.has_unknown_words`.
+
     Args:
-        prob: Probability of mirroring a sample.
+        prob: Probability of mirroring a sample; 0 turns mirroring off.
         word_swap: "corrected" swaps whole words ("left", "right-hand"); "published" swaps the
             letters anywhere, so that "bright" becomes "bleft" (TransVG, EEVG, PLVL).
+        unknown_words: "skip" leaves a sample as it is if an expression may name a side by unknown
+            words; "mirror" mirrors it and keeps these words. "published" always mirrors.
+        extra_words: Further pairs of words to swap, such as `{"links": "rechts", "左": "右"}`. If
+            `None`, only English words are known.
     """
 
-    def __init__(self, prob: float = 0.5, *, word_swap: Variant = "corrected") -> None:
+    def __init__(
+        self,
+        prob: float = 0.5,
+        *,
+        word_swap: Variant = "corrected",
+        unknown_words: UnknownWords = "skip",
+        extra_words: Mapping[str, str] | None = None,
+    ) -> None:
         check_fraction("prob", prob)
         check_variant("word_swap", word_swap)
+        check_choice("unknown_words", unknown_words, get_args(UnknownWords))
+        check_extra_words(extra_words or {})
         self.prob = prob
-        self.swap = swap_left_and_right if word_swap == "corrected" else swap_side_letters
+        self.word_swap = word_swap
+        self.unknown_words = unknown_words
+        self.extra_words = extra_words
 
     def __call__(self, results: Results) -> Results:
         """Mirror the sample and toggle its `flip`, or return it unchanged."""
-        if results["rng"].random() >= self.prob:
+        if results["rng"].random() >= self.prob or self._is_skipped(results):
             return results
         decode_targets(results)
         for key in ("image", "boxes", "masks"):
             if key in results:
                 results[key] = tvf.horizontal_flip(results[key])
         if "expression" in results:
-            results["expression"] = self.swap(results["expression"])
-        if "sampled_expressions" in results:
+            results["expression"] = self._swap(results["expression"])
+        elif "sampled_expressions" in results:
             results["sampled_expressions"] = [
-                (self.swap(text), targets) for text, targets in results["sampled_expressions"]
+                (self._swap(text), targets) for text, targets in results["sampled_expressions"]
             ]
+        else:  # ChooseExpression comes later
+            results["expressions"] = [self._swap(text) for text in results.get("expressions", ())]
         results["flip"] = not results.get("flip", False)
         return results
+
+    def _swap(self, text: str) -> str:
+        if self.word_swap == "published":
+            return swap_side_letters(text)
+        return swap_left_and_right(text, self.extra_words)
+
+    def _is_skipped(self, results: Results) -> bool:
+        """Return whether an expression may name a side by words that cannot be swapped."""
+        if self.word_swap == "published" or self.unknown_words == "mirror":
+            return False
+        if "expression" in results:
+            texts = [results["expression"]]
+        elif "sampled_expressions" in results:
+            texts = [text for text, _ in results["sampled_expressions"]]
+        else:
+            texts = results.get("expressions", [])
+        return any(has_unknown_words(text, self.extra_words) for text in texts)
 
 
 def resize_sample(

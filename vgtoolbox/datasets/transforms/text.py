@@ -9,18 +9,13 @@ from typing import Any
 
 from vgtoolbox.datasets.records import targets_of
 from vgtoolbox.datasets.transforms.sample import Results, describe_sample
+from vgtoolbox.datasets.transforms.side_words import has_unknown_words, names_side
+from vgtoolbox.datasets.transforms.side_words import swap_left_and_right as swap_left_and_right
 from vgtoolbox.registry import TOKENIZERS, TRANSFORMS
 from vgtoolbox.utils.choices import check_choice
 
-# Words that name a side of the image, including colloquial forms of annotators.
-_SIDES = {
-    f"left{ending}": f"right{ending}" for ending in ("", "most", "hand", "ward", "wards", "side")
-} | {"lefty": "righty", "lefties": "righties"}
-_MIRRORED = _SIDES | {right: left for left, right in _SIDES.items()}
-_SIDE_WORD = re.compile(rf"\b(?:{'|'.join(sorted(_MIRRORED, key=len, reverse=True))})\b", re.I)
-
 # Words whose meaning changes if the image is cropped.
-_POSITIONS = {*_MIRRORED, "top", "topmost", "bottom", "bottommost", "upper", "lower", "corner"} | {
+_POSITIONS = {"top", "topmost", "bottom", "bottommost", "upper", "lower", "corner"} | {
     "middle",
     "center",
     "centre",  # prose: ok
@@ -33,22 +28,6 @@ _PUBLISHED_POSITIONS = ("left", "right", "top", "bottom", "middle")
 _CLEANING = str.maketrans(dict.fromkeys(".,'!?\"()*#:;", "") | {"-": " ", "/": " "})
 
 
-def swap_left_and_right(text: str) -> str:
-    """Swap the words for left and right for a mirrored image; applied twice, the text is unchanged.
-
-    Only whole words are swapped ("left-hand", but not "leftover" or "bright"); case is kept.
-    """
-    return _SIDE_WORD.sub(_swap_word, text)
-
-
-def _swap_word(match: re.Match[str]) -> str:
-    word = match.group()
-    swapped = _MIRRORED[word.lower()]
-    if word.isupper():
-        return swapped.upper()
-    return swapped.capitalize() if word[0].isupper() else swapped
-
-
 def swap_side_letters(text: str) -> str:
     """Swap the letters "left" and "right" anywhere, also within other words.
 
@@ -58,8 +37,8 @@ def swap_side_letters(text: str) -> str:
 
 
 def names_position(text: str) -> bool:
-    """Return whether one of the words names a position in the image."""
-    return _POSITION_WORD.search(text) is not None
+    """Return whether a word names a position in the image, or may do so in another language."""
+    return _POSITION_WORD.search(text) is not None or names_side(text) or has_unknown_words(text)
 
 
 def contains_position(text: str) -> bool:
