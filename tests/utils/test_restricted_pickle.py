@@ -113,6 +113,14 @@ def nested_tuples(fetch):
         nested_tuples(b"r\x01\x00\x00\x00j\x01\x00\x00\x00\x86"),
         nested_tuples(b"p1\ng1\n\x86"),  # PUT, GET as text
         b"\x80\x04})\x85\x94" + b"".join(b"h%c\x86\x94" % n for n in range(40)) + b"K\x01s.",
+        # Opcodes that uncover a tuple after the next object was pushed, and name it then.
+        b"\x80\x02})q\x01h\x01" + b"\x86K\x010q\x01h\x01" * 40 + b"\x86K\x01s.",
+        b"\x80\x02})q\x01h\x01" + b"\x86Nbq\x01h\x01" * 40 + b"\x86K\x01s.",
+        b"\x80\x02})q\x01h\x01" + b"\x86(eq\x01h\x01" * 40 + b"\x86K\x01s.",
+        b"\x80\x02})q\x01h\x01" + b"\x86q\x01(1q\x02h\x02" * 40 + b"\x86K\x01s.",
+        # Levels instead of leaves: hashing them overflows the stack of the interpreter.
+        b"\x80\x02})" + b"\x85" * 3_000_000 + b"K\x01s.",
+        b"\x80\x02}" + b"(" * 200_000 + b"t" * 200_000 + b"K\x01s.",
         # A set of one such tuple, and a dictionary made by a call.
         b"\x80\x02c__builtin__\nset\n])\x85" + b"q\x01h\x01\x86" * 40 + b"a\x85R.",
     ],
@@ -120,6 +128,12 @@ def nested_tuples(fetch):
 def test_shared_tuples_are_refused_before_they_are_hashed(tmp_path, data):
     with pytest.raises(pickle.UnpicklingError, match=r"x\.pkl is truncated or not a pickle"):
         load_restricted_pickle(write(tmp_path, data))
+
+
+def test_tuples_that_are_shared_or_many_are_read(tmp_path):
+    pair = (0.9, 0.999)
+    value = [{"betas": pair, "key": {(pair, n): n}} for n in range(2000)]
+    assert load_restricted_pickle(write(tmp_path, pickle.dumps(value))) == value
 
 
 @pytest.mark.parametrize(
@@ -186,6 +200,24 @@ def dtype(name, state=b""):
         # More elements than bytes, and a type that is not one.
         reconstruct(b"(K\x01M\xff\xff\x85" + dtype(b"f8") + b"\x89C\x08AAAAAAAAt"),
         reconstruct(b"(K\x01K\x01\x85U\x01O\x89C\x08AAAAAAAAt"),
+        # Shapes that are negative or do not fit, and a second state.
+        reconstruct(
+            b"(K\x01J\xff\xff\xff\xffJ\xff\xff\xff\xff\x86" + dtype(b"f8") + b"\x89C\x08AAAAAAAAt"
+        ),
+        reconstruct(b"(K\x01K\x00\x85" + dtype(b"f8") + b"\x89C\x08AAAAAAAAt"),
+        reconstruct(
+            b"(K\x01K\x01\x85"
+            + dtype(b"f8")
+            + b"\x89C\x08AAAAAAAAtb"
+            + b"(K\x01K\x01\x85"
+            + dtype(b"i8")
+            + b"\x89C\x08AAAAAAAAt"
+        ),
+        # Types that NumPy would parse at length, or that are not one number.
+        *(
+            b"\x80\x02" + dtype(name) + b"."
+            for name in (b"(9,9)f8", b"f8,f8", b"S8", b"M8[s]", b"U1")
+        ),
         b"\x80\x02cnumpy.core.multiarray\nscalar\n" + dtype(b"O8") + b"C\x08AAAAAAAA\x86R.",
         b"\x80\x02cnumpy.core.multiarray\nscalar\n" + dtype(b"f8") + b"C\x02AA\x86R.",
         b"\x80\x02cnumpy.core.numeric\n_frombuffer\n(C\x08AAAAAAAA"
@@ -207,6 +239,30 @@ def test_numeric_arrays_of_any_type_and_shape_come_back(tmp_path, kind, shape, p
     for loaded in load_restricted_pickle(path, arrays=True):
         assert loaded.dtype.newbyteorder("=") == array.dtype.newbyteorder("=")
         np.testing.assert_array_equal(loaded, array)
+
+
+@pytest.mark.parametrize(
+    "name", [b"cnumpy\ndtype\n", b"c_codecs\nencode\n", b"ccollections\nOrderedDict\n"]
+)
+@pytest.mark.parametrize("state", [b"}U\x01aK\x01s", b"N}U\x0c__defaults__K\x01K\x02\x86s\x86"])
+def test_the_functions_of_the_reader_are_not_modified(tmp_path, name, state):
+    with pytest.raises(RefusedPickleError, match="modifies a function"):
+        load_restricted_pickle(write(tmp_path, b"\x80\x02" + name + state + b"b."), arrays=True)
+
+
+def test_the_methods_of_a_dictionary_are_not_replaced(tmp_path):
+    value = OrderedDict(a=1)
+    data = pickle.dumps(value, protocol=2)[:-1] + b"}X\x05\x00\x00\x00itemsK\x01sb."
+    loaded = load_restricted_pickle(write(tmp_path, data))
+    assert dict(loaded) == {"a": 1}
+    assert list(loaded.items()) == [("a", 1)]
+
+
+def test_the_bytes_of_an_array_are_not_multiplied(tmp_path):
+    one = reconstruct(b"(K\x01M\xe8\x03\x85" + dtype(b"i1") + b"\x89h\x09t")[2:-1]
+    data = b"\x80\x04](" + b"B\xe8\x03\x00\x00" + bytes(1000) + b"q\x09" + one * 1000 + b"e."
+    with pytest.raises(RefusedPickleError, match="more copies"):
+        load_restricted_pickle(write(tmp_path, data), arrays=True)
 
 
 def test_what_follows_the_first_pickle_is_not_read(tmp_path):

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import re
 
+from vgtoolbox.utils.pickle_tuples import TupleError, check_tuples
+
 MAX_WIDE_INTEGERS = 100
 """Integers of more than 8 bytes. Any number of them can be chosen to have one and the same hash,
 which makes a dictionary of them quadratic. A file of torch begins with one of 10 bytes."""
 _WORD = 8
 _MAX_INTEGER_BYTES = 1024
 _MAX_LINE = 1 << 20
+_UNMEASURED_TUPLES = 1000
+"""Tuples that need no measurement if each is used once: their depth is at most their number."""
 
 
 class PickleOpcodeError(ValueError):
@@ -40,7 +44,7 @@ def _runs_of(*opcodes: bytes) -> re.Pattern[bytes]:
 
 
 # By whether the pickle names its memo entries (PUT, protocols 0 to 3; otherwise MEMOIZE numbers
-# them), and whether entries may be fetched unchecked, which holds until a tuple is one of them.
+# them), and whether entries may be fetched unchecked, which holds until there is a tuple.
 _RUNS = {
     (puts, gets): _runs_of(*([_PUT] if puts else []), *([_GET] if gets else []))
     for puts in (False, True)
@@ -56,39 +60,59 @@ _LENGTH_WIDTH = {
 _INTEGERS = frozenset(b"\x8a\x8b")
 _LINES = {**dict.fromkeys(b"ILSVFgp", 1), **dict.fromkeys(b"ci", 2)}
 _TUPLES = frozenset(b"t\x85\x86\x87")
-_STOP, _FRAME, _MEMOIZE = b".\x95\x94"
+_STOP, _FRAME, _MEMOIZE, _PERSISTENT_ID = b".\x95\x94Q"
 _PUTS = {ord("q"): 1, ord("r"): 4}
 _GETS = {ord("h"): 1, ord("j"): 4}
 
 
-def check_opcodes(data: bytes) -> None:
-    """Raise unless the first pickle in `data` is harmless to load.
+def check_opcodes(data: bytes, start: int = 0, *, persistent_ids: bool = False) -> int:
+    """Raise unless a pickle is harmless to load.
 
     Args:
-        data: Whole file. Bytes after the first pickle are ignored.
+        data: Whole file, as bytes or as a memory map.
+        start: Position of the pickle. What follows its end is ignored.
+        persistent_ids: Whether the pickle may refer to objects outside, as files of torch do.
+
+    Returns:
+        The position after the end of the pickle.
 
     Raises:
         PickleOpcodeError: The stream is truncated; a payload is longer than the file; a memo index
             is larger than the file; there are more than `MAX_WIDE_INTEGERS`, or one of more than
-            1 KiB; a tuple is used twice (by DUP or from the memo); or an opcode is unknown or not
-            allowed (persistent ids, extensions, out-of-band buffers).
+            1 KiB; tuples are nested deeply, or share their parts so often that hashing them would
+            take forever (`check_tuples`); or an opcode is unknown or not allowed (persistent ids,
+            DUP, extensions, out-of-band buffers).
     """
-    _Checker(data).run()
+    return _Checker(data, start, persistent_ids=persistent_ids).run()
 
 
 class _Checker:
-    """Position in the stream, and which memo entries are tuples."""
+    """Position in the stream, and whether its tuples must be measured."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, start: int, *, persistent_ids: bool) -> None:
         self.data = data
-        self.position = 0
+        self.start = self.position = start
+        self.persistent_ids = persistent_ids
         self.memoized = 0
         self.named = False
         self.wide_integers = 0
-        self.tuples: set[int] = set()
+        self.num_tuples = 0
+        self.shares_tuples = False
         self._run = _RUNS[False, True]
 
-    def run(self) -> None:
+    def run(self) -> int:
+        self._check_stream()
+        if self.shares_tuples or self.num_tuples > _UNMEASURED_TUPLES:
+            self._measure_tuples()
+        return self.position
+
+    def _measure_tuples(self) -> None:
+        try:
+            check_tuples(self.data, self.start, self.position)
+        except TupleError as error:
+            raise PickleOpcodeError(str(error)) from error
+
+    def _check_stream(self) -> None:
         data, size = self.data, len(self.data)
         while True:
             run = self._run.match(data, self.position)
@@ -130,32 +154,27 @@ class _Checker:
         elif opcode in _PUTS:
             self._check_put(self._number(_PUTS[opcode]))
         elif opcode in _GETS:
-            self._check_get(self._number(_GETS[opcode]))
+            self._number(_GETS[opcode])
+            self._check_get()
         elif opcode == _FRAME:
             self._number(8)
+        elif opcode == _PERSISTENT_ID and self.persistent_ids:
+            pass
         else:
             raise PickleOpcodeError(f"the opcode {bytes([opcode])!r} is not allowed")
 
     def _check_tuple(self) -> None:
-        """Remember the memo entry of a tuple, which an opcode right after it makes."""
-        following = self.data[self.position : self.position + 1]
-        if following == b"\x94":
-            index = self.memoized
-        elif following in (b"q", b"r"):
-            width = _PUTS[following[0]]
-            start = self.position + 1
-            index = int.from_bytes(self.data[start : start + width], "little")
-        elif following == b"p":
-            index = _decimal(self.data[self.position + 1 : self.position + 16].split(b"\n")[0])
-        else:
-            return
-        self.tuples.add(index)
-        self._run = _RUNS[self.named, False]
+        """Count a tuple; from now on, an entry of the memo may be one."""
+        self.num_tuples += 1
+        if self.num_tuples == _UNMEASURED_TUPLES:
+            self._measure_tuples()  # before the rest of a bad file is read
+        self._run = _RUNS[self.named, self.shares_tuples]
 
     def _check_lines(self, opcode: int) -> None:
         lines = [self._line() for _ in range(_LINES[opcode])]
         if opcode == ord("g"):
-            self._check_get(_decimal(lines[0]))
+            _decimal(lines[0])
+            self._check_get()
         elif opcode == ord("p"):
             self._check_put(_decimal(lines[0]))
         elif opcode in b"IL":
@@ -165,13 +184,14 @@ class _Checker:
         if self.memoized:
             raise PickleOpcodeError("it mixes two ways to number its memo entries")
         self.named = True
-        self._run = _RUNS[True, not self.tuples]
+        self._run = _RUNS[True, self.shares_tuples or not self.num_tuples]
         if index > len(self.data):
             raise PickleOpcodeError(f"the memo index {index} is larger than the file")
 
-    def _check_get(self, index: int) -> None:
-        if index in self.tuples:
-            raise PickleOpcodeError("a tuple is used twice, which can take forever to hash")
+    def _check_get(self) -> None:
+        # Which entries are tuples is not known here: POP or an empty APPENDS may uncover one again.
+        self.shares_tuples = self.shares_tuples or self.num_tuples > 0
+        self._run = _RUNS[self.named, True]
 
     def _number(self, width: int) -> int:
         end = self.position + width

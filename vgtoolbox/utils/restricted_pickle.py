@@ -9,9 +9,11 @@ nothing but numeric arrays. Everything else is refused.
 from __future__ import annotations
 
 import io
+import math
 import pickle
+import re
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,10 @@ from vgtoolbox.utils.pickle_opcodes import PickleOpcodeError, check_opcodes
 
 _BUILTINS = ("builtins", "__builtin__")  # the second is Python 2's name
 _NUMPY_CORES = ("numpy.core", "numpy._core")  # of NumPy 1 and of NumPy 2
-_NUMERIC_KINDS = "biufc"
+_NUMERIC_TYPE = re.compile(r"[<>|=]?[biufc?]\d{0,2}")
+_COPIES_PER_BYTE = (
+    4  # a pickle of protocol 2 writes bytes as text, which is decoded and then copied
+)
 
 # Errors that the standard unpickler raises for malformed bytes.
 _DECODER_ERRORS = (
@@ -34,6 +39,7 @@ _DECODER_ERRORS = (
     OverflowError,
     MemoryError,
     RecursionError,
+    NotImplementedError,
     ImportError,
     PickleOpcodeError,
 )
@@ -50,11 +56,12 @@ class _Dtype:
         name: Type string, such as `f4`.
     """
 
+    __slots__ = ("dtype",)
+
     def __init__(self, name: str) -> None:
-        dtype = np.dtype(name) if isinstance(name, str) else None
-        if dtype is None or dtype.kind not in _NUMERIC_KINDS or dtype.hasobject:
-            raise RefusedPickleError(f"it has an array of type {name!r}, which is not numeric")
-        self.dtype = dtype
+        if not isinstance(name, str) or not _NUMERIC_TYPE.fullmatch(name):
+            raise RefusedPickleError(f"it has an array of type {name!r:.40}, which is not numeric")
+        self.dtype = np.dtype(name)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Take the byte order; fields, subarrays and metadata are refused."""
@@ -67,14 +74,52 @@ class _Dtype:
 class _Array(np.ndarray):
     """Array that checks the state that a pickle gives it."""
 
+    spend: Callable[[int], None] | None = None
+
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         version, shape, dtype, is_fortran, data = state
-        if not isinstance(dtype, _Dtype) or not isinstance(data, bytes):
+        checked = _checked_dtype(dtype)
+        if not isinstance(data, bytes) or self.spend is None:
             raise RefusedPickleError("it has an array that does not consist of numbers")
-        super().__setstate__((version, shape, dtype.dtype, is_fortran, data))
+        if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+            raise RefusedPickleError(f"it has an array of the shape {shape!r:.40}")
+        if math.prod(shape) * checked.itemsize != len(data):
+            raise RefusedPickleError("it has an array whose shape does not fit its bytes")
+        self.spend(len(data))
+        self.spend = None  # a second state would not be an array of NumPy's
+        super().__setstate__((version, shape, checked, is_fortran, data))
 
 
-_ARRAY_TYPE = object()
+class _Global:
+    """Object that a pickle knows by its global name. Unlike a function, it can't be modified.
+
+    Args:
+        function: Function that is called with the arguments in the pickle. If `None`, the object
+            is only an argument of others.
+    """
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        if self._function is None:
+            raise RefusedPickleError("it calls a type that is not a function")
+        return self._function(*args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise RefusedPickleError("it modifies a function")
+
+
+class _Ordered(OrderedDict[Any, Any]):
+    """Ordered dictionary whose attributes a pickle can't replace, e.g. `items`."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Ignore the attributes, such as the versions that torch stores with a state dict."""
+
+
+_ARRAY_TYPE = _Global()
 """Result of looking `numpy.ndarray` up: an argument of `_reconstruct`, and not callable."""
 
 
@@ -90,13 +135,17 @@ class _RestrictedUnpickler(pickle.Unpickler):
         super().__init__(io.BytesIO(data), encoding="utf-8")
         self._readable = "containers, strings, numbers" + (" and arrays" if arrays else "")
         # Shared parts may be given to a function many times: what all calls copy is bounded.
-        self._budget = len(data)
-        self._known: dict[tuple[str, str], Any] = {("collections", "OrderedDict"): self._ordered}
+        self._budget = _COPIES_PER_BYTE * len(data)
+        known: dict[tuple[str, str], Any] = {("collections", "OrderedDict"): self._ordered}
         for module in _BUILTINS:
-            self._known[module, "set"] = self._set
-            self._known[module, "frozenset"] = self._frozenset
+            known[module, "set"] = self._set
+            known[module, "frozenset"] = self._frozenset
         if arrays:
-            self._known |= self._array_functions()
+            known |= self._array_functions()
+        self._known = {
+            name: value if isinstance(value, _Global) else _Global(value)
+            for name, value in known.items()
+        }
 
     def _array_functions(self) -> dict[tuple[str, str], Any]:
         known: dict[tuple[str, str], Any] = {
@@ -107,7 +156,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
         for module in _BUILTINS:
             known[module, "bytes"] = _no_bytes
         for core in _NUMPY_CORES:
-            known[f"{core}.multiarray", "_reconstruct"] = _reconstruct
+            known[f"{core}.multiarray", "_reconstruct"] = self._reconstruct
             known[f"{core}.multiarray", "scalar"] = self._scalar
             known[f"{core}.numeric", "_frombuffer"] = self._from_buffer
         return known
@@ -145,7 +194,15 @@ class _RestrictedUnpickler(pickle.Unpickler):
         self._spend(len(items))
         for key, _ in items:
             _check_key(key)
-        return OrderedDict(items)
+        return _Ordered(items)
+
+    def _reconstruct(self, kind: Any, shape: tuple[int, ...], typecode: bytes) -> _Array:
+        """Make the empty array that a pickle then gives its state."""
+        if kind is not _ARRAY_TYPE or shape != (0,):
+            raise RefusedPickleError("it has an array of a class that is not NumPy's")
+        array = _Array.__new__(_Array, (0,), np.int8)
+        array.spend = self._spend
+        return array
 
     def _encode(self, text: str, encoding: str) -> bytes:
         """Make the bytes that a pickle of protocol 2 writes as text."""
@@ -167,7 +224,8 @@ class _RestrictedUnpickler(pickle.Unpickler):
             raise RefusedPickleError("it has an array that does not consist of numbers")
         self._spend(len(data))
         flat = np.frombuffer(data, _checked_dtype(dtype))
-        return np.reshape(flat, shape, order="F" if order == "F" else "C").copy()
+        array = np.reshape(flat, shape, order="F" if order == "F" else "C").copy()
+        return array.view(_Array)
 
 
 def _no_bytes() -> bytes:
@@ -185,15 +243,8 @@ def _checked_dtype(dtype: Any) -> np.dtype[Any]:
     return dtype.dtype
 
 
-def _reconstruct(kind: Any, shape: tuple[int, ...], typecode: bytes) -> _Array:
-    """Make the empty array that a pickle then gives its state."""
-    if kind is not _ARRAY_TYPE or shape != (0,):
-        raise RefusedPickleError("it has an array of a class that is not NumPy's")
-    return _Array.__new__(_Array, (0,), np.int8)
-
-
 def _check_key(key: Any) -> None:
-    if not isinstance(key, (str, bytes, int, float, bool, type(None), np.number, tuple)):
+    if not isinstance(key, (str, bytes, int, float, bool, type(None), np.number, np.bool_, tuple)):
         raise RefusedPickleError(f"it has a key of type {type(key).__name__}")
 
 
