@@ -11,6 +11,7 @@ from vgtoolbox.models import (
     mllm,
     necks,
     postprocessors,
+    prompt_encoders,
     text_encoders,
 )
 from vgtoolbox.models.data_preprocessor import GroundingDataPreprocessor
@@ -27,5 +28,6 @@ __all__ = [
     "mllm",
     "necks",
     "postprocessors",
+    "prompt_encoders",
     "text_encoders",
 ]

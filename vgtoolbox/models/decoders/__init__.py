@@ -2,6 +2,7 @@
 
 from vgtoolbox.models.decoders.instance_query_decoder import DecodedQueries, InstanceQueryDecoder
 from vgtoolbox.models.decoders.query_selector import AttentionQuerySelector, SelectedQueries
+from vgtoolbox.models.decoders.sam_mask_decoder import SAMMaskDecoder
 from vgtoolbox.models.decoders.token_mask_decoder import TokenMaskDecoder
 from vgtoolbox.models.decoders.unet_decoder import UNetDecoder
 from vgtoolbox.models.decoders.vision_language_decoder import VisionLanguageDecoder
@@ -10,6 +11,7 @@ __all__ = [
     "AttentionQuerySelector",
     "DecodedQueries",
     "InstanceQueryDecoder",
+    "SAMMaskDecoder",
     "SelectedQueries",
     "TokenMaskDecoder",
     "UNetDecoder",
