@@ -89,6 +89,7 @@ def real_data():
     """Return a folder of third-party files that are not distributed with the project.
 
     `VGTOOLBOX_REAL_DATA` names it. The tests read `tokenizer/beit3.spm` (BEiT-3),
+    `tokenizer/llama-32000.model` (Llama),
     `annotations/refcocos_test.json` (RefCOCOs annotator), `images/coco_*.jpg` (COCO) and
     `annotations/google_refexp_val_sample_results_comprehension.json` (Google RefExp toolbox).
     Once the variable is set, a missing file is a failure.

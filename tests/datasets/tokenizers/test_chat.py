@@ -19,6 +19,35 @@ def test_special_tokens_split_the_text(tokenizer_file):
     assert tokenizer.decode(ids) == "<img>a red dog[SEG]on"
 
 
+def test_whitespace_around_stripped_tokens_is_removed(tokenizer_file):
+    tokenizer = SentencePieceChatTokenizer(
+        model_file=tokenizer_file,
+        special_tokens={"[SEG]": 90, "</s>": 91},
+        stripped_tokens=["[SEG]"],
+    )
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer_file))
+    ids = tokenizer.encode("it is \n [SEG] \n on </s>")
+    assert ids == [*pieces.encode("it is"), 90, *pieces.encode("on "), 91]
+    assert tokenizer.encode(" [SEG] [SEG] ") == [90, 90]
+    with pytest.raises(ValueError, match="stripped_tokens must be"):
+        SentencePieceChatTokenizer(model_file=tokenizer_file, stripped_tokens=["[SEG]"])
+
+
+def test_the_dummy_blank_of_each_segment_or_of_the_text(tokenizer_file):
+    options = {"model_file": tokenizer_file, "special_tokens": {"[SEG]": 90}}
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer_file))
+    per_segment = SentencePieceChatTokenizer(**options)
+    per_text = SentencePieceChatTokenizer(**options, dummy_prefix="text")
+    first = pieces.encode("red")
+    assert per_segment.encode("red[SEG]red") == [*first, 90, *first]
+    ids = per_text.encode("red[SEG]red")
+    assert ids[: len(first) + 1] == [*first, 90]
+    assert pieces.id_to_piece(first[0]).startswith("\u2581")
+    assert "".join(map(pieces.id_to_piece, ids[len(first) + 1 :])) == "red"
+    with pytest.raises(ValueError, match="dummy_prefix must be 'segment' or 'text'"):
+        SentencePieceChatTokenizer(**options, dummy_prefix="word")
+
+
 def test_longer_special_token_takes_precedence(tokenizer_file):
     tokenizer = SentencePieceChatTokenizer(
         model_file=tokenizer_file, special_tokens={"<a>": 90, "<a><b>": 91}

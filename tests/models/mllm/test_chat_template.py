@@ -64,3 +64,65 @@ def test_unknown_format():
     with pytest.raises(ValueError, match=r"chat must be .internvl2_5., "):
         chat_template("vicuna")
     assert chat_template({"system": "", "user": "{text}", "answer_start": "", "answer_end": ""})
+
+
+LLAMA_TOKENS = {
+    "<unk>": 0,
+    "<s>": 1,
+    "</s>": 2,
+    "<image>": -200,
+    "[SEG]": 32000,
+    "[REJ]": 32001,
+    "<im_start>": 32002,
+    "<im_end>": 32003,
+}
+RECORDED_START = """1 319 13563 1546 263 12758 5199 322 385 23116 21082 20255 29889 450 20255 4076
+    8444 29892 13173 29892 322 1248 568 6089 304 278 5199 29915 29879 5155 29889 3148 1001 29901
+    32002 -200 32003"""
+"""Ids of the published LISA family up to the image, recorded with transformers 4.31."""
+RECORDED = [
+    (
+        "\nCan you segment the red ball in this image?",
+        "1815 366 10768 278 2654 8287 297 445 1967 29973 319 1799 9047 13566 29901",
+        "Sure, it is [SEG].",
+        "18585 29892 372 338 32000 869 2",
+    ),
+    (
+        "\n What is the dog in this image? Please output segmentation mask.",
+        "1724 338 278 11203 297 445 1967 29973 3529 1962 10768 362 11105 29889 319 1799 9047 13566 "
+        "29901",
+        "[SEG].",
+        "32000 869 2",
+    ),
+    (
+        "\n What are dog, catin this image? Please output segmentation masks.",
+        "1724 526 11203 29892 6635 262 445 1967 29973 3529 1962 10768 362 11105 29879 29889 319 "
+        "1799 9047 13566 29901",
+        "Sure,dog:[SEG], cat:[REJ].",
+        "18585 29892 26169 29901 32000 1919 6635 29901 32001 869 2",
+    ),
+]
+
+
+@pytest.mark.parametrize(("question", "question_ids", "answer", "answer_ids"), RECORDED)
+def test_ids_and_labels_of_the_published_lisa_family(
+    real_data, question, question_ids, answer, answer_ids
+):
+    tokenizer = SentencePieceChatTokenizer(
+        model_file=real_data / "tokenizer" / "llama-32000.model",
+        special_tokens=LLAMA_TOKENS,
+        stripped_tokens=["[SEG]", "[REJ]", "<im_start>", "<im_end>"],
+    )
+    question = f"<im_start><image><im_end>{question}"
+    asked = tuple(map(int, f"{RECORDED_START} {question_ids}".split()))
+    answered = tuple(map(int, answer_ids.split()))
+    chat = CHAT_TEMPLATES["llava_v1"]
+    encoded = chat.encode([(question, answer)], tokenizer)
+    assert encoded.token_ids == asked + answered
+    assert encoded.labels == (IGNORE,) * len(asked) + answered
+    assert chat.encode_question(question, tokenizer).token_ids == asked
+    # Every round is trained, including the token that ends its answer.
+    rounds = chat.encode([(question, answer), ("What else?", "Nothing.")], tokenizer)
+    assert rounds.labels[: len(encoded)] == encoded.labels
+    assert rounds.labels[-1] == tokenizer.eos_id
+    assert rounds.token_ids[len(encoded) :][:3] == (3148, 1001, 29901)  # USER:

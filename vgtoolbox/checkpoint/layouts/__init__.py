@@ -12,8 +12,10 @@ from vgtoolbox.checkpoint.layouts import (
     bert,
     instancevg,
     internvl,
+    llava,
     mllmseg,
     plvl,
+    sam,
     vitdet,
 )
 from vgtoolbox.checkpoint.layouts.base import Layout, StateDict, StreamingLayout
@@ -26,6 +28,9 @@ LAYOUTS: tuple[Layout, ...] = (
     bert.LAYOUT,
     mllmseg.LAYOUT,
     internvl.LAYOUT,
+    llava.LAYOUT,
+    llava.CLIP_LAYOUT,
+    sam.LAYOUT,
 )
 
 

@@ -11,11 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sentencepiece import SentencePieceProcessor
 
 from vgtoolbox.registry import TOKENIZERS
+from vgtoolbox.utils.choices import check_choice
+
+DummyPrefix = Literal["segment", "text"]
 
 
 class UnknownTokenError(KeyError):
@@ -35,11 +38,18 @@ class SentencePieceChatTokenizer:
             vocabulary, in order. If `None`, `added_tokens.json` and `tokenizer_config.json` in the
             model's folder are read.
         new_tokens: Further special tokens; those without an id get the next ids.
+        stripped_tokens: Special tokens next to which whitespace is removed, on both sides. Slow
+            tokenizers of transformers before 4.34 do so around tokens that were added as plain
+            strings, and the weights of LISA and its descendants were trained on that.
+        dummy_prefix: Texts that get the blank that the model puts in front of a text: each text
+            between two special tokens ("segment", as slow tokenizers do with `legacy=True`), or
+            only one at the beginning ("text").
         add_bos: Whether texts begin with the model's own begin token.
         eos_token: Token that ends an answer. If `None`, the model's own end token is used.
 
     Raises:
         FileNotFoundError: `model_file` does not exist.
+        ValueError: A stripped token is not a special token, or `dummy_prefix` is unknown.
     """
 
     def __init__(
@@ -48,9 +58,12 @@ class SentencePieceChatTokenizer:
         model_file: str | Path,
         special_tokens: Mapping[str, int] | Sequence[str] | None = None,
         new_tokens: Sequence[str] = (),
+        stripped_tokens: Sequence[str] = (),
+        dummy_prefix: DummyPrefix = "segment",
         add_bos: bool = True,
         eos_token: str | None = None,
     ) -> None:
+        check_choice("dummy_prefix", dummy_prefix, get_args(DummyPrefix))
         if not Path(model_file).is_file():
             raise FileNotFoundError(
                 f"model_file must be a sentencepiece model, got {Path(model_file).resolve()}, "
@@ -67,6 +80,13 @@ class SentencePieceChatTokenizer:
         self.special_tokens = dict(special_tokens)
         for token in new_tokens:
             self.special_tokens.setdefault(token, self.vocab_size)
+        if unknown := sorted(set(stripped_tokens) - self.special_tokens.keys()):
+            raise ValueError(
+                f"stripped_tokens must be special tokens, got {', '.join(unknown)}; add them to "
+                "special_tokens"
+            )
+        self._stripped = frozenset(stripped_tokens)
+        self.dummy_prefix = dummy_prefix
         self._texts = {token_id: token for token, token_id in self.special_tokens.items()}
         self.bos_id = self._pieces.bos_id() if add_bos and self._pieces.bos_id() >= 0 else None
         self.eos_id = self.token_id(eos_token) if eos_token else self._pieces.eos_id()
@@ -96,12 +116,26 @@ class SentencePieceChatTokenizer:
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, without the begin token."""
         ids: list[int] = []
-        for part in self._split.split(text) if self._split else [text]:
-            if part in self.special_tokens:
+        parts = self._split.split(text) if self._split else [text]
+        for i, part in enumerate(parts):  # texts at even positions, special tokens between them
+            if i % 2:
                 ids.append(self.special_tokens[part])
-            elif part:
-                ids += self._pieces.encode(part)
+                continue
+            if i and parts[i - 1] in self._stripped:
+                part = part.lstrip()
+            if i + 1 < len(parts) and parts[i + 1] in self._stripped:
+                part = part.rstrip()
+            if part:
+                ids += self._encode_part(part, is_first=i == 0)
         return ids
+
+    def _encode_part(self, part: str, *, is_first: bool) -> list[int]:
+        """Return the ids of a text without special tokens."""
+        if is_first or self.dummy_prefix == "segment":
+            return self._pieces.encode(part)
+        # The unknown token in front takes the blank and is removed again, as in transformers.
+        marker = self._pieces.id_to_piece(self._pieces.unk_id())
+        return self._pieces.encode(marker + part)[len(self._pieces.encode(marker)) :]
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of ids, including special tokens."""

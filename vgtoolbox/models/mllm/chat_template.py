@@ -43,7 +43,9 @@ class ChatTemplate:
     Attributes:
         system: Segment of the system; empty if there is none.
         user: Segment of the user, with `{text}`.
-        answer_start: Text before the answer, in the same segment; never trained.
+        first_user: Segment of the user in the first turn. If empty, `user`.
+        answer_start: Text before the answer, in the same segment; never trained. A blank at its end
+            belongs to the first token of the answer.
         answer_end: Special token after the answer, in the same segment; trained.
         after_answer: Segment after that token; never trained.
     """
@@ -53,6 +55,7 @@ class ChatTemplate:
     answer_start: str
     answer_end: str
     after_answer: str = ""
+    first_user: str = ""
 
     def encode(self, turns: Sequence[tuple[str, str]], tokenizer: ChatTokenizer) -> TokenSequence:
         """Tokenize a conversation of (question, answer) turns, whose answers are labeled.
@@ -62,16 +65,21 @@ class ChatTemplate:
             tokenizer: Tokenizer of the language model.
         """
         parts = [self._untrained(self.system, tokenizer)] if self.system else []
-        for question, answer in turns:
-            parts.append(self._untrained(self.user.format(text=question), tokenizer))
+        for i, (question, answer) in enumerate(turns):
+            parts.append(self._untrained(self._user(question, is_first=i == 0), tokenizer))
             parts.append(self._answer(answer, tokenizer))
         return joined(parts, tokenizer.bos_id)
 
     def encode_question(self, question: str, tokenizer: ChatTokenizer) -> TokenSequence:
         """Tokenize a question up to the start of its answer."""
-        texts = [self.system, self.user.format(text=question), self.answer_start]
+        start = self.answer_start.rstrip(" ")
+        texts = [self.system, self._user(question, is_first=True), start]
         parts = [self._untrained(text, tokenizer) for text in texts if text]
         return joined(parts, tokenizer.bos_id)
+
+    def _user(self, question: str, *, is_first: bool) -> str:
+        segment = self.first_user if is_first and self.first_user else self.user
+        return segment.format(text=question)
 
     def _untrained(self, text: str, tokenizer: ChatTokenizer) -> TokenSequence:
         ids = tuple(tokenizer.encode(text))
@@ -79,7 +87,8 @@ class ChatTemplate:
 
     def _answer(self, text: str, tokenizer: ChatTokenizer) -> TokenSequence:
         ids = tuple(tokenizer.encode(self.answer_start + text + self.answer_end))
-        start = len(tokenizer.encode(self.answer_start)) if self.answer_start else 0
+        # A blank at the end belongs to the first token of the answer.
+        start = len(tokenizer.encode(self.answer_start.rstrip(" "))) if self.answer_start else 0
         labels = tuple(t if i >= start else IGNORE for i, t in enumerate(ids))
         return joined([TokenSequence(ids, labels), self._untrained(self.after_answer, tokenizer)])
 
@@ -137,6 +146,27 @@ _INTERNVL_SYSTEM = (
     "你是书生·万象，英文名是InternVL，"  # noqa: RUF001
     "是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"
 )
+_VICUNA_SYSTEM = (
+    "A chat between a curious {who} and an artificial intelligence assistant. The assistant gives "
+    "helpful, detailed, and polite answers to the {who}'s questions."
+)
+_LLAMA_2_SYSTEM = (
+    "You are a helpful language and vision assistant. You are able to understand the visual "
+    "content that the user provides, and assist the user with a variety of tasks using natural "
+    "language."
+)
+
+
+def _vicuna(who: str) -> ChatTemplate:
+    """Return the format of Vicuna 1.1, whose segments are separated by one blank each."""
+    return ChatTemplate(
+        system=_VICUNA_SYSTEM.format(who=who),
+        user="USER: {text}",
+        answer_start="ASSISTANT: ",
+        answer_end="</s>",
+    )
+
+
 CHAT_TEMPLATES: dict[str, ChatTemplate] = {
     "internvl2_5": ChatTemplate(
         system=f"<|im_start|>system\n{_INTERNVL_SYSTEM}<|im_end|>\n",
@@ -150,6 +180,15 @@ CHAT_TEMPLATES: dict[str, ChatTemplate] = {
         user="<|im_start|>user\n{text}<|im_end|>",
         answer_start="<|im_start|>assistant\n",
         answer_end="<|im_end|>",
+    ),
+    "llava_v1": _vicuna("human"),
+    "vicuna_v1": _vicuna("user"),
+    "llava_llama_2": ChatTemplate(
+        system="",
+        first_user=f"[INST] <<SYS>>\n{_LLAMA_2_SYSTEM}\n<</SYS>>\n\n{{text}} [/INST]",
+        user="<s>[INST] {text} [/INST]",
+        answer_start="",
+        answer_end=" </s>",
     ),
     "plain": ChatTemplate(system="", user="{text}", answer_start="", answer_end="</s>"),
 }

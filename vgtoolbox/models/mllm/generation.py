@@ -39,15 +39,20 @@ class BranchDecoder:
         adapter: Language model.
         packed: Batch whose rows have at least one branch, each up to the start of its answer.
         placeholders: Image features.
+        key_valid: Mask (B, L) bool, False for keys that no position may attend to. If `None`, all
+            keys are valid.
     """
 
     adapter: MultimodalAdapter
     packed: PackedBatch
     placeholders: tuple[Placeholders, ...] = ()
+    key_valid: Tensor | None = None
 
     def __post_init__(self) -> None:
         self.cache = DynamicCache()
-        self.prefill: LMStates = self.adapter.run(self.packed, self.placeholders, cache=self.cache)
+        self.prefill: LMStates = self.adapter.run(
+            self.packed, self.placeholders, key_valid=self.key_valid, cache=self.cache
+        )
 
     def generate(self, *, eos_id: int, max_new_tokens: int) -> Iterator[GenerationStep]:
         """Generate step by step until every branch has produced `eos_id`.
@@ -56,7 +61,7 @@ class BranchDecoder:
             eos_id: Id of the token that ends an answer.
             max_new_tokens: Maximum number of steps.
         """
-        key_branch = self.packed.branch
+        key_branch, key_valid = self.packed.branch, self.key_valid
         branch, last = last_positions(self.packed)
         rows = torch.arange(len(branch), device=branch.device)[:, None]
         states = self.prefill.last[rows, last]  # (B, S, H)
@@ -70,10 +75,12 @@ class BranchDecoder:
                 return
             branch = torch.where(alive, branch, PADDING)
             key_branch = torch.cat([key_branch, branch], 1)
+            if key_valid is not None:
+                key_valid = torch.cat([key_valid, torch.ones_like(alive)], 1)
             positions = positions + 1
             states = self.adapter.step(
                 tokens,
-                mask=_step_mask(branch, key_branch, states.dtype),
+                mask=_step_mask(branch, key_branch, states.dtype, key_valid),
                 position_ids=positions,
                 cache=self.cache,
             )
@@ -100,10 +107,12 @@ def last_positions(packed: PackedBatch) -> tuple[Tensor, Tensor]:
     return branch, last.clamp(min=0)
 
 
-def _step_mask(branch: Tensor, key_branch: Tensor, dtype: torch.dtype) -> Tensor:
+def _step_mask(
+    branch: Tensor, key_branch: Tensor, dtype: torch.dtype, key_valid: Tensor | None
+) -> Tensor:
     """Return the mask (B, 1, S, L) for one new token per branch, which are the last S keys."""
     steps, length = branch.shape[1], key_branch.shape[1]
     index = torch.arange(length, device=branch.device)
     own = torch.arange(length - steps, length, device=branch.device)
     is_earlier = (index < length - steps) | (index == own[:, None])  # (S, L)
-    return additive_mask(branch, key_branch, is_earlier[None], dtype)
+    return additive_mask(branch, key_branch, is_earlier[None], dtype, key_valid)

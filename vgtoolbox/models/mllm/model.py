@@ -117,9 +117,14 @@ class MLLM(nn.Module):
         """Id of the token that represents one image token."""
         return self.tokenizer.token_id(self.image_token)
 
-    def encode_images(self, images: Tensor) -> ImageFeatures:
-        """Encode normalized images (I, 3, H, W)."""
-        return self.adapter.encode_images(images)
+    def encode_images(self, images: Tensor, valid: Tensor | None = None) -> ImageFeatures:
+        """Encode normalized images.
+
+        Args:
+            images: Images (I, 3, H, W).
+            valid: Mask (I, H, W) bool, False for pixels of padding. If `None`, no pixel is padding.
+        """
+        return self.adapter.encode_images(images, valid)
 
     def with_image(self, question: str, num_tokens: int) -> str:
         """Replace the image mark of a question by `num_tokens` image tokens."""
@@ -155,8 +160,24 @@ class MLLM(nn.Module):
             features: Features of the images. If `None`, the rows show no images.
             all_layers: Whether to return the states of every layer.
         """
-        placeholders = self.image_placeholders(features)
-        return self.adapter.run(packed, placeholders, all_layers=all_layers)
+        return self.adapter.run(
+            packed,
+            self.image_placeholders(features),
+            key_valid=self.valid_keys(packed, features),
+            all_layers=all_layers,
+        )
+
+    def valid_keys(self, packed: PackedBatch, features: ImageFeatures | None) -> Tensor | None:
+        """Return the mask (B, L) bool of positions that are not padding of an image.
+
+        Args:
+            packed: Batch of B rows, the i-th of which shows the i-th image.
+            features: Features of the images. If `None`, or without padding, the result is `None`.
+        """
+        if features is None or features.valid is None:
+            return None
+        is_image = packed.token_ids == self.image_token_id
+        return torch.ones_like(is_image).masked_scatter(is_image, features.valid)
 
     def image_placeholders(self, features: ImageFeatures | None) -> tuple[Placeholders, ...]:
         """Return the placeholders that replace image tokens by features, empty for `None`."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from vgtoolbox.checkpoint.layouts import StreamingLayout
+from vgtoolbox.models.layers.initialization import init_local_attention
 from vgtoolbox.models.mllm.packing import PackedBatch
 from vgtoolbox.utils.choices import check_choice
 
@@ -23,11 +26,14 @@ class ImageFeatures:
             class token, in single precision.
         grid: Number of patches (h, w).
         tokens: Embeddings (I, K, H) that replace the K image tokens in the language model.
+        valid: Mask (I, K) bool, False for tokens of padding, which no position attends to. If
+            `None`, all tokens are valid.
     """
 
     patches: Tensor
     grid: tuple[int, int]
     tokens: Tensor
+    valid: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,22 @@ class MultimodalAdapter(nn.Module, ABC):
         """Number of tokens K of one image."""
 
     @abstractmethod
-    def encode_images(self, images: Tensor) -> ImageFeatures:
-        """Encode normalized images (I, 3, H, W)."""
+    def encode_images(self, images: Tensor, valid: Tensor | None = None) -> ImageFeatures:
+        """Encode normalized images.
+
+        Args:
+            images: Images (I, 3, H, W).
+            valid: Mask (I, H, W) bool, False for pixels of padding. If `None`, no pixel is padding.
+
+        Raises:
+            ValueError: `valid` is given to a model that was not trained on padded images.
+        """
+
+    @cached_property
+    def _cache_argument(self) -> str:
+        """Name of the cache's argument, which transformers renames during its version 5."""
+        names = inspect.signature(self.language_model.forward).parameters
+        return "cache" if "cache" in names else "past_key_values"
 
     @property
     def compute_dtype(self) -> torch.dtype:
@@ -112,7 +132,11 @@ class MultimodalAdapter(nn.Module, ABC):
         Raises:
             ValueError: The number of occurrences of a token is not that of its features.
         """
-        embeds = self.model.get_input_embeddings()(token_ids).to(self.compute_dtype)
+        known = token_ids
+        for each in placeholders:
+            if not each.add:  # the id may be outside the vocabulary
+                known = known.masked_fill(known == each.token_id, 0)
+        embeds = self.model.get_input_embeddings()(known).to(self.compute_dtype)
         for each in placeholders:
             place = token_ids == each.token_id
             features = each.features.flatten(0, -2).to(embeds.dtype)
@@ -151,9 +175,9 @@ class MultimodalAdapter(nn.Module, ABC):
             inputs_embeds=embeds,
             attention_mask=packed.attention_mask(embeds.dtype, key_valid),
             position_ids=packed.position_ids,
-            past_key_values=cache,
             use_cache=cache is not None,
             output_hidden_states=all_layers,
+            **{self._cache_argument: cache},
         )
         layers = tuple(output.hidden_states) if all_layers else ()
         return LMStates(last=output.last_hidden_state.float(), layers=layers)
@@ -171,8 +195,8 @@ class MultimodalAdapter(nn.Module, ABC):
             inputs_embeds=self.embed(token_ids),
             attention_mask=mask,
             position_ids=position_ids,
-            past_key_values=cache,
             use_cache=True,
+            **{self._cache_argument: cache},
         )
         return output.last_hidden_state.float()
 
@@ -187,6 +211,41 @@ class MultimodalAdapter(nn.Module, ABC):
         old = "gradient_checkpointing_enable"
         enable = getattr(self.model, "activation_checkpointing_enable", None)
         (enable or getattr(self.model, old))({"use_reentrant": False})
+
+    def init_language_model(
+        self, embed_init_std: float | None, local_attention: float | None
+    ) -> None:
+        """Initialize the language model for training from random weights.
+
+        Args:
+            embed_init_std: Standard deviation of the token table. If `None`, the table keeps its
+                values.
+            local_attention: Strength of `init_local_attention` in the first half of the layers, see
+                `InternVL`. If `None`, the layers keep their values.
+        """
+        if embed_init_std is not None:
+            nn.init.normal_(self.model.get_input_embeddings().weight, std=embed_init_std)
+        if local_attention is not None:
+            self._init_local(local_attention)
+
+    def _init_local(self, strength: float) -> None:
+        """Let words add up in the state after them, and set all other residual updates to 0."""
+        layers = self.language_model.layers
+        for i, layer in enumerate(layers):
+            attention = layer.self_attn
+            if i < len(layers) // 2:
+                init_local_attention(
+                    attention.q_proj,
+                    attention.k_proj,
+                    attention.v_proj,
+                    attention.o_proj,
+                    head_dim=attention.head_dim,
+                    strength=strength,
+                )
+            else:
+                nn.init.zeros_(attention.o_proj.weight)
+            nn.init.zeros_(layer.mlp.down_proj.weight)
+        nn.init.zeros_(self.model.get_output_embeddings().weight)
 
 
 def torch_dtype(name: str) -> torch.dtype:

@@ -5,34 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, InternVLConfig
 
 from vgtoolbox.checkpoint.layouts import StreamingLayout, internvl
 from vgtoolbox.models.layers.initialization import (
     init_cosine_patches,
-    init_local_attention,
     init_sine_positions,
 )
 from vgtoolbox.models.mllm.adapters.base import ImageFeatures, MultimodalAdapter, torch_dtype
+from vgtoolbox.models.mllm.adapters.text_config import native_text_config
 from vgtoolbox.registry import MODELS
-from vgtoolbox.utils.choices import check_choice
 
-# InternLM2 is Llama with fused projections, which `checkpoint.layouts.internvl` splits.
-_TEXT_FAMILIES = {"internlm2": "llama", "llama": "llama", "qwen2": "qwen2"}
-_TEXT_KEYS = (
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "max_position_embeddings",
-    "rms_norm_eps",
-    "initializer_range",
-    "hidden_act",
-)
 _VISION_KEYS = {
     "hidden_size": "hidden_size",
     "intermediate_size": "intermediate_size",
@@ -102,16 +86,13 @@ class InternVL(MultimodalAdapter):
             config, attn_implementation=attention, dtype=torch_dtype(dtype)
         )
         embeddings = self.model.model.vision_tower.embeddings
-        if embed_init_std is not None:
-            torch.nn.init.normal_(self.model.get_input_embeddings().weight, std=embed_init_std)
         if sine_position_scale is not None:
             grid = embeddings.patch_embeddings.patch_shape
             init_sine_positions(embeddings.position_embeddings[0, 1:], grid, sine_position_scale)
         if cosine_patch_scale is not None:
             weight = embeddings.patch_embeddings.projection.weight
             init_cosine_patches(weight, cosine_patch_scale)
-        if local_attention is not None:
-            self._init_local(local_attention)
+        self.init_language_model(embed_init_std, local_attention)
 
     @property
     def language_model(self) -> Any:
@@ -128,8 +109,13 @@ class InternVL(MultimodalAdapter):
         """Number of tokens K of one image, one for each 2 x 2 patches."""
         return self.model.config.image_seq_length
 
-    def encode_images(self, images: Tensor) -> ImageFeatures:
+    def encode_images(self, images: Tensor, valid: Tensor | None = None) -> ImageFeatures:
         """Encode normalized images (I, 3, H, W), of sides that the patch size divides."""
+        if valid is not None:
+            raise ValueError(
+                "valid must be None for InternVL, which was trained on images without padding, got "
+                "a mask; resize the images without keeping their ratio"
+            )
         patch = self.model.config.vision_config.patch_size
         grid = (images.shape[2] // patch[0], images.shape[3] // patch[1])
         output = self.model.get_image_features(
@@ -142,25 +128,6 @@ class InternVL(MultimodalAdapter):
         patches = output.last_hidden_state[:, 1:].float()
         return ImageFeatures(patches, grid, output.pooler_output)
 
-    def _init_local(self, strength: float) -> None:
-        """Let words add up in the state after them, and set all other residual updates to 0."""
-        layers = self.language_model.layers
-        for i, layer in enumerate(layers):
-            attention = layer.self_attn
-            if i < len(layers) // 2:
-                init_local_attention(
-                    attention.q_proj,
-                    attention.k_proj,
-                    attention.v_proj,
-                    attention.o_proj,
-                    head_dim=attention.head_dim,
-                    strength=strength,
-                )
-            else:
-                torch.nn.init.zeros_(attention.o_proj.weight)
-            torch.nn.init.zeros_(layer.mlp.down_proj.weight)
-        torch.nn.init.zeros_(self.model.get_output_embeddings().weight)
-
 
 def native_config(text: Mapping[str, Any], vision: Mapping[str, Any]) -> InternVLConfig:
     """Convert the two parts of a published `config.json` to the configuration of transformers.
@@ -172,7 +139,7 @@ def native_config(text: Mapping[str, Any], vision: Mapping[str, Any]) -> InternV
     vision_config["use_mean_pooling"] = True  # no norm after the last block
     patch, size = vision["patch_size"], vision["image_size"]
     return InternVLConfig(
-        text_config=_text_config(text),
+        text_config=native_text_config(text),
         vision_config=vision_config,
         image_seq_length=(size // patch // 2) ** 2,
         downsample_ratio=0.5,
@@ -180,28 +147,3 @@ def native_config(text: Mapping[str, Any], vision: Mapping[str, Any]) -> InternV
         vision_feature_select_strategy="default",
         tie_word_embeddings=False,
     )
-
-
-def _text_config(published: Mapping[str, Any]) -> dict[str, Any]:
-    check_choice("model_type of text_config", published["model_type"], _TEXT_FAMILIES)
-    family = _TEXT_FAMILIES[published["model_type"]]
-    config = {key: published[key] for key in _TEXT_KEYS if key in published}
-    config |= {"model_type": family, "tie_word_embeddings": False, "use_cache": True}
-    config["rope_parameters"] = _rope(published)
-    if published["model_type"] == "internlm2" and published.get("bias", False):
-        config["attention_bias"] = True
-    return config
-
-
-def _rope(published: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the rotary parameters; dynamic scaling has no effect within the trained length."""
-    rope: dict[str, Any] = {
-        "rope_type": "default",
-        "rope_theta": float(published.get("rope_theta", 10000.0)),
-    }
-    scaling = published.get("rope_scaling")
-    if scaling:
-        kind = scaling.get("type", scaling.get("rope_type"))
-        check_choice("type of rope_scaling", kind, ("dynamic", "linear"))
-        rope |= {"rope_type": kind, "factor": float(scaling["factor"])}
-    return rope
