@@ -32,6 +32,11 @@ fi
 # torchrun would set one thread per process; divide the cores between the processes instead.
 cores=$(getconf _NPROCESSORS_ONLN)
 threads=$((cores / processes > 0 ? cores / processes : 1))
+# The number of threads changes the order of sums. One thread makes the predictions of a test on the
+# CPU the same, to the last bit, for any number of processes; CPU_PROCESSES uses more cores.
+if [[ $(basename "$script") == test.py && " ${device[*]} $* " == *" --device cpu "* ]]; then
+    threads=1
+fi
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$threads}
 export MKL_NUM_THREADS=${MKL_NUM_THREADS:-$OMP_NUM_THREADS}
 

@@ -29,7 +29,6 @@ def run(words, **environment):
         env={
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "OMP_NUM_THREADS": "1",
             **environment,
         },
         capture_output=True,
@@ -115,26 +114,40 @@ def test_a_killed_training_resumes_to_the_same_weights_and_metrics(trained, conf
             assert torch.equal(values, history["values"]), key
 
 
+def run_test(world, checkpoint, out, *, processes, batch_size):
+    """Test with several processes and return the report and the lines of each split."""
+    words = ["bash", "tools/dist_test.sh", CONFIG, 0, "--load-from", checkpoint]
+    words += ["--out", out, "--work-dir", out / "log", "--cfg-options"]
+    words += [f"test_dataloader.batch_size={batch_size}", "test_dataloader.num_workers=0"]
+    # An odd number: the last batch of four is incomplete, and processes have unequal shares.
+    words += ["test_splits.grefs_test.dataset.indices=7"]
+    run(words, SHAPES_ROOT=str(world), CPU_PROCESSES=str(processes))
+    report = json.loads((out / "metrics.json").read_text())
+    report.pop("seconds")
+    splits = ("grefs_test", "refs_test")
+    return report, [(out / split / "predictions.jsonl").read_bytes() for split in splits]
+
+
 def test_two_processes_give_the_metrics_and_predictions_of_one(trained, world, tmp_path):
-    reports = {}
-    for processes in ("1", "2"):
-        out = tmp_path / processes
-        words = ["bash", "tools/dist_test.sh", CONFIG, 0, "--load-from", trained / "epoch_2.pth"]
-        # Batches of one, because batched and single arithmetic differ in the last bit.
-        words += ["--out", out, "--work-dir", out / "log"]
-        words += ["--cfg-options", "test_dataloader.batch_size=1", "test_dataloader.num_workers=0"]
-        # An odd number, so that one process has one sample more than the other.
-        words += ["test_splits.grefs_test.dataset.indices=7"]
-        run(words, SHAPES_ROOT=str(world), CPU_PROCESSES=processes)
-        reports[processes] = json.loads((out / "metrics.json").read_text())
-    assert reports["1"]["splits"] == reports["2"]["splits"]
-    assert set(reports["1"]["splits"]) == {"grefs_test", "refs_test"}
-    lengths = []
-    for split in reports["1"]["splits"]:
-        lines = [
-            (tmp_path / processes / split / "predictions.jsonl").read_text().splitlines()
-            for processes in ("1", "2")
-        ]
-        assert lines[0] == lines[1]
-        lengths.append(len(lines[0]))
-    assert lengths[0] == 7
+    checkpoint = trained / "epoch_2.pth"
+    alone, both = (
+        run_test(world, checkpoint, tmp_path / str(n), processes=n, batch_size=4) for n in (1, 2)
+    )
+    assert alone == both
+    assert set(alone[0]["splits"]) == {"grefs_test", "refs_test"}
+    assert alone[1][0].count(b"\n") == 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [1, 3, 4])
+def test_any_number_of_processes_gives_the_metrics_and_predictions_of_one(
+    world, tmp_path, monkeypatch, batch_size
+):
+    # The launcher chooses the number of threads.
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    weights = ROOT / "pretrain_weights" / "InstanceVG-tiny-shapes.safetensors"
+    alone, *others = (
+        run_test(world, weights, tmp_path / str(n), processes=n, batch_size=batch_size)
+        for n in (1, 2, 3)
+    )
+    assert alone == others[0] == others[1]

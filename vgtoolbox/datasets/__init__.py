@@ -18,6 +18,7 @@ from vgtoolbox.datasets.readers import (
     SegLLMConversationDataset,
 )
 from vgtoolbox.datasets.samplers import (
+    FixedBatchSampler,
     ImageBatchSampler,
     ImageWindowSampler,
     MixtureSampler,
@@ -57,6 +58,7 @@ __all__ = [
     "EEVGListDataset",
     "ExpressionTokenizer",
     "FPRefCOCODataset",
+    "FixedBatchSampler",
     "GRefCOCODataset",
     "GroundingDataset",
     "HuggingFaceChatTokenizer",

@@ -18,7 +18,7 @@ from mmengine.dist import broadcast, get_world_size, is_main_process, master_onl
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmengine.utils import apply_to
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -28,6 +28,7 @@ from vgtoolbox.checkpoint.io import load_checkpoint, save_checkpoint
 from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
 from vgtoolbox.engine.device import choose_device
+from vgtoolbox.engine.fixed_batches import with_fixed_batches
 from vgtoolbox.engine.message_hub import deserialize_message_hub, serialize_message_hub
 from vgtoolbox.engine.sharding import (
     FullySharded,
@@ -78,6 +79,8 @@ class GroundingRunner(Runner):
     """
 
     optim_wrapper: Any
+    _val_dataloader: Any
+    _val_evaluator: Any
 
     @property
     def bare_model(self) -> nn.Module:
@@ -259,9 +262,17 @@ class GroundingRunner(Runner):
             scheduler.load_state_dict(state)
         self.logger.info(f"resumed after epoch {self.epoch}, iteration {self.iter}")
 
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the validation, whose batches do not depend on the number of processes."""
+        if isinstance(loop, dict):
+            self._val_evaluator = self.build_evaluator(self._val_evaluator)
+            self._val_dataloader = with_fixed_batches(self._val_dataloader, self._val_evaluator)
+        return super().build_val_loop(loop)
+
     def test_split(self, dataloader: dict, evaluator: list[dict], loop: dict) -> dict[str, float]:
         """Test on another split; upstream has exactly one per Runner."""
-        self._test_dataloader, self._test_evaluator = dataloader, evaluator
+        self._test_evaluator = self.build_evaluator(evaluator)
+        self._test_dataloader = with_fixed_batches(dataloader, self._test_evaluator)
         self._test_loop = self.build_test_loop(loop)
         return self._test_loop.run()
 

@@ -9,6 +9,7 @@ import numpy as np
 from mmengine.dist import get_dist_info
 from torch.utils.data import Sampler
 
+from vgtoolbox.datasets.samplers.fixed_batch import share_of_batches
 from vgtoolbox.datasets.samplers.image_numbering import image_numbers
 from vgtoolbox.registry import DATA_SAMPLERS
 
@@ -19,7 +20,8 @@ class ImageBatchSampler(Sampler[list[int]]):
 
     For tests on datasets with one sample per expression: a model that groups consecutive samples of
     an image encodes the image once, and an answer mode that shows it all expressions of an image
-    together finds all of them.
+    together finds all of them. The batches are the same for any number of processes, and each
+    process has equally many; see `FixedBatchSampler`.
 
     Args:
         sampler: Sampler used only for its `dataset`, which must have one sample per expression.
@@ -30,16 +32,18 @@ class ImageBatchSampler(Sampler[list[int]]):
         self.sampler = sampler
         self.batch_size = batch_size
         numbers = image_numbers(sampler.dataset)
-        rank, world_size = get_dist_info()
         by_image = np.split(
             np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers))[:-1]
         )
-        self._images = [image.tolist() for image in by_image[rank::world_size]]
+        images = [image.tolist() for image in by_image if len(image)]
+        groups = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
+        self._batches = [
+            [index for image in groups[number] for index in image]
+            for number in share_of_batches(len(groups), *get_dist_info())
+        ]
 
     def __iter__(self) -> Iterator[list[int]]:
-        for start in range(0, len(self._images), self.batch_size):
-            group = self._images[start : start + self.batch_size]
-            yield [index for image in group for index in image]
+        yield from self._batches
 
     def __len__(self) -> int:
-        return -(-len(self._images) // self.batch_size)
+        return len(self._batches)
