@@ -59,8 +59,17 @@ def save_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
         TypeError: An entry is neither a tensor nor a plain value; the message names its key.
     """
     check_plain(checkpoint, where="checkpoint")
-    with atomic_file(path) as file:
+    with atomic_file(path, expected_bytes=_count_bytes(checkpoint)) as file:
         torch.save(dict(checkpoint), file)
+
+
+def _count_bytes(value: Any) -> int:
+    """Return the size of all tensors in nested containers; shared memory counts several times."""
+    if isinstance(value, Tensor):
+        return value.nbytes
+    if type(value) not in _CONTAINERS:
+        return 0
+    return sum(map(_count_bytes, value.values() if isinstance(value, dict) else value))
 
 
 def check_plain(value: Any, *, where: str) -> None:
@@ -155,8 +164,9 @@ def save_released(
     metadata = {"format": "pt", "config": config_text, "vgtoolbox_version": __version__}
     if files:
         metadata[METADATA_KEY] = pack_files(files)
-    with atomic_file(path) as file:
-        file.write(safetensors.torch.save(tensors, metadata))
+    content = safetensors.torch.save(tensors, metadata)
+    with atomic_file(path, expected_bytes=len(content)) as file:
+        file.write(content)
 
 
 def load_released(path: str | Path, map_location: str = "cpu") -> tuple[dict[str, Tensor], str]:

@@ -27,6 +27,7 @@ from vgtoolbox.shapes import SCALES, SPLITS, WorldSpec, prepare_world
 from vgtoolbox.shapes.formats import parse_formats, write_formats
 from vgtoolbox.shapes.statistics import statistics_table
 from vgtoolbox.utils.atomic_file import atomic_file
+from vgtoolbox.utils.locks import lock_output
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,14 +46,19 @@ def generate(
     workers: int,
     overwrite: bool,
 ) -> bool:
-    """Generate a world unless it is complete, add formats, and print its statistics."""
-    statistics, reused = prepare_world(out, spec, workers=workers, overwrite=overwrite)
-    console.print(statistics_table(statistics))
-    console.print(f"{out}: {'found complete, reused' if reused else 'written'}")
-    for folder in write_formats(out, formats):
-        console.print(f"{folder}: written")
-    if formats:
-        note_counts(out)
+    """Generate a world unless it is complete, add formats, and print its statistics.
+
+    Raises:
+        OutputInUseError: Another process writes to `out`.
+    """
+    with lock_output(out, inside=False):  # generation replaces the folder
+        statistics, reused = prepare_world(out, spec, workers=workers, overwrite=overwrite)
+        console.print(statistics_table(statistics))
+        console.print(f"{out}: {'found complete, reused' if reused else 'written'}")
+        for folder in write_formats(out, formats):
+            console.print(f"{folder}: written")
+        if formats:
+            note_counts(out)
     return True
 
 
@@ -70,11 +76,15 @@ def place(console: Console, name: str, root: Path, source: Path | None) -> bool:
 
     Returns:
         Whether all files are present.
+
+    Raises:
+        OutputInUseError: Another process sets up files under `root`.
     """
     benchmark = BENCHMARKS[name]
     if source is not None:
-        for item in setup_benchmark(benchmark, source, root):
-            console.print(f"{root / item.folder} <- {item.source}", soft_wrap=True)
+        with lock_output(root, inside=True):
+            for item in setup_benchmark(benchmark, source, root):
+                console.print(f"{root / item.folder} <- {item.source}", soft_wrap=True)
     is_complete = print_needs(console, benchmark, root)
     if is_complete:
         console.print(f"all files are present; next: vgtoolbox data check {name} --root {root}")
@@ -100,7 +110,9 @@ def check(
         problems += len(report.all_problems)
         if fix is not None:
             out = fix if len(names) == 1 else fix / name
-            print_repairs(console, repair_benchmark(BENCHMARKS[name], root, out), out)
+            with lock_output(out, inside=False):  # the copy is moved into place at the end
+                repairs = repair_benchmark(BENCHMARKS[name], root, out)
+            print_repairs(console, repairs, out)
     return problems == 0
 
 

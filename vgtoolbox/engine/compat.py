@@ -38,6 +38,7 @@ from vgtoolbox.engine.sharding import (
     shard_optimizer_state,
 )
 from vgtoolbox.registry import FUNCTIONS, RUNNERS
+from vgtoolbox.utils.atomic_file import atomic_file
 from vgtoolbox.version import __version__
 
 
@@ -110,7 +111,8 @@ class GroundingRunner(Runner):
     def dump_config(self) -> None:
         """Write the resolved config to the work dir; upstream sorts the steps of a pipeline."""
         name = Path(self.cfg.filename).name if self.cfg.filename else f"{self.timestamp}.py"
-        Path(self.work_dir, name).write_text(self.config_text, encoding="utf-8")
+        with atomic_file(Path(self.work_dir, name)) as file:
+            file.write(self.config_text.encode())
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Move the model to its device and, with several processes, distribute it."""

@@ -24,7 +24,7 @@ from vgtoolbox.shapes.writer import (
     SceneRecord,
     write_scenes,
 )
-from vgtoolbox.utils.atomic_file import atomic_folder
+from vgtoolbox.utils.atomic_file import atomic_folder, remove_leftovers
 from vgtoolbox.utils.choices import check_choice
 
 FORMAT_VERSION = 5
@@ -88,6 +88,7 @@ def prepare_world(
         FileExistsError: `out` contains other files, or another dataset and `overwrite` is False.
         OSError: An image cannot be written.
     """
+    remove_leftovers(out)  # it may restore the dataset
     found = _read_statistics(out)
     if found is not None and found["world"] == _plain(spec) and _is_complete(out, spec):
         return found, True

@@ -8,42 +8,67 @@ import os
 import shutil
 import socket
 import sys
+import time
 import uuid
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import BinaryIO
+from types import MappingProxyType
+from typing import Any, BinaryIO
 
 _SUFFIX = ".tmp"
+_REPLACED = ".replaced"
 _FOLDER_MODE = 0o755
+_SECONDS_OF_A_DAY = 86400
+_FULL: Mapping[int | None, str] = MappingProxyType(
+    {
+        errno.ENOSPC: "the disk is full",
+        errno.EDQUOT: "the quota is exhausted",
+        errno.EFBIG: "the limit of the file size was reached",
+    }
+)
 
 
 @contextmanager
-def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_file(
+    path: str | os.PathLike[str], *, expected_bytes: int | None = None
+) -> Iterator[BinaryIO]:
     """Open a file that replaces `path` in one step once it is written to the end.
 
     Several processes may write the same path: each writes a temporary file of its own, and the last
     one to finish wins. Temporary files of processes that were killed are removed.
 
+    Args:
+        path: File to write.
+        expected_bytes: Size of the file, for the error if the disk is full. If `None`, the error
+            names only the bytes written so far.
+
     Raises:
-        OSError: The file cannot be written. If the disk is full, the message names the file and the
-            number of bytes written so far.
+        OSError: The file cannot be written. If the disk is full, the message names the file, the
+            bytes written and needed, and the free bytes.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target)
     temporary = _temporary(target)
+    raw = _File(temporary, "xb")
+    file = BufferedWriter(raw)
     try:
-        with temporary.open("xb") as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError as error:
-                raise _explain_full_disk(error, target, file) from error
+        yield file
+        file.flush()
+        os.fsync(raw.fileno())
+        file.close()
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
+        written = raw.written
+        raw.close()  # without another attempt to write the buffer
         temporary.unlink(missing_ok=True)
+        # Libraries such as torch.save replace the error of the file with one of their own.
+        explained = explain_full_disk(raw.error or error, target, written, expected_bytes)
+        if explained is not None:
+            raise explained from error
         raise
 
 
@@ -51,13 +76,32 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary folder that replaces `path` once it is filled without an error."""
     target = Path(path)
+    with temporary_folder(target) as folder:
+        yield folder
+        put_folder(folder, target)
+
+
+@contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary folder next to `target`, which is removed at the end.
+
+    Folders of processes that were killed are removed.
+
+    Raises:
+        OSError: The folder cannot be written. If the disk is full, the message says so.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target)
     folder = _temporary(target)
     folder.mkdir(mode=_FOLDER_MODE)
     try:
         yield folder
-        put_folder(folder, target)
+    except OSError as error:
+        written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        explained = explain_full_disk(error, target, written)
+        if explained is not None:
+            raise explained from error
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -66,7 +110,8 @@ def put_folder(folder: Path, target: Path) -> None:
     """Rename `folder` to `target`, replacing an existing folder.
 
     On Linux the two are exchanged in one step. Elsewhere there is a moment in which neither the old
-    nor the new folder is at `target`.
+    nor the new folder is at `target`; `remove_leftovers` takes the old one back if the process is
+    killed then.
 
     Args:
         folder: Folder on the same file system as `target`.
@@ -78,7 +123,7 @@ def put_folder(folder: Path, target: Path) -> None:
     if _exchange(folder, target):
         shutil.rmtree(folder)
         return
-    replaced = _temporary(target)
+    replaced = _temporary(target, _REPLACED)
     target.replace(replaced)
     folder.replace(target)
     shutil.rmtree(replaced)
@@ -87,34 +132,79 @@ def put_folder(folder: Path, target: Path) -> None:
 def remove_leftovers(target: Path) -> None:
     """Remove the temporary files and folders of `target` whose processes are dead.
 
-    Processes on other hosts that share the file system count as alive.
+    Processes on other hosts that share the file system count as alive for a day after they last
+    wrote. Each removal is named in a warning.
     """
-    for leftover in target.parent.glob(f".{_escape(target.name)}.*{_SUFFIX}"):
-        owner = leftover.name.removesuffix(_SUFFIX).rpartition(".")[2]
-        host, _, rest = owner.rpartition("@")
-        pid = rest.partition("-")[0]
-        if host != _host() or not pid.isdigit() or _is_alive(int(pid)):
-            continue
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+    for suffix in (_REPLACED, _SUFFIX):
+        for leftover in target.parent.glob(f".{_escape(target.name)}.*{suffix}"):
+            owner = leftover.name.removesuffix(suffix).rpartition(".")[2]
+            if _has_ended(owner, leftover):
+                _remove_leftover(leftover, target, suffix)
+    unnamed = target.with_name(f".{target.name}{_REPLACED}")  # of earlier releases
+    if unnamed.exists():
+        _remove_leftover(unnamed, target, _REPLACED)
 
 
-def _temporary(target: Path) -> Path:
+def _remove_leftover(leftover: Path, target: Path, suffix: str) -> None:
+    """Remove a leftover, or take it back if it is the only copy of `target`."""
+    if suffix == _REPLACED and not target.exists():
+        leftover.replace(target)
+        warnings.warn(f"{target} was restored from {leftover.name} of a killed run", stacklevel=4)
+        return
+    warnings.warn(f"{leftover} of a killed run is removed", stacklevel=4)
+    if leftover.is_dir():
+        shutil.rmtree(leftover, ignore_errors=True)
+    else:
+        leftover.unlink(missing_ok=True)
+
+
+def _has_ended(owner: str, leftover: Path) -> bool:
+    """Return whether the process of a leftover has ended.
+
+    Args:
+        owner: Owner as in the name of the leftover.
+        leftover: Its path.
+    """
+    host, _, rest = owner.rpartition("@")
+    pid = rest.partition("-")[0]
+    if not host or not pid.isdigit():
+        return False
+    if host == _host():
+        return not is_alive(int(pid))
+    return _age(leftover) > _SECONDS_OF_A_DAY
+
+
+class _File(FileIO):
+    """File that keeps the error of a failed write, and counts the bytes."""
+
+    error: OSError | None = None
+    written = 0
+
+    def write(self, data: Any, /) -> int:
+        try:
+            count = super().write(data)
+        except OSError as error:
+            self.error = error
+            raise
+        self.written += count or 0
+        return count
+
+
+def _temporary(target: Path, suffix: str = _SUFFIX) -> Path:
     """Return a path that no other writer uses.
 
     It is in the same folder, because a rename is atomic only within a file system.
     """
     owner = f"{_host()}@{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    return target.with_name(f".{target.name}.{owner}{_SUFFIX}")
+    return target.with_name(f".{target.name}.{owner}{suffix}")
 
 
 def _host() -> str:
     return socket.gethostname().replace(".", "_").replace("/", "_")
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Return whether a process of this host runs; where that is unknown, it counts as alive."""
     if sys.platform == "win32":  # signal 0 would end the process there
         return True
     try:
@@ -123,7 +213,24 @@ def _is_alive(pid: int) -> bool:
         return False
     except (OSError, OverflowError):
         return True
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Return whether a process has ended, but its parent has not asked for its exit code."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # no /proc, as on macOS
+        return False
+    return status.rpartition(")")[2].split()[:1] == ["Z"]
+
+
+def _age(path: Path) -> float:
+    """Return the seconds since a file or folder changed; 0 if it has just been removed."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _escape(name: str) -> str:
@@ -143,13 +250,32 @@ def _exchange(one: Path, other: Path) -> bool:
     return rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
 
 
-def _explain_full_disk(error: OSError, target: Path, file: BinaryIO) -> OSError:
-    """Name the file and the bytes written if the disk or the quota is exhausted."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return error
-    free = shutil.disk_usage(target.parent).free
+def explain_full_disk(
+    error: BaseException, target: Path, written: int, expected: int | None = None
+) -> OSError | None:
+    """Return an error that says how many bytes were written, needed and free.
+
+    Args:
+        error: Error of writing.
+        target: File or folder that was written.
+        written: Number of bytes written so far.
+        expected: Number of bytes needed. If `None`, it is unknown.
+
+    Returns:
+        The new error, or `None` if `error` has another cause than a full disk, an exhausted quota
+        or a limit of the file size.
+    """
+    if not isinstance(error, OSError) or error.errno not in _FULL:
+        return None
+    needed = "" if expected is None else f" of about {expected}"
+    free = shutil.disk_usage(_existing_parent(target)).free
     return OSError(
         error.errno,
-        f"no space left for {target}: stopped after {file.tell()} bytes, {free} bytes are free; "
-        "free some space or choose another folder. The previous file is unchanged",
+        f"no space left for {target}: {_FULL[error.errno]} after {written}{needed} bytes, {free} "
+        "bytes are free; free some space or choose another folder. An existing file there is "
+        "unchanged",
     )
+
+
+def _existing_parent(path: Path) -> Path:
+    return next(folder for folder in path.absolute().parents if folder.is_dir())

@@ -1,5 +1,7 @@
+import errno
 import json
 from collections import Counter
+from io import FileIO
 
 import pytest
 from hypothesis import given
@@ -84,3 +86,18 @@ def test_remaining_pairs_are_neither_lost_nor_repeated(texts, data):
     done = Counter(pairs[:cut])
     left = remaining_pairs(pairs, ["i"] * len(pairs), done)
     assert left == list(range(cut, len(pairs)))
+
+
+def test_a_full_disk_leaves_the_earlier_lines(path, monkeypatch):
+    class Full(FileIO):
+        def write(self, data):
+            super().write(data[:10])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with PredictionLog(path, {}) as log:
+        log.append([record("i", "a")])
+        before = path.read_bytes()
+        monkeypatch.setattr(log, "_file", Full(path, "ab"))
+        with pytest.raises(OSError, match=r"no space left for .*predictions\.jsonl: the disk is"):
+            log.append([record("i", "b")])
+    assert path.read_bytes() == before

@@ -7,13 +7,14 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 from vgtoolbox.evaluation import PredictionRecord, iter_predictions
 from vgtoolbox.inference.inputs.pairing import Pair
-from vgtoolbox.utils.atomic_file import atomic_file
+from vgtoolbox.utils.atomic_file import atomic_file, explain_full_disk
 from vgtoolbox.utils.locks import lock_output
 
 _BLOCK = 2**16
@@ -39,13 +40,13 @@ class PredictionLog:
         self.path = Path(path)
         self._settings = dict(settings)
         self._lock = ExitStack()
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
 
     def __enter__(self) -> PredictionLog:
         with ExitStack() as stack:
             stack.enter_context(lock_output(self.path))
             self._check_settings()
-            self._file = self.path.open("ab")
+            self._file = self.path.open("ab", buffering=0)
             _remove_partial_line(self.path)
             self._lock = stack.pop_all()
         return self
@@ -66,12 +67,27 @@ class PredictionLog:
         return Counter((r["image"], r["expression"]) for r in iter_predictions(self.path))
 
     def append(self, records: Sequence[PredictionRecord]) -> None:
-        """Append lines and flush them to the operating system."""
+        """Append lines and flush them to the operating system.
+
+        Raises:
+            OSError: The file cannot be written; it keeps its previous lines. If the disk is full,
+                the message says so.
+        """
         if self._file is None:
             raise ValueError(f"{self.path} is not open; use the log in a `with` block")
         lines = [json.dumps(r, ensure_ascii=False, allow_nan=False) for r in records]
-        self._file.write("".join(f"{line}\n" for line in lines).encode())
-        self._file.flush()
+        content = "".join(f"{line}\n" for line in lines).encode()
+        size = self.path.stat().st_size
+        try:
+            written = 0
+            while written < len(content):
+                written += self._file.write(content[written:])
+        except OSError as error:
+            self._file.truncate(size)
+            full = explain_full_disk(error, self.path, size, size + len(content))
+            if full is not None:
+                raise full from error
+            raise
 
     def _check_settings(self) -> None:
         note = self.path.with_name(f"{self.path.name}.run.json")

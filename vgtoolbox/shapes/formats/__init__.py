@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +22,7 @@ from vgtoolbox.shapes.formats.refs import (
 )
 from vgtoolbox.shapes.formats.segllm import write_segllm
 from vgtoolbox.shapes.formats.world_annotations import WorldAnnotations
-from vgtoolbox.utils.atomic_file import put_folder
+from vgtoolbox.utils.atomic_file import put_folder, remove_leftovers, temporary_folder
 from vgtoolbox.utils.choices import check_choice
 
 Writer = Callable[[Path, WorldAnnotations], None]
@@ -66,14 +64,12 @@ def write_formats(root: Path, names: Iterable[str]) -> list[Path]:
     world = WorldAnnotations.read(root)
     written = []
     for name in names:
-        folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
-        try:
+        with temporary_folder(root / name) as folder:
             FORMATS[name](folder, world)
             for part in sorted(folder.iterdir()):
+                remove_leftovers(root / part.name)
                 put_folder(part, root / part.name)
                 written.append(root / part.name)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
     return written
 
 
