@@ -75,7 +75,7 @@ def test_a_killed_run_resumes(command, environment, tmp_path, photos):
     assert (len(coco["images"]), len(coco["expressions"])) == (20, 60)
     assert len(json.loads((tmp_path / "out" / "labelstudio.json").read_text())) == 60
     pictures = {path.stem for path in (tmp_path / "out").glob("*.png")}
-    assert pictures == {record["id"] for record in records[before:]}
+    assert pictures == {record["id"] for record in records}
 
 
 def test_a_broken_image_is_reported_and_the_others_are_processed(command, tmp_path, photos, capsys):

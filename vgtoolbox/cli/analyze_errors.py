@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.structures import InstanceData
-from PIL import Image
 from rich.console import Console
 
 from vgtoolbox.cli.scoring import ScoringJob, scoring_job
@@ -24,6 +23,7 @@ from vgtoolbox.evaluation import (
 )
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
+from vgtoolbox.visualization.image_file import save_image
 
 TABLE_WIDTH = 120
 
@@ -67,5 +67,5 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = worst_results(results, arguments.worst)
     if chosen:
         sheet = draw_contact_sheet(worst_entries(job, chosen), score_thr=criteria.score_thr)
-        Image.fromarray(sheet).save(arguments.out / "worst.png")
+        save_image(sheet, arguments.out / "worst.png")
     print(f"rows in {rows}, pictures in {arguments.out}")

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from vgtoolbox.datasets.transforms.tracing import Snapshot, trace_pipeline
 from vgtoolbox.engine import ConfigError, load_config, parse_options
 from vgtoolbox.engine.runner import choose_splits
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.utils.atomic_file import atomic_file
+from vgtoolbox.visualization.image_file import save_image
 from vgtoolbox.visualization.image_strip import StripEntry, draw_image_strip
 from vgtoolbox.visualization.overlay import Overlay
 
@@ -66,7 +67,8 @@ def write_page(folder: Path, title: str, entries: Sequence[Mapping[str, str]]) -
     head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
     body = f"<h1>{html.escape(title)}</h1>{''.join(sections)}"
     path = folder / "index.html"
-    path.write_text(f'<!doctype html><html lang="en">{head}{body}</html>\n', encoding="utf-8")
+    with atomic_file(path) as file:
+        file.write(f'<!doctype html><html lang="en">{head}{body}</html>\n'.encode())
     return path
 
 
@@ -84,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
             strip_entries(trace_pipeline(dataset, index)), columns=arguments.columns
         )
         file = f"{index:06d}.png"
-        Image.fromarray(sheet).save(arguments.out / file)
+        save_image(sheet, arguments.out / file)
         entry = {"name": record["sample_id"], "words": " · ".join(record["expressions"])}
         entries.append({**entry, "file": file})
     title = f"{arguments.config}, {arguments.split}, epoch {arguments.epoch}"

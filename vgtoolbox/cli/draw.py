@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from vgtoolbox.datasets import GroundingDataset
 from vgtoolbox.engine import load_config, parse_options
@@ -15,6 +14,7 @@ from vgtoolbox.evaluation import PredictionRecord, read_predictions
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.structures import PUBLISHED_SCORE_THR
 from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
+from vgtoolbox.visualization.image_file import save_image
 
 # The image as stored on disk, with targets in its frame: no resizing, no tokens.
 PIPELINE = [{"type": "LoadImage"}, {"type": "LoadTargets"}]
@@ -61,6 +61,5 @@ def run(arguments: argparse.Namespace) -> None:
         sheet_entries(records, dataset), columns=arguments.columns, score_thr=score_thr
     )
     out = arguments.out or arguments.predictions.with_suffix(".png")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).save(out)
+    save_image(sheet, out)
     print(out)

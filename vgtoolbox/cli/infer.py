@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
 from vgtoolbox.cli.options.inference import chosen_model
 from vgtoolbox.engine import parse_options
-from vgtoolbox.evaluation import read_predictions
+from vgtoolbox.evaluation import iter_predictions
 from vgtoolbox.inference import GroundingInferencer, GroundingResult, save_formats
 from vgtoolbox.inference.inputs.sources import describe_skipped
+
+
+def draw_missing(log: Path, *, score_thr: float) -> list[str]:
+    """Draw the results that an earlier run wrote but did not draw; return the failures."""
+    failures = []
+    for record in iter_predictions(log):
+        picture = log.with_name(f"{record['id']}.png")
+        if picture.is_file():
+            continue
+        try:
+            GroundingResult.from_dict(record, score_thr=score_thr).save(picture)
+        except (OSError, ValueError) as error:
+            failures.append(f"{picture.name} is not drawn: {error}")
+    return failures
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,9 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
         count += 1
         if arguments.pictures:
             result.save(arguments.out / f"{result.id}.png")
+    if arguments.pictures:
+        failures += draw_missing(log, score_thr=inferencer.score_thr)
     if arguments.formats:
-        records = read_predictions(log)
-        results = [GroundingResult.from_dict(r, score_thr=inferencer.score_thr) for r in records]
+        results = [
+            GroundingResult.from_dict(record, score_thr=inferencer.score_thr)
+            for record in iter_predictions(log)
+        ]
         save_formats(results, arguments.out, arguments.formats)
     print(f"{log}: {count} new results")
     if skipped := describe_skipped(arguments.images):

@@ -13,6 +13,7 @@ from rich.table import Table
 from vgtoolbox.evaluation.error_analysis.breakdown import ErrorBreakdown
 from vgtoolbox.evaluation.error_analysis.error_types import ErrorType
 from vgtoolbox.evaluation.functional import percent
+from vgtoolbox.utils.atomic_file import atomic_file
 
 # Okabe and Ito's palette, which color-blind readers can distinguish.
 _COLORS = {
@@ -73,8 +74,8 @@ def plot_errors(
     axes[-1, 0].set_xlabel("% of samples")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, title=title)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    with atomic_file(path) as file:
+        figure.savefig(file, format=Path(path).suffix.lstrip(".") or "png", dpi=150)
 
 
 def _draw_bars(axis: Any, values: Mapping[str, Counter[ErrorType]]) -> None:

@@ -37,9 +37,11 @@ from vgtoolbox.structures import (
     rle_areas,
     rle_boxes_xyxy,
 )
+from vgtoolbox.utils.atomic_file import atomic_file
 from vgtoolbox.utils.choices import check_choice
 from vgtoolbox.visualization import prediction_panel
 from vgtoolbox.visualization.drawing import RGBImage
+from vgtoolbox.visualization.image_file import save_image
 from vgtoolbox.visualization.overlay import Layer
 
 if TYPE_CHECKING:
@@ -273,11 +275,11 @@ class GroundingResult:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Save the drawn result, or the record if `path` ends in `.json`, and return the path."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".json":
-            path.write_text(self.to_json() + "\n", encoding="utf-8")
+            with atomic_file(path) as file:
+                file.write(f"{self.to_json()}\n".encode())
         else:
-            Image.fromarray(self.plot()).save(path)
+            save_image(self.plot(), path)
         return path
 
     def to_dict(self) -> PredictionRecord:

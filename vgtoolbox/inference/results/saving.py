@@ -9,12 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from PIL import Image
-
 from vgtoolbox.inference.results.exporters import TARGET_CATEGORY
 from vgtoolbox.inference.results.result import GroundingResult
 from vgtoolbox.utils.atomic_file import atomic_file
 from vgtoolbox.visualization.drawing import RGBImage
+from vgtoolbox.visualization.image_file import save_image
 
 
 def coco_dataset(results: Iterable[GroundingResult]) -> dict[str, Any]:
@@ -89,5 +88,5 @@ def save_result(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     image_file = folder / f"{result.id}.png"
-    Image.fromarray(result.plot() if image is None else image).save(image_file)
+    save_image(result.plot() if image is None else image, image_file)
     return image_file, result.save(folder / f"{result.id}.json")
