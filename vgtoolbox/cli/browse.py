@@ -15,6 +15,7 @@ from vgtoolbox.engine import ConfigError, load_config, parse_options
 from vgtoolbox.engine.runner import choose_splits
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.utils.atomic_file import atomic_file
+from vgtoolbox.utils.text import encode_text
 from vgtoolbox.visualization.image_file import save_image
 from vgtoolbox.visualization.image_strip import StripEntry, draw_image_strip
 from vgtoolbox.visualization.overlay import Overlay
@@ -67,8 +68,9 @@ def write_page(folder: Path, title: str, entries: Sequence[Mapping[str, str]]) -
     head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
     body = f"<h1>{html.escape(title)}</h1>{''.join(sections)}"
     path = folder / "index.html"
+    page = f'<!doctype html><html lang="en">{head}{body}</html>\n'
     with atomic_file(path) as file:
-        file.write(f'<!doctype html><html lang="en">{head}{body}</html>\n'.encode())
+        file.write(encode_text(page))
     return path
 
 

@@ -12,6 +12,7 @@ from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.engine.device import DeviceError
 from vgtoolbox.registry import UnknownTypeError
 from vgtoolbox.utils.locks import OutputInUseError
+from vgtoolbox.utils.text import escape_invisible
 
 USER_ERRORS: tuple[type[Exception], ...] = (
     CheckpointError,
@@ -37,5 +38,6 @@ def exit_on_user_error(*also: type[Exception]) -> Iterator[None]:
     try:
         yield
     except mistakes as error:
-        print(f"error: {error}", file=sys.stderr)
+        text = escape_invisible(str(error), keep="\n")
+        print(f"error: {text}", file=sys.stderr)
         sys.exit(2)

@@ -14,6 +14,7 @@ from vgtoolbox.engine import parse_options
 from vgtoolbox.evaluation import iter_predictions
 from vgtoolbox.inference import GroundingInferencer, GroundingResult, save_formats
 from vgtoolbox.inference.inputs.sources import describe_skipped
+from vgtoolbox.utils.text import escape_invisible
 
 
 def draw_missing(log: Path, *, score_thr: float) -> list[str]:
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         save_formats(results, arguments.out, arguments.formats)
     print(f"{log}: {count} new results")
     if skipped := describe_skipped(arguments.images):
-        print(skipped)
+        print(escape_invisible(skipped))
     for failure in dict.fromkeys(failures):
-        print(f"not processed: {failure}", file=sys.stderr)
+        print(f"not processed: {escape_invisible(failure)}", file=sys.stderr)
     return 1 if failures else 0

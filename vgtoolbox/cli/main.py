@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -10,8 +11,10 @@ from importlib import import_module
 
 from vgtoolbox.cli.commands import COMMANDS, Command
 from vgtoolbox.utils.deprecation import show_deprecation_warnings
+from vgtoolbox.utils.text import escape_invisible
 from vgtoolbox.version import __version__
 
+_LINE_BREAK = "\n"
 USAGE_ERROR = 2
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, by the convention of shells."""
@@ -53,6 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
         for a user error, 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if words is None else words)
+    _escape_unencodable_output()
     if not words or words[0] == "help":
         words = ["--help"]
     name = words[0]
@@ -68,6 +72,13 @@ def main(words: Sequence[str] | None = None) -> int:
     return _run(COMMANDS[arguments.command], arguments)
 
 
+def _escape_unencodable_output() -> None:
+    """Let `print` escape what the terminal or pipe cannot encode, such as bytes of file names."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _run(command: Command, arguments: argparse.Namespace) -> int:
     """Run a command; report user errors and Ctrl-C in one line and return the exit code."""
     try:
@@ -79,7 +90,7 @@ def _run(command: Command, arguments: argparse.Namespace) -> int:
         try:
             return int(module.run(arguments) or 0)
         except mistakes as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {escape_invisible(str(error), keep=_LINE_BREAK)}", file=sys.stderr)
             return USAGE_ERROR
     except KeyboardInterrupt:
         print(f"\ninterrupted: {command.interrupted(arguments)}", file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import threading
@@ -18,6 +17,7 @@ from vgtoolbox.inference.inferencer import GroundingInferencer
 from vgtoolbox.inference.inputs.images import downscale_to_limit, read_image
 from vgtoolbox.inference.results.result import GroundingResult
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.text import encode_json, escape_invisible
 from vgtoolbox.visualization.drawing import RGBImage, stack
 from vgtoolbox.visualization.heatmap import draw_heatmap
 from vgtoolbox.visualization.overlay import Layer
@@ -122,7 +122,9 @@ class Responder:
             try:
                 image = read_image(path, max_pixels=self.limits.pixels)
                 pairs = [(image, expression) for expression in expressions]
-                prepared = inferencer.preprocess(pairs, names=[path.name] * len(pairs))
+                prepared = inferencer.preprocess(
+                    pairs, names=[escape_invisible(path.name)] * len(pairs)
+                )
                 results = [
                     result
                     for pair in prepared
@@ -204,9 +206,7 @@ class Responder:
         image_file, result_file = folder / "grounding.png", folder / "grounding.json"
         Image.fromarray(stack(list(images), gap=8)).save(image_file)
         records = [result.to_dict() for result in results]
-        result_file.write_text(
-            json.dumps(records, ensure_ascii=False, allow_nan=False, indent=1), encoding="utf-8"
-        )
+        result_file.write_bytes(encode_json(records, indent=1))
         summaries = [_summarize(result) for result in results]
         return PageResponse(
             images=list(zip(images, summaries, strict=True)),
@@ -219,7 +219,7 @@ class Responder:
 
 def _hide_folder(message: str, path: Path) -> str:
     """Remove the folder in which the server stores uploads from a message."""
-    return message.replace(str(path), path.name)
+    return escape_invisible(message.replace(str(path), path.name), keep="\n")
 
 
 def _summarize(result: GroundingResult) -> str:

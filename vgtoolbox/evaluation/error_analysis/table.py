@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vgtoolbox.utils.atomic_file import atomic_file
+from vgtoolbox.utils.text import encode_text
 
 
 def check_table_path(path: str | os.PathLike[str]) -> None:
@@ -36,7 +37,7 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue().encode()
+    return encode_text(text.getvalue())
 
 
 def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -48,5 +49,10 @@ def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
             "writing Parquet needs pyarrow: pip install 'vgtoolbox[analysis]'; .csv needs no extra"
         ) from error
     sink = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist([dict(row) for row in rows]), sink)
+    plain = [{key: _encodable(value) for key, value in row.items()} for row in rows]
+    parquet.write_table(pyarrow.Table.from_pylist(plain), sink)
     return sink.getvalue()
+
+
+def _encodable(value: Any) -> Any:
+    return encode_text(value).decode() if isinstance(value, str) else value

@@ -16,6 +16,7 @@ from vgtoolbox.evaluation.metrics.sample_reader import Fields, required, sample_
 from vgtoolbox.registry import METRICS
 from vgtoolbox.structures import RLE, clip_boxes, decode_masks, encode_masks, resize_masks
 from vgtoolbox.utils.atomic_file import atomic_file
+from vgtoolbox.utils.text import encode_json
 
 
 class PredictionRecord(TypedDict):
@@ -87,8 +88,7 @@ class PredictionWriter(GroundingMetric[PredictionRecord]):
         """Write the lines, all or none."""
         with atomic_file(self.out_file) as file:
             for record in results:
-                line = json.dumps(record, ensure_ascii=False, allow_nan=False)
-                file.write(line.encode() + b"\n")
+                file.write(encode_json(record) + b"\n")
         return {}
 
 

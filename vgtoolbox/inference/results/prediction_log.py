@@ -16,6 +16,7 @@ from vgtoolbox.evaluation import PredictionRecord, iter_predictions
 from vgtoolbox.inference.inputs.pairing import Pair
 from vgtoolbox.utils.atomic_file import atomic_file, explain_full_disk
 from vgtoolbox.utils.locks import lock_output
+from vgtoolbox.utils.text import encode_json
 
 _BLOCK = 2**16
 
@@ -75,8 +76,7 @@ class PredictionLog:
         """
         if self._file is None:
             raise ValueError(f"{self.path} is not open; use the log in a `with` block")
-        lines = [json.dumps(r, ensure_ascii=False, allow_nan=False) for r in records]
-        content = "".join(f"{line}\n" for line in lines).encode()
+        content = b"".join(encode_json(record) + b"\n" for record in records)
         size = self.path.stat().st_size
         try:
             written = 0
@@ -102,7 +102,7 @@ class PredictionLog:
                 )
             return
         with atomic_file(note) as file:
-            file.write(json.dumps(self._settings, ensure_ascii=False, indent=1).encode())
+            file.write(encode_json(self._settings, indent=1))
 
 
 def remaining_pairs(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,6 +38,7 @@ from vgtoolbox.structures import (
 )
 from vgtoolbox.utils.atomic_file import atomic_file
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.text import encode_json, encode_text, escape_invisible
 from vgtoolbox.visualization import prediction_panel
 from vgtoolbox.visualization.drawing import RGBImage
 from vgtoolbox.visualization.image_file import save_image
@@ -187,7 +187,7 @@ class GroundingResult:
             found = "no target"
         elif not found:
             found = "a mask without single instances"
-        name = Path(self.image).name or self.image
+        name = escape_invisible(Path(self.image).name or self.image)
         return f"{name}, {self.expression!r}: {found}{more} (existence {self.existence:.2f})"
 
     def reduced(self, *, tasks: Outputs = "auto", topk: int | None = None) -> GroundingResult:
@@ -288,7 +288,7 @@ class GroundingResult:
 
     def to_json(self) -> str:
         """Return one line of `predictions.jsonl`, without a line break."""
-        return json.dumps(self.record, ensure_ascii=False, allow_nan=False)
+        return encode_json(self.record).decode()
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return a row of plain values for each target."""
@@ -308,12 +308,15 @@ class GroundingResult:
         ]
 
     def to_csv(self) -> str:
-        """Return a header and a line for each target."""
+        """Return a header and a line for each target.
+
+        Bytes of a file name that are not UTF-8 are escaped as in `to_json`.
+        """
         text = io.StringIO()
         writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.to_rows())
-        return text.getvalue()
+        return encode_text(text.getvalue()).decode()
 
     def to_pandas(self) -> DataFrame:
         """Return a `pandas.DataFrame` with a row for each target.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from typing import Any
 from vgtoolbox.inference.results.exporters import TARGET_CATEGORY
 from vgtoolbox.inference.results.result import GroundingResult
 from vgtoolbox.utils.atomic_file import atomic_file
+from vgtoolbox.utils.text import encode_json
 from vgtoolbox.visualization.drawing import RGBImage
 from vgtoolbox.visualization.image_file import save_image
 
@@ -69,7 +69,7 @@ def save_formats(
     """Write all results into a folder, as `<format>.json` for each of the `FORMATS` named."""
     for name in formats:
         with atomic_file(Path(folder) / f"{name}.json") as file:
-            file.write(json.dumps(FORMATS[name](results), ensure_ascii=False).encode())
+            file.write(encode_json(FORMATS[name](results)))
 
 
 def save_result(
