@@ -28,6 +28,7 @@ from vgtoolbox.datasets.records import (
 )
 from vgtoolbox.registry import DATASETS, TRANSFORMS
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.text_files import existing_file
 
 Step = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any] | None]
 Pipeline = Sequence[Step] | Mapping[str, Step]
@@ -169,7 +170,7 @@ class GroundingDataset(BaseDataset):
         self._check_not_empty()
 
     def find_file(self, *names: str, companions: Sequence[str] = ()) -> Path:
-        """Return the annotation file: the first of `names` that exists.
+        """Return the annotation file: the first of `names` that exists, plain or as `.gz`.
 
         Args:
             names: Possible names of the file; ignored if `ann_file` is given.
@@ -179,9 +180,10 @@ class GroundingDataset(BaseDataset):
             FileNotFoundError: A file is missing; the message shows the expected folder tree.
         """
         wanted = (self.ann_file,) if self.ann_file else names
-        found = [self.ann_dir / name for name in wanted if (self.ann_dir / name).is_file()]
-        if found and all((found[0].parent / name).is_file() for name in companions):
-            return found[0]
+        places = (existing_file(self.ann_dir / name) for name in wanted)
+        found = next((place for place in places if place is not None), None)
+        if found and all(existing_file(found.with_name(name)) for name in companions):
+            return found
         raise FileNotFoundError(_explain_missing(self, [" or ".join(wanted), *companions]))
 
     def image_path(self, file_name: str, source: str | None = None) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image
-
 from vgtoolbox.datasets.records import split_expressions
 from vgtoolbox.registry import DATASETS, TRANSFORMS
+from vgtoolbox.utils.image_files import image_size
 
 
 class TargetDataset:
@@ -79,6 +78,4 @@ def _image_size(record: Mapping[str, Any]) -> tuple[int, int]:
     """Return (H, W) from the annotation or, if it has none, from the header of the image file."""
     if record.get("height") and record.get("width"):
         return record["height"], record["width"]
-    with Image.open(record["img_path"]) as image:
-        width, height = image.size
-    return height, width
+    return image_size(record["img_path"])

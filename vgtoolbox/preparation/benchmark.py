@@ -11,6 +11,7 @@ from typing import Any
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.text_files import existing_file
 
 GENERATED_MARKER = "statistics.json"
 """File that marks a generated dataset, whose images are all in one folder."""
@@ -35,12 +36,15 @@ class AnnotationFiles:
     aliases: tuple[str, ...] = ()
 
     def missing(self, root: Path) -> list[str]:
-        """Return the missing files as paths under `root`; any of their names is accepted."""
+        """Return the missing files as paths under `root`.
+
+        Any of their names, plain or compressed (`.gz`), is accepted.
+        """
         place = root / self.folder
         return [
             f"{self.folder}/{name}"
             for name, others in self.names.items()
-            if not any((place / candidate).is_file() for candidate in (name, *others))
+            if not any(existing_file(place / candidate) for candidate in (name, *others))
         ]
 
     @property

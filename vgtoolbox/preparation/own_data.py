@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from vgtoolbox.datasets.annotations.annotation_files import (
+    PICKLE_SUFFIXES,
     AnnotationError,
     FieldError,
+    dicts_in,
     parse_json,
+    read_annotation_lines,
     read_annotations_file,
 )
 from vgtoolbox.preparation.benchmark import Benchmark, Split
-from vgtoolbox.preparation.repairers import dicts_in
+from vgtoolbox.utils.text_files import plain_suffix
 
 _NO_SPLIT = "all"
 
@@ -44,25 +47,37 @@ def own_benchmark(file: Path, images: Path) -> Benchmark:
 
 def _read(file: Path) -> tuple[str, list[dict[str, Any]]]:
     """Return the reader of a file, and the items in it that can name a split."""
-    if file.suffix != ".jsonl":
-        content = read_annotations_file(file)
-        if isinstance(content, dict) and "annotations" in content:
-            parts = ("images", "annotations", "annotation_groups")
-            items = [item for part in parts for item in dicts_in(content.get(part))]
-            return "COCOExpressionsDataset", items
-        if isinstance(content, list):
-            return "JSONLinesDataset", dicts_in(content)
-        raise AnnotationError(
-            f"{file} must be COCO JSON with 'images' and 'annotations', or a list of objects with "
-            f"'image' and 'expression', got {type(content).__name__} without these keys"
-        )
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "JSONLinesDataset", dicts_in([_parse(line) for line in lines if line.strip()])
+    if _is_lines(file):
+        lines = (_parse(line) for _, line in read_annotation_lines(file))
+        return "JSONLinesDataset", dicts_in(list(lines))
+    content = read_annotations_file(file)
+    if isinstance(content, dict) and "annotations" in content:
+        parts = ("images", "annotations", "annotation_groups")
+        items = [item for part in parts for item in dicts_in(content.get(part))]
+        return "COCOExpressionsDataset", items
+    if isinstance(content, list):
+        return "JSONLinesDataset", dicts_in(content)
+    raise AnnotationError(
+        f"{file} must be COCO JSON with 'images' and 'annotations', or a list of objects with "
+        f"'image' and 'expression', got {type(content).__name__} without these keys"
+    )
 
 
-def _parse(line: str) -> Any:
+def _is_lines(file: Path) -> bool:
+    """Return whether a file is JSON lines: by its name, or if its first line is an object."""
+    suffix = plain_suffix(file)
+    if suffix in (".jsonl", ".ndjson"):
+        return True
+    if suffix in PICKLE_SUFFIXES:
+        return False
+    lines = read_annotation_lines(file)
+    first, second = (next(lines, (0, b""))[1] for _ in range(2))
+    return bool(second) and isinstance(_parse(first), dict)
+
+
+def _parse(line: bytes) -> Any:
     """Parse a line; return `None` for an invalid one, which the check reports."""
     try:
-        return parse_json(line)
+        return parse_json(line.decode("utf-8", "replace"))  # a wrong encoding is reported, too
     except FieldError:
         return None

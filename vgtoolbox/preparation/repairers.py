@@ -13,12 +13,14 @@ from typing import Any, Final
 from vgtoolbox.datasets.annotations.annotation_files import (
     Entry,
     FieldError,
+    dicts_in,
     expect,
     expect_box,
     expect_items,
     expect_segmentation,
     read_annotations_file,
 )
+from vgtoolbox.datasets.readers.reasonseg import annotation_stem, images_of_stem
 from vgtoolbox.preparation.targets import Target, repair_target
 
 Json = dict[str, Any]
@@ -138,7 +140,8 @@ class ReasonSegRepairer(AnnotationRepairer):
         """Remove annotation files and their images."""
         for entry in entries:
             entry.file.unlink()
-            entry.file.with_suffix(".jpg").unlink(missing_ok=True)
+            for image in images_of_stem(entry.file.parent, annotation_stem(entry.file)):
+                image.unlink()
 
 
 REPAIRERS: Final[Mapping[str, type[AnnotationRepairer]]] = MappingProxyType(
@@ -201,12 +204,6 @@ def _size(entry: Any) -> tuple[int, int] | None:
         return expect(entry, "height", int), expect(entry, "width", int)
     except FieldError:
         return None
-
-
-def dicts_in(value: Any) -> list[Json]:
-    """Return the dicts in a list; an empty list for any other value."""
-    items = value if isinstance(value, list | tuple) else []
-    return [item for item in items if isinstance(item, dict)]
 
 
 def _update_groups(groups: Iterable[list[int]], kept: list[bool]) -> list[list[int]]:

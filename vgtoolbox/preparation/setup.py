@@ -18,6 +18,7 @@ from vgtoolbox.preparation.containers import (
     open_archive,
 )
 from vgtoolbox.utils.atomic_file import atomic_folder
+from vgtoolbox.utils.text_files import GZIP_SUFFIX, plain_suffix
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,13 @@ def _candidates(annotations: AnnotationFiles, container: Container) -> Iterator[
     for folder, files in folders.items():
         names = {}
         for name, others in annotations.names.items():
-            found = next((n for n in (name, *others) if n in files), None)
+            accepted = [n + end for n in (name, *others) for end in ("", GZIP_SUFFIX)]
+            found = next((n for n in accepted if n in files), None)
             if found is not None:
-                is_same_format = Path(found).suffix == Path(name).suffix
-                names[name if is_same_format else found] = files[found]
+                is_same_format = plain_suffix(Path(found)) == Path(name).suffix
+                placed = name if is_same_format else found.removesuffix(GZIP_SUFFIX)
+                end = GZIP_SUFFIX if found.endswith(GZIP_SUFFIX) else ""
+                names[placed + end] = files[found]
         if len(names) == len(annotations.names):
             yield _Candidate(container, names, folder.name or archive_stem(container.path))
 

@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pytest
@@ -57,3 +58,48 @@ def test_expressions_have_the_split_of_their_image(tmp_path):
 def test_error_names_the_broken_group(tmp_path, group, message):
     with pytest.raises(AnnotationError, match=rf"train\.json, annotation group 0: {message}"):
         _dataset(tmp_path, groups=[{**GROUPS[0], **group}])
+
+
+@pytest.mark.parametrize(
+    ("extra", "texts"),
+    [
+        ({}, "'name' of 'categories'"),
+        ({"caption": "the box"}, "'caption' of 'annotations', 'name' of 'categories'"),
+        ({"sentences": ["the box"]}, "'sentences' of 'annotations', 'name' of 'categories'"),
+    ],
+)
+def test_file_without_expressions_is_an_error(tmp_path, extra, texts):
+    content = {
+        "images": IMAGES,
+        "annotations": [{**ANNOTATIONS[0], **extra}],
+        "categories": [{"id": 1, "name": "box"}],
+    }
+    (tmp_path / "own.json").write_text(json.dumps(content))
+    message = f"own.json: an annotation must have the key 'expressions'.*keys with texts: {texts};"
+    with pytest.raises(AnnotationError, match=message):
+        COCOExpressionsDataset(data_root=str(tmp_path), ann_file="own.json", split="train")
+
+
+@pytest.mark.parametrize(
+    ("encode", "message"),
+    [
+        (lambda text: text.encode("utf-8-sig"), None),
+        (lambda text: gzip.compress(text.encode()), None),
+        (lambda text: text.encode("cp1252"), r"own\.json, line 2: the text must be UTF-8"),
+        (lambda text: text.encode("utf-16"), r"own\.json, line 1: .* must be UTF-8, got UTF-16"),
+        (lambda text: gzip.compress(text.encode())[:-9], "must be a complete gzip file"),
+    ],
+    ids=["mark", "gzip", "cp1252", "utf-16", "damaged"],
+)
+def test_encodings_other_than_utf8_are_refused(tmp_path, encode, message):
+    annotation = {**ANNOTATIONS[0], "expressions": ["la boîte à café"]}
+    content = {"annotations": [annotation], "images": IMAGES}
+    text = "{\n" + json.dumps(content, ensure_ascii=False)[1:]
+    (tmp_path / "own.json").write_bytes(encode(text))
+    options = {"data_root": str(tmp_path), "ann_file": "own.json", "split": "train"}
+    if message is not None:
+        with pytest.raises(AnnotationError, match=message):
+            COCOExpressionsDataset(**options)
+    else:
+        (record,) = COCOExpressionsDataset(**options).data_list
+        assert record["expressions"] == ["la boîte à café"]

@@ -1,9 +1,11 @@
+import gzip
 import json
 import pickle
 
+import pytest
 import torch
 
-from vgtoolbox.datasets import GRefCOCODataset
+from vgtoolbox.datasets import AnnotationError, GRefCOCODataset
 
 
 def _dataset(tree, split="train", **kwargs):
@@ -51,3 +53,35 @@ def test_pipeline_accepts_any_number_of_targets(official_tree, pipeline):
     # Rectangles of 20 x 10, 16 x 24 and 8 x 8 in 64 x 48, squeezed into 32 x 32.
     expected = torch.tensor([[2, 4, 12, 32 / 3], [20, 40 / 3, 28, 88 / 3], [15, 4 / 3, 19, 20 / 3]])
     torch.testing.assert_close(many.boxes_xyxy, expected)
+
+
+def test_refs_without_sentences_give_no_sample(official_tree):
+    """The official file has such refs in val, which its own loader drops."""
+    file = official_tree / "grefcoco" / "grefs(unc).json"
+    refs = json.loads(file.read_text())
+    expected = _ann_ids(_dataset(official_tree))
+    empty = [{**ref, "ref_id": 900 + ref["ref_id"], "sentences": []} for ref in refs]
+    file.write_text(json.dumps([*empty, *refs]))
+    assert _ann_ids(_dataset(official_tree)) == expected
+    assert len(_dataset(official_tree, group_by="ref")) == len(
+        {record["sample_id"].rpartition("_")[0] for record in _dataset(official_tree).data_list}
+    )
+
+
+@pytest.mark.parametrize("sentence", [{"sent_id": 1, "sent": 5}, {"sent_id": 1, "raw": None}, "x"])
+def test_sentence_other_than_text_is_an_error(official_tree, sentence):
+    file = official_tree / "grefcoco" / "grefs(unc).json"
+    refs = json.loads(file.read_text())
+    refs[0]["sentences"] = [sentence]
+    file.write_text(json.dumps(refs))
+    with pytest.raises(AnnotationError, match=r"grefs\(unc\)\.json, ref 1: the key 'sent"):
+        _dataset(official_tree)
+
+
+def test_compressed_files_are_read(official_tree):
+    expected = list(_dataset(official_tree).data_list)
+    for name in ("grefs(unc).json", "instances.json"):
+        file = official_tree / "grefcoco" / name
+        (file.with_name(name + ".gz")).write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    assert list(_dataset(official_tree).data_list) == expected

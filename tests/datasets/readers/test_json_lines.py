@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pytest
@@ -104,3 +105,77 @@ def test_real_file_and_its_images_are_read(real_data):
     assert present
     for index in present:
         assert tuple(dataset[index]["boxes"].shape) == (1, 4)
+
+
+TEXT = "la boîte à café"
+
+
+@pytest.mark.parametrize("name", ["mine.jsonl", "mine.jsonl.gz", "mine.json"])
+def test_byte_order_mark_and_compression_are_read(tmp_path, name):
+    entries = [{"image": "1.png", "expression": text, "boxes": []} for text in (TEXT, "b")]
+    text = "\r\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    data = text.encode("utf-8-sig")
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    records = JSONLinesDataset(data_root=str(tmp_path), ann_file=name, split="train").data_list
+    assert [record["expressions"] for record in records] == [[TEXT], ["b"]]
+
+
+def test_line_separators_of_unicode_do_not_end_a_line(tmp_path):
+    entry = {"image": "1.png", "expression": "a\u2028b\x85c", "boxes": []}
+    text = json.dumps(entry, ensure_ascii=False)
+    (tmp_path / "mine.jsonl").write_text(text, encoding="utf-8")
+    options = {"data_root": str(tmp_path), "ann_file": "mine.jsonl", "split": "a"}
+    (record,) = JSONLinesDataset(**options).data_list
+    assert record["expressions"] == ["a\u2028b\x85c"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("latin-1", r"mine\.jsonl, line 2: the text must be UTF-8, got the byte 0xee after"),
+        ("utf-16", r"mine\.jsonl, line 1: the text must be UTF-8, got UTF-16"),
+        ("utf-16-le", r"mine\.jsonl, line 1: the text must be UTF-8, got UTF-16"),
+    ],
+)
+def test_other_encodings_are_refused(tmp_path, encoding, message):
+    entries = [{"image": "1.png", "expression": text, "boxes": []} for text in ("a", TEXT)]
+    text = "\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    (tmp_path / "mine.jsonl").write_bytes(text.encode(encoding))
+    with pytest.raises(AnnotationError, match=message):
+        JSONLinesDataset(data_root=str(tmp_path), ann_file="mine.jsonl", split="train")
+
+
+@pytest.mark.parametrize(
+    ("entry", "options", "message"),
+    [
+        (
+            {"filename": "1.png", "height": 48, "width": 64, "grounding": {"regions": []}},
+            {},
+            "'image' is missing; existing keys: filename, height, width, grounding; .*Grounding "
+            "DINO .*keys={'image': 'filename'}",
+        ),
+        (
+            {"messages": [], "images": ["1.png"], "objects": {"ref": [], "bbox": []}},
+            {},
+            "'image' is missing; existing keys: messages, images, objects; .*swift and Qwen",
+        ),
+        (
+            {"file_name": "1.png", "caption": "a", "bbox": [1, 2, 3, 4]},
+            {},
+            "keys={'image': 'file_name', 'expression': 'caption', 'boxes': 'bbox'}",
+        ),
+        (
+            {"image": "1.png", "caption": "a", "boxes": []},
+            {"keys": {"expression": "text"}},
+            r"the key 'text' \('expression' of the reader\) is missing; .*'expression': 'caption'",
+        ),
+        (
+            {"image": "1.png", "expression": "a", "bbox": [1, 2, 3, 4]},
+            {},
+            "'boxes' and 'masks' are missing, but 'bbox' .*keys={'boxes': 'bbox'}",
+        ),
+    ],
+)
+def test_error_lists_the_keys_of_the_line(tmp_path, entry, options, message):
+    with pytest.raises(AnnotationError, match=rf"mine\.jsonl, line 1: .*{message}"):
+        _dataset(tmp_path, [entry], **options)

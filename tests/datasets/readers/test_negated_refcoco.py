@@ -1,3 +1,7 @@
+import pickle
+
+import pytest
+
 from vgtoolbox.datasets import FPRefCOCODataset, RRefCOCODataset
 
 
@@ -51,3 +55,18 @@ def test_false_premises_have_corrections(official_tree):
     (ref,) = _fprefcoco(official_tree, group_by="ref").data_list
     assert ref["corrections"] == [None, "the red circle"]
     assert ref["expression_targets"] == [[0], []]
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (_rrefcoco, "rrefcoco/refs(unc).p"),
+        (_fprefcoco, "fprefcoco/refs(berkeley_exclude_unified).p"),
+    ],
+)
+def test_refs_without_sentences_give_no_sample(official_tree, read, name):
+    expected = list(read(official_tree).data_list)
+    file = official_tree / name
+    refs = pickle.loads(file.read_bytes())
+    file.write_bytes(pickle.dumps([{**refs[0], "ref_id": 99, "sentences": []}, *refs]))
+    assert list(read(official_tree).data_list) == expected

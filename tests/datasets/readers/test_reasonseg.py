@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from vgtoolbox.datasets import AnnotationError, ReasonSegDataset
-from vgtoolbox.datasets.readers.reasonseg import image_size, paint_shapes
+from vgtoolbox.datasets.annotations.labelme_shapes import paint_shapes
 from vgtoolbox.structures import decode_masks
+from vgtoolbox.utils.image_files import image_size
 
 HEIGHT, WIDTH = 48, 64
 
@@ -142,3 +143,45 @@ def test_error_names_the_missing_image(folder):
 def test_error_for_empty_folder_shows_the_expected_tree(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"train/\*\.json(.|\n)*train/\*\.jpg"):
         _dataset(tmp_path, "train")
+
+
+def test_shape_type_of_labelme_is_drawn(folder):
+    shape = {"label": "target", "points": [[8, 8], [24, 20]], "shape_type": "rectangle"}
+    (folder / "val" / "a_lamp.json").write_text(json.dumps(_annotation(shape)))
+    record = _dataset(folder).get_data_info(0)
+    assert _mask(record["targets"][0]["segmentation"]).sum() == 17 * 13
+
+
+def test_shape_without_an_area_names_file_and_type(folder):
+    shape = {"label": "target", "points": [[8, 8], [24, 20]], "shape_type": "line"}
+    (folder / "val" / "a_lamp.json").write_text(json.dumps(_annotation(shape)))
+    with pytest.raises(AnnotationError, match=r"a_lamp\.json, .*shape_type.* got 'line'"):
+        _dataset(folder)
+
+
+@pytest.mark.parametrize("suffix", [".JPG", ".jpeg", ".PNG"])
+def test_image_may_have_another_suffix(folder, suffix):
+    image = folder / "val" / "a_lamp.jpg"
+    Image.open(image).convert("RGB").save(image.with_suffix(suffix))
+    image.unlink()
+    assert _dataset(folder).get_data_info(0)["img_path"] == str(image.with_suffix(suffix))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_byte_order_mark_is_read_and_utf16_refused(folder, encoding):
+    file = folder / "val" / "a_lamp.json"
+    file.write_bytes(file.read_text().encode(encoding))
+    if encoding == "utf-8-sig":
+        assert _dataset(folder).get_data_info(0)["sample_id"] == "a_lamp_0"
+    else:
+        with pytest.raises(AnnotationError, match=r"a_lamp\.json, .*must be UTF-8, got UTF-16"):
+            _dataset(folder)
+
+
+def test_cp1252_is_read_with_a_warning(folder, monkeypatch):
+    messages = []
+    monkeypatch.setattr(ReasonSegDataset, "_log", lambda self, message: messages.append(message))
+    text = json.dumps(_annotation(text=["le café"]), ensure_ascii=False)
+    (folder / "val" / "a_lamp.json").write_bytes(text.encode("cp1252"))
+    assert _dataset(folder).get_data_info(0)["expressions"] == ["le café"]
+    assert messages == ["1 files are cp1252 instead of UTF-8: a_lamp.json"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -121,3 +122,40 @@ def test_the_real_google_file_is_read(real_data):
     assert len(dict(iter_keyed_predictions(google, by_annotation=True))) == 9536
     # COCO's images fit into 640 x 640; some boxes exceed that by rounding.
     assert all(x2 > x1 and y2 > y1 for d in detections.values() for x1, y1, x2, y2 in d.boxes_xyxy)
+
+
+def test_format_is_recognized_by_the_keys_of_the_first_entry(write):
+    mask = {"size": [20, 30], "counts": "x" * 20_000}
+    assert detect_prediction_format(write([{"segmentation": mask, "score": 1}])) == "coco"
+    boxes = [[0, 0, 1, 1]] * 5000
+    entry = {"annotation_id": 1, "predicted_bounding_boxes": boxes, "refexp_id": 1}
+    assert detect_prediction_format(write([entry])) == "refexp"
+    with pytest.raises(ValueError, match=r"unknown prediction format.*with the keys caption"):
+        detect_prediction_format(write([{"caption": '"score"'}]))
+
+
+@pytest.mark.parametrize("form", ["mark", "gzip"])
+def test_byte_order_mark_and_compression_are_read(tmp_path, form):
+    text = json.dumps(COCO)
+    path = tmp_path / "predictions.json.gz"
+    path.write_bytes(gzip.compress(text.encode()) if form == "gzip" else text.encode("utf-8-sig"))
+    assert list(dict(iter_keyed_predictions(path))) == ["7", "9"]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_other_encodings_are_refused(tmp_path, encoding):
+    path = tmp_path / "predictions.json"
+    entries = [{**COCO[0], "caption": "café"}]
+    path.write_bytes(json.dumps(entries, ensure_ascii=False).encode(encoding))
+    with pytest.raises(ValueError, match=r"predictions\.json, line 1: the text must be UTF-8"):
+        iter_keyed_predictions(path)
+
+
+def test_boxes_of_results_with_masks_only_are_those_of_the_masks(write):
+    entries = [{"image_id": 7, "score": 0.9, "segmentation": s} for s in (SQUARE, WIDE)]
+    record = dict(iter_keyed_predictions(write(entries)))["7"].to_record(DetectionOptions(), SAMPLE)
+    assert record["boxes_xyxy"] == [[2, 2, 6, 6], [10, 0, 20, 10]]
+    assert rle_areas(record["masks"]).tolist() == [16, 100]
+    entries[1]["bbox"] = [10, 0, 10, 10]
+    with pytest.raises(ValueError, match="some detections of '7' have a bbox and others do not"):
+        iter_keyed_predictions(write(entries))

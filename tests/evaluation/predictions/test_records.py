@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -145,3 +146,18 @@ def test_an_atomic_file_appears_only_when_complete(tmp_path):
         file.write(b"[1, 2]")
         assert not path.exists()
     assert json.loads(path.read_text()) == [1, 2]
+
+
+@pytest.mark.parametrize("form", ["mark", "gzip", "latin-1", "utf-16"])
+def test_encoding_is_checked_and_compression_read(make_sample, tmp_path, form):
+    record = {**prediction_record(make_sample(0)), "text": "café"}
+    text = json.dumps(record, ensure_ascii=False) + "\n"
+    path = tmp_path / "predictions.jsonl"
+    encoding = {"mark": "utf-8-sig", "gzip": "utf-8"}.get(form, form)
+    data = text.encode(encoding)
+    path.write_bytes(gzip.compress(data) if form == "gzip" else data)
+    if form in ("mark", "gzip"):
+        assert [each["text"] for each in read_predictions(path)] == ["café"]
+    else:
+        with pytest.raises(ValueError, match=r"predictions\.jsonl, line 1: .*must be UTF-8"):
+            read_predictions(path)

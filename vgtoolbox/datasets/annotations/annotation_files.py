@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, NamedTuple, TypeAlias, get_args
 
 from vgtoolbox.structures import rle_boxes_xyxy, segmentation_to_rle
 from vgtoolbox.utils.restricted_pickle import load_restricted_pickle
+from vgtoolbox.utils.text_files import (
+    CompressedFileError,
+    EncodingError,
+    decode_utf8,
+    iter_lines,
+    plain_suffix,
+    read_bytes,
+)
 
 Number: TypeAlias = int | float
 
+PICKLE_SUFFIXES = (".p", ".pkl", ".pickle")
 _MAX_PIXEL = 2**31
 _MAX_SIDE = 100_000
 
@@ -40,28 +49,53 @@ class Entry(NamedTuple):
 
 
 def read_annotations_file(path: Path) -> Any:
-    """Read a JSON file, or a pickle (`.p`, `.pkl`, `.pickle`) of plain containers.
+    """Read a JSON file, plain or compressed with gzip, or a pickle of plain containers.
+
+    Args:
+        path: Path of the file; `.p`, `.pkl` and `.pickle` are pickles.
 
     Raises:
-        AnnotationError: The file is truncated, not JSON, or nested too deeply.
+        AnnotationError: The file is truncated, not JSON, not UTF-8, or nested too deeply.
         pickle.UnpicklingError: The pickle is broken, or would run code. No code has run.
     """
-    if path.suffix in (".p", ".pkl", ".pickle"):
+    if path.suffix in PICKLE_SUFFIXES:
         return load_restricted_pickle(path)
+    if plain_suffix(path) in PICKLE_SUFFIXES:
+        raise AnnotationError(f"{path} must be a plain pickle, got a compressed one; decompress it")
     try:
-        return parse_json(path.read_bytes())
+        return parse_json(decode_utf8(read_bytes(path)))
+    except EncodingError as error:
+        raise AnnotationError(f"{path}, line {error.line}: the text {error}") from None
+    except CompressedFileError as error:
+        raise AnnotationError(str(error)) from None
     except FieldError as error:
         raise AnnotationError(f"{path} is {error}") from None
 
 
-def parse_json(text: bytes | str) -> Any:
-    """Parse JSON.
+def read_annotation_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (number from 1, line) of a text file, plain or compressed, without blank lines.
 
     Raises:
-        FieldError: The text is truncated, not JSON, or nested too deeply.
+        AnnotationError: The file is in UTF-16 or UTF-32, or damaged.
     """
     try:
-        return json.loads(text)
+        yield from iter_lines(path)
+    except EncodingError as error:
+        raise AnnotationError(f"{path}, line {error.line}: the text {error}") from None
+    except CompressedFileError as error:
+        raise AnnotationError(str(error)) from None
+
+
+def parse_json(text: bytes | str) -> Any:
+    """Parse JSON; bytes must be UTF-8.
+
+    Raises:
+        FieldError: The text is truncated, not JSON, not UTF-8, or nested too deeply.
+    """
+    try:
+        return json.loads(decode_utf8(text) if isinstance(text, bytes) else text)
+    except EncodingError as error:
+        raise FieldError(f"the text {error}") from None
     except (ValueError, RecursionError) as error:
         raise FieldError(f"truncated or not JSON: {error}") from None
 
@@ -168,6 +202,12 @@ def segmentation_box(segmentation: Any) -> list[Number]:
     if not xs or not ys:
         raise FieldError("the mask must have one polygon or more to derive its box, got none")
     return expect_box([min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], "the mask")
+
+
+def dicts_in(value: Any) -> list[dict[str, Any]]:
+    """Return the dicts in a list; an empty list for any other value."""
+    items = value if isinstance(value, list | tuple) else []
+    return [item for item in items if isinstance(item, dict)]
 
 
 def _are_numbers(values: Iterable[Any]) -> bool:

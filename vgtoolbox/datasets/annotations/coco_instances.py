@@ -16,13 +16,14 @@ from vgtoolbox.datasets.annotations.annotation_files import (
     expect_segmentation,
     read_annotations_file,
 )
+from vgtoolbox.utils.text_files import existing_file
 
 
 class COCOInstances:
     """Content of an `instances.json`; entries are validated when they are looked up.
 
     Args:
-        path: Path of the file.
+        path: Path of the file, or of its compressed form without the suffix .gz.
         content: Parsed content of the file. If `None`, the file is read.
 
     Raises:
@@ -31,7 +32,9 @@ class COCOInstances:
 
     def __init__(self, path: Path, content: Any = None) -> None:
         self.path = path
-        content = read_annotations_file(path) if content is None else content
+        if content is None:
+            self.path = path = existing_file(path) or path
+            content = read_annotations_file(path)
         try:
             images = expect_items(content, "images", dict)
             annotations = expect_items(content, "annotations", dict)

@@ -14,6 +14,7 @@ from vgtoolbox.datasets.annotations.annotation_files import (
     segmentation_box,
 )
 from vgtoolbox.datasets.annotations.coco_instances import COCOInstances
+from vgtoolbox.utils.text_files import existing_file
 
 Target = dict[str, Any]
 
@@ -94,9 +95,10 @@ def open_mask_source(path: Path) -> MaskSource:
         FileNotFoundError: The file does not exist.
         AnnotationError: The file is of neither kind.
     """
-    if not path.is_file():
+    found = existing_file(path)
+    if found is None:
         raise FileNotFoundError(f"no masks at {path.resolve()}; check the option 'masks'")
-    content = read_annotations_file(path)
+    path, content = found, read_annotations_file(found)
     if not isinstance(content, dict):
         raise AnnotationError(f"{path} must map ids to masks, got {describe(content)}")
     if "annotations" in content:

@@ -10,6 +10,7 @@ from vgtoolbox.datasets.annotations.annotation_files import (
     AnnotationError,
     Entry,
     FieldError,
+    dicts_in,
     expect,
     expect_items,
     expect_texts,
@@ -17,9 +18,12 @@ from vgtoolbox.datasets.annotations.annotation_files import (
     read_annotations_file,
 )
 from vgtoolbox.datasets.annotations.coco_instances import COCOInstances
+from vgtoolbox.datasets.annotations.key_hints import text_keys
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record
 from vgtoolbox.registry import DATASETS
+
+_MAX_KEYS = 10
 
 
 @DATASETS.register_module()
@@ -48,7 +52,10 @@ class COCOExpressionsDataset(GroundingDataset):
             groups = expect(content, "annotation_groups", list) if has_groups else []
         except FieldError as error:
             raise AnnotationError(f"{path}: {error}") from None
-        for annotation in self._instances.annotations():
+        annotations = list(self._instances.annotations())
+        if not groups and not any("expressions" in annotation for annotation in annotations):
+            raise AnnotationError(f"{path}: {_explain_no_expressions(content, annotations)}")
+        for annotation in annotations:
             if "expressions" in annotation:
                 name = f"annotation {annotation['id']}"
                 alone = {**annotation, "annotation_ids": [annotation["id"]]}
@@ -85,3 +92,20 @@ class COCOExpressionsDataset(GroundingDataset):
             "width": image["width"],
             "targets": [self._instances.target(ann_id) for ann_id in ids],
         }
+
+
+def _explain_no_expressions(content: dict[str, Any], annotations: list[dict[str, Any]]) -> str:
+    """Say where expressions belong, and which texts the file has instead."""
+    tables = {
+        "annotations": annotations,
+        "images": dicts_in(content["images"]),
+        "categories": dicts_in(content.get("categories")),
+    }
+    found = [f"{key!r} of {name!r}" for name, table in tables.items() for key in text_keys(table)]
+    texts = ", ".join(found[:_MAX_KEYS]) or "none"
+    return (
+        "an annotation must have the key 'expressions', a list of texts that name it "
+        '(`"expressions": ["the red cup"]`), or the file the key \'annotation_groups\', got '
+        f"neither in {len(annotations)} annotations; keys with texts: {texts}; rename one to "
+        "'expressions', or write expressions"
+    )

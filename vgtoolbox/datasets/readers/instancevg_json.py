@@ -24,6 +24,7 @@ from vgtoolbox.datasets.annotations.annotation_files import (
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.utils.text_files import existing_file
 
 Item: TypeAlias = dict[str, Any]
 
@@ -105,8 +106,8 @@ class InstanceVGJsonDataset(GroundingDataset):
     def _groups(self, path: Path, count: int) -> list[range]:
         """Return the positions of each group's items; without an index, each item is a group."""
         self._numbers: dict[int, int] = {}
-        index = path.with_name("instance_index.json")
-        splits = read_annotations_file(index) if index.is_file() else {}
+        index = existing_file(path.with_name("instance_index.json"))
+        splits = read_annotations_file(index) if index else {}
         if not isinstance(splits, dict) or self.split not in splits:
             return [range(position, position + 1) for position in range(count)]
         pairs = splits[self.split]

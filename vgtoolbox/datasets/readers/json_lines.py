@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vgtoolbox.datasets.annotations.annotation_files import (
@@ -15,13 +16,16 @@ from vgtoolbox.datasets.annotations.annotation_files import (
     expect_texts,
     expect_value,
     parse_json,
+    read_annotation_lines,
     read_annotations_file,
     segmentation_box,
 )
+from vgtoolbox.datasets.annotations.key_hints import explain_line_keys, suggested_keys
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.text_files import plain_suffix
 
 BoxFormat = Literal["xyxy", "xywh"]
 
@@ -32,6 +36,8 @@ KEYS = ("image", "expression", "boxes", "masks", "id", "split", "height", "width
 @dataclass(kw_only=True, eq=False, repr=False)
 class JSONLinesDataset(GroundingDataset):
     """One JSON object per line; or a JSON array of objects, unless the file is named .jsonl.
+
+    The file is UTF-8, with or without a byte order mark, and may be compressed (`.jsonl.gz`).
 
     `image` is a path relative to `image_root`; `expression` a text, or a list of texts that name
     the same targets; `boxes` a list of boxes, or one box; `masks` a list of polygons
@@ -58,14 +64,12 @@ class JSONLinesDataset(GroundingDataset):
             raise ValueError(f"keys must be among {', '.join(KEYS)}, got {', '.join(unknown)}")
         check_choice("box_format", self.box_format, get_args(BoxFormat))
         path = self.find_file(f"{self.split}.jsonl", f"{self.split}.json")
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if text.lstrip()[:1] == "[" and path.suffix != ".jsonl":
+        if is_json_array(path):
             for position, content in enumerate(read_annotations_file(path)):
                 yield Entry(path, f"item {position}", (position, content))
             return
-        for position, line in enumerate(text.split("\n")):
-            if line.strip():
-                yield Entry(path, f"line {position + 1}", (position, line))
+        for number, line in read_annotation_lines(path):
+            yield Entry(path, f"line {number}", (number - 1, line))
 
     def parse_data_info(self, raw_data_info: tuple[int, Any]) -> Record | None:
         """Return the record of a line, or `None` if it has another split."""
@@ -90,10 +94,27 @@ class JSONLinesDataset(GroundingDataset):
 
     def _renamed(self, content: Any) -> dict[str, Any]:
         """Parse a line and rename its keys to ours."""
-        parsed = parse_json(content) if isinstance(content, str) else content
-        entry = expect_value(parsed, "it", dict)
+        entry = _parsed(content)
         names = {key: self.keys.get(key, key) for key in KEYS}
-        return {key: entry[name] for key, name in names.items() if name in entry}
+        renamed = {key: entry[name] for key, name in names.items() if name in entry}
+        missing = [key for key in ("image", "expression") if key not in renamed]
+        if missing:
+            raise FieldError(explain_line_keys(entry, missing[0], self.keys))
+        if "boxes" not in renamed and "masks" not in renamed:
+            self._check_no_unread_targets(entry)
+        return renamed
+
+    def _check_no_unread_targets(self, entry: dict[str, Any]) -> None:
+        """Raise if a line without boxes and masks has them under another name."""
+        found = suggested_keys(entry, self.keys)
+        targets: dict[str, str] = {k: found[k] for k in ("boxes", "masks") if k in found}
+        if targets:
+            mapping: dict[str, str] = dict(self.keys) | dict(targets)
+            raise FieldError(
+                "the keys 'boxes' and 'masks' are missing, but "
+                f"{' and '.join(map(repr, targets.values()))} may be another name of one; map it "
+                f"with keys={mapping}, and use box_format='xywh' if the boxes have that format"
+            )
 
     def _targets(self, entry: dict[str, Any]) -> Record:
         """Return `{"targets": list}`, or an empty dict if the targets are unknown."""
@@ -119,6 +140,19 @@ class JSONLinesDataset(GroundingDataset):
         if self.box_format == "xyxy":
             extent = [extent[0] - x, extent[1] - y]
         return [x, y, *extent]
+
+
+def is_json_array(path: Path) -> bool:
+    """Return whether a file is one JSON array; files named .jsonl are always lines."""
+    if plain_suffix(path) == ".jsonl":
+        return False
+    first = next((line for _, line in read_annotation_lines(path)), b"")
+    return first.lstrip().startswith(b"[")
+
+
+def _parsed(content: Any) -> dict[str, Any]:
+    parsed = parse_json(content) if isinstance(content, bytes) else content
+    return expect_value(parsed, "it", dict)
 
 
 def _as_list(value: Any, key: str) -> list[Any]:

@@ -19,9 +19,11 @@ class NegatedRefCOCODataset(RefCOCODataset):
     def names_nothing(self, sentence: dict[str, Any]) -> bool:
         """Return whether the sentence names nothing in the image."""
 
-    def parse_data_info(self, raw_data_info: Ref) -> Record:
+    def parse_data_info(self, raw_data_info: Ref) -> Record | None:
         """Return the record of a ref; its negative sentences name none of its targets."""
         record = super().parse_data_info(raw_data_info)
+        if record is None:
+            return None
         named = list(range(len(record["targets"])))
         sentences = raw_data_info["sentences"]
         record["expression_targets"] = [[] if self.names_nothing(s) else named for s in sentences]
@@ -57,9 +59,11 @@ class FPRefCOCODataset(NegatedRefCOCODataset):
         """Return whether the sentence names nothing in the image."""
         return bool(expect(sentence, "is_false_premise", bool | int))
 
-    def parse_data_info(self, raw_data_info: Ref) -> Record:
+    def parse_data_info(self, raw_data_info: Ref) -> Record | None:
         """Return the record of a ref with the corrections of its false premises."""
         record = super().parse_data_info(raw_data_info)
+        if record is None:
+            return None
         sentences = raw_data_info["sentences"]
         record["corrections"] = [
             expect(s, "gt_sent", str) if self.names_nothing(s) else None for s in sentences

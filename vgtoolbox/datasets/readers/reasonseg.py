@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
-
-import cv2
-import numpy as np
-import torch
-from PIL import ExifTags, Image
+from typing import Any, Literal, get_args
 
 from vgtoolbox.datasets.annotations.annotation_files import (
     AnnotationError,
@@ -22,19 +18,29 @@ from vgtoolbox.datasets.annotations.annotation_files import (
     parse_json,
     read_annotations_file,
 )
+from vgtoolbox.datasets.annotations.labelme_shapes import paint_shapes
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
-from vgtoolbox.structures import RLE, encode_masks, rle_boxes_xyxy
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.image_files import ImageHeaderError, image_size
+from vgtoolbox.utils.text_files import (
+    GZIP_SUFFIX,
+    CompressedFileError,
+    EncodingError,
+    decode_utf8,
+    existing_file,
+    read_bytes,
+)
 
 Texts = Literal["all", "first"]
-Shape: TypeAlias = dict[str, Any]
 
 # Splits by query length share one folder on disk.
 _FOLDERS = {"test_overall": "test", "test_shortquery": "test", "test_longquery": "test"}
 _KINDS = {"test_shortquery": "short", "test_longquery": "long"}
-_TARGET, _IGNORED = 1, 255
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+"""Suffixes of the image of an annotation, the preferred one first."""
+_LISTED = 5
 
 
 @DATASETS.register_module()
@@ -67,7 +73,7 @@ class ReasonSegDataset(GroundingDataset):
         """Yield the annotation files of the split, sorted by name."""
         check_choice("texts", self.texts, get_args(Texts))
         folder = self.ann_dir / _FOLDERS.get(self.split, self.split)
-        files = sorted(folder.glob("*.json"))
+        files = sorted([*folder.glob("*.json"), *folder.glob(f"*.json{GZIP_SUFFIX}")])
         if not files:
             raise FileNotFoundError(
                 f"no annotations for ReasonSegDataset in {folder.resolve()}; expected\n"
@@ -75,30 +81,62 @@ class ReasonSegDataset(GroundingDataset):
                 "For the official files, see data/README.md"
             )
         self._explanations = self._read_explanations()
+        self._images = _images_in(folder)
+        self._recoded: list[str] = []
         for file in files:
             yield Entry(file, "its annotation", file)
+        if self._recoded:
+            more = ["..."] if len(self._recoded) > _LISTED else []
+            listed = ", ".join([*self._recoded[:_LISTED], *more])
+            self._log(f"{len(self._recoded)} files are cp1252 instead of UTF-8: {listed}")
 
     def parse_data_info(self, raw_data_info: Path) -> Record | None:
         """Return the record of an image with its questions, or `None` if it has another split."""
-        content = _read(raw_data_info)
+        content = self._read(raw_data_info)
+        stem = annotation_stem(raw_data_info)
         kind = "long" if expect(content, "is_sentence", bool | int) else "short"
         if kind != _KINDS.get(self.split, kind):
             return None
-        image = raw_data_info.with_suffix(".jpg")
-        size = image_size(image)
+        image = self._images.get(stem, raw_data_info.with_name(f"{stem}{_IMAGE_SUFFIXES[0]}"))
+        try:
+            size = image_size(image)
+        except ImageHeaderError as error:
+            raise FieldError(f"its {error}") from None
         region, ignored = paint_shapes(expect_items(content, "shapes", dict), size)
         return {
             "img_path": str(image),
             "image_id": image_id_of(image.name),
-            "sample_id": raw_data_info.stem,
+            "sample_id": stem,
             "split": self.split,
             "height": size[0],
             "width": size[1],
             "targets": [] if region is None else [region],
-            **self._questions(content, raw_data_info.stem, kind, has_region=region is not None),
+            **self._questions(content, stem, kind, has_region=region is not None),
             **({} if ignored is None else {"ignore_mask_ori": ignored}),
             **self._explanations.get(image.name, {}),
         }
+
+    def _read(self, path: Path) -> Any:
+        """Read JSON in UTF-8, or in cp1252 as in some published files.
+
+        Raises:
+            FieldError: The file is in another encoding, or not JSON.
+        """
+        try:
+            data = read_bytes(path)
+            return parse_json(decode_utf8(data))
+        except CompressedFileError as error:
+            raise FieldError(str(error)) from None
+        except EncodingError as error:
+            try:
+                text = "" if b"\0" in data else data.decode("cp1252")
+            except UnicodeDecodeError:
+                text = ""
+            if not text:  # another encoding
+                raise FieldError(f"line {error.line}: the text {error}") from None
+        content = parse_json(text)
+        self._recoded.append(path.name)
+        return content
 
     def _questions(self, content: Any, name: str, kind: str, *, has_region: bool) -> Record:
         """Return the questions, their kinds, and the corrections of false premises."""
@@ -121,8 +159,8 @@ class ReasonSegDataset(GroundingDataset):
 
     def _read_explanations(self) -> dict[str, Record]:
         """Return `{"explanation": {"query", "outputs"}}` by image name."""
-        path = self.ann_dir / "explanatory" / "train.json"
-        if not path.is_file():
+        path = existing_file(self.ann_dir / "explanatory" / "train.json")
+        if path is None:
             return {}
         content = read_annotations_file(path)
         try:
@@ -136,94 +174,23 @@ class ReasonSegDataset(GroundingDataset):
             raise AnnotationError(f"{path}: {error}") from None
 
 
-def paint_shapes(
-    shapes: list[Shape], size: tuple[int, int]
-) -> tuple[dict[str, Any] | None, RLE | None]:
-    """Paint labeled polygons over each other, the largest first, as published (LISA).
-
-    A label that contains "ignore" marks pixels to be ignored; polygons labeled "flag" are skipped.
-    Coordinates are truncated to whole pixels, and the outline of a polygon belongs to it.
-
-    Args:
-        shapes: Polygons `{"label", "points": [[x, y], ...]}`.
-        size: Size of the image (H, W).
-
-    Returns:
-        The target that remains visible, and the ignored pixels; `None` for each without pixels.
-
-    Raises:
-        FieldError: A polygon violates the format.
-    """
-    canvas = np.zeros(size, np.uint8)
-    painted = [
-        (_points(shape), _IGNORED if "ignore" in expect(shape, "label", str).lower() else _TARGET)
-        for shape in shapes
-        if expect(shape, "label", str).lower() != "flag"
-    ]
-    areas = np.array([_painted_area(points, size) for points, _ in painted], np.uint64)
-    for position in np.argsort(areas)[::-1] if painted else ():
-        points, value = painted[position]
-        _paint(canvas, points, value)
-    region, ignored = encode_masks(
-        torch.from_numpy(np.stack([canvas == _TARGET, canvas == _IGNORED]))
-    )
-    x1, y1, x2, y2 = rle_boxes_xyxy([region])[0].tolist()
-    target = {"bbox": [x1, y1, x2 - x1, y2 - y1], "segmentation": region, "ann_id": 0}
-    return (target if x2 > x1 else None), (ignored if (canvas == _IGNORED).any() else None)
+def annotation_stem(path: Path) -> str:
+    """Return the name of an annotation file, which its image shares, without suffixes."""
+    return path.name.removesuffix(GZIP_SUFFIX).removesuffix(".json")
 
 
-def _points(shape: Shape) -> np.ndarray:
-    """Return the corners of a polygon, (P, 2) int32."""
-    points = expect_items(shape, "points", list)
-    if not points or not all(len(p) == 2 and set(map(type, p)) <= {int, float} for p in points):
-        raise FieldError(f"the key 'points' must be pairs of numbers, got {points!r:.60}")
-    corners = np.asarray(points, np.float64)
-    if not np.isfinite(corners).all() or np.abs(corners).max() > 1e5:
-        raise FieldError(f"the key 'points' must be pixel coordinates, got {points!r:.60}")
-    return corners.astype(np.int32)
+def images_of_stem(folder: Path, stem: str) -> list[Path]:
+    """Return the images in a folder that have a name, whatever the case of their suffix."""
+    found = [p for p in folder.glob(f"{escape(stem)}.*") if p.stem == stem]
+    return [path for path in found if path.suffix.lower() in _IMAGE_SUFFIXES]
 
 
-def _painted_area(points: np.ndarray, size: tuple[int, int]) -> int:
-    """Count the pixels that a polygon covers; only its bounding box is painted."""
-    corner = points.min(0) - 1
-    height, width = size
-    x1, y1 = np.clip(corner, 0, None)
-    x2, y2 = np.clip(points.max(0) + 2, 0, (width, height))
-    if x2 <= x1 or y2 <= y1:
-        return 0
-    part = np.zeros((y2 - y1, x2 - x1), np.uint8)
-    _paint(part, points - (x1, y1), 1)
-    return int(part.sum())
-
-
-def _paint(canvas: np.ndarray, points: np.ndarray, value: int) -> None:
-    outline = [points.astype(np.int32)]
-    cv2.polylines(canvas, outline, True, value, 1)
-    cv2.fillPoly(canvas, outline, value)
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Return the (H, W) of an image after EXIF rotation, from the header of its file.
-
-    Raises:
-        FieldError: The file is missing or not an image.
-    """
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-    except (OSError, SyntaxError, ValueError) as error:
-        raise FieldError(f"its image {path} cannot be read: {error}") from None
-    return (width, height) if is_turned else (height, width)
-
-
-def _read(path: Path) -> Any:
-    """Read JSON in UTF-8, or in cp1252 as in some published files."""
-    data = path.read_bytes()
-    try:
-        return parse_json(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        return parse_json(data.decode("cp1252", "replace"))
+def _images_in(folder: Path) -> dict[str, Path]:
+    """Return the preferred image of each name in a folder."""
+    ranks = {suffix: rank for rank, suffix in enumerate(_IMAGE_SUFFIXES)}
+    images = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in ranks]
+    images.sort(key=lambda path: -ranks[path.suffix.lower()])
+    return {path.stem: path for path in images}
 
 
 def _false_premises(content: Any) -> list[tuple[str, bool, str]]:

@@ -9,7 +9,6 @@ from typing import Any
 from vgtoolbox.datasets.annotations.annotation_files import (
     AnnotationError,
     Entry,
-    FieldError,
     describe,
     expect,
     expect_items,
@@ -71,14 +70,14 @@ class RefCOCODataset(GroundingDataset):
         yield from selected
         del self._instances, self._images
 
-    def parse_data_info(self, raw_data_info: Ref) -> Record:
-        """Return the record of a ref."""
+    def parse_data_info(self, raw_data_info: Ref) -> Record | None:
+        """Return the record of a ref, or `None` if it has no sentences."""
         ref = raw_data_info
         expect(ref, "split", str)
         ref_id = expect(ref, "ref_id", int | str)
         sentences = expect_items(ref, "sentences", dict)
-        if not sentences:
-            raise FieldError("the key 'sentences' must be one sentence or more, got none")
+        if not sentences:  # gRefCOCO has such refs, which its own loader drops
+            return None
         ids = [expect(sentence, "sent_id", int | str) for sentence in sentences]
         image_id = expect(ref, "image_id", int | str)
         if image_id not in self._images:

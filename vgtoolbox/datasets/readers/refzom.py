@@ -35,9 +35,11 @@ class RefZOMDataset(RefCOCODataset):
         """Return the annotation ids of the ref's targets; empty for a no-target ref."""
         return [] if _source(ref) == "zero" else expect_items(ref, "ann_id", int)
 
-    def parse_data_info(self, raw_data_info: Ref) -> Record:
-        """Return the record of a ref with its source."""
+    def parse_data_info(self, raw_data_info: Ref) -> Record | None:
+        """Return the record of a ref with its source, or `None` if it has no sentences."""
         record = super().parse_data_info(raw_data_info)
+        if record is None:
+            return None
         return {**record, "sources": [_source(raw_data_info)] * len(record["expressions"])}
 
 

@@ -11,12 +11,23 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vgtoolbox.evaluation.predictions.records import PredictionRecord, iter_predictions
-from vgtoolbox.structures import PUBLISHED_SCORE_THR, RLE, merge_rles, segmentation_to_rle
+from vgtoolbox.structures import (
+    PUBLISHED_SCORE_THR,
+    RLE,
+    merge_rles,
+    rle_boxes_xyxy,
+    segmentation_to_rle,
+)
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.text_files import (
+    CompressedFileError,
+    EncodingError,
+    read_first_entry,
+    read_text,
+)
 
 PredictionFormat = Literal["jsonl", "coco", "refexp"]
 MaskMerge = Literal["kept", "best"]
@@ -57,6 +68,8 @@ class ScoredDetections:
         """
         size = (int(sample["ori_shape"][0]), int(sample["ori_shape"][1]))
         masks = [segmentation_to_rle(segmentation, size) for segmentation in self.segmentations]
+        if masks and not self.boxes_xyxy:  # results of a task with masks only
+            self.boxes_xyxy = rle_boxes_xyxy(masks).tolist()
         return PredictionRecord(
             id=sample["sample_id"],
             image=str(sample["img_path"]),
@@ -86,24 +99,28 @@ FilePrediction = PredictionRecord | ScoredDetections
 
 
 def detect_prediction_format(path: str | os.PathLike[str]) -> PredictionFormat:
-    """Return the format of a prediction file, recognized by its first bytes.
+    """Return the format of a prediction file, recognized by the keys of its first entry.
+
+    Only as much of the file is read as the first entry takes.
 
     Raises:
-        ValueError: The format is unknown.
+        ValueError: The format is unknown, or the file is not UTF-8.
     """
-    with Path(path).open(encoding="utf-8") as file:
-        head = file.read(4096).lstrip()
-    if head.startswith("{"):
+    opening, first = read_first_entry(path)
+    if opening == "{":
         return "jsonl"
-    if head.startswith("["):
-        if '"predicted_bounding_boxes"' in head:
+    if opening == "[":
+        keys = set(first) if isinstance(first, dict) else set()
+        if "predicted_bounding_boxes" in keys:
             return "refexp"
-        if '"score"' in head or not head[1:].strip(" \n]"):
+        if "score" in keys or first is None:
             return "coco"
+    found = f"the keys {', '.join(first)[:200]}" if isinstance(first, dict) else "no JSON object"
     raise ValueError(
         f"{path} has an unknown prediction format; expected predictions.jsonl (one JSON object per "
         'line), COCO results ([{"image_id", "bbox", "score"}]) or the file of the Google Refexp '
-        'toolbox ([{"refexp_id", "annotation_id", "predicted_bounding_boxes"}])'
+        'toolbox ([{"refexp_id", "annotation_id", "predicted_bounding_boxes"}]), got a first entry '
+        f"with {found}"
     )
 
 
@@ -140,8 +157,12 @@ def iter_keyed_predictions(
 
 def _read_entries(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     try:
-        entries = json.loads(Path(path).read_bytes())
-    except ValueError as error:
+        entries = json.loads(read_text(path))
+    except EncodingError as error:
+        raise ValueError(f"{path}, line {error.line}: the text {error}") from None
+    except CompressedFileError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is truncated or not JSON: {error}") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError(f"{path} must contain a list of JSON objects")
@@ -157,13 +178,20 @@ def _coco_results(entries: Iterable[Mapping[str, Any]]) -> dict[str, ScoredDetec
     for entry in entries:
         key = str(entry["sample_id"] if "sample_id" in entry else entry["image_id"])
         detections = found[key]
-        x, y, width, height = map(float, entry["bbox"])
-        detections.boxes_xyxy.append([x, y, x + width, y + height])
+        if entry.get("bbox") is not None:
+            x, y, width, height = map(float, entry["bbox"])
+            detections.boxes_xyxy.append([x, y, x + width, y + height])
         detections.scores.append(float(entry["score"]))
         if entry.get("segmentation"):
             detections.segmentations.append(entry["segmentation"])
-        if len(detections.segmentations) not in (0, len(detections.scores)):
-            raise ValueError(f"some detections of {key!r} have a segmentation and others do not")
+        for name, values in (
+            ("bbox", detections.boxes_xyxy),
+            ("segmentation", detections.segmentations),
+        ):
+            if len(values) not in (0, len(detections.scores)):
+                raise ValueError(f"some detections of {key!r} have a {name} and others do not")
+        if not detections.boxes_xyxy and not detections.segmentations:
+            raise ValueError(f"a detection of {key!r} lacks 'bbox' and 'segmentation'")
     return dict(found)
 
 

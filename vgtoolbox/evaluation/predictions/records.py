@@ -17,6 +17,7 @@ from vgtoolbox.registry import METRICS
 from vgtoolbox.structures import RLE, clip_boxes, decode_masks, encode_masks, resize_masks
 from vgtoolbox.utils.atomic_file import atomic_file
 from vgtoolbox.utils.text import encode_json
+from vgtoolbox.utils.text_files import EncodingError, decode_utf8, iter_lines
 
 
 class PredictionRecord(TypedDict):
@@ -103,20 +104,29 @@ def iter_predictions(path: str | os.PathLike[str]) -> Iterator[PredictionRecord]
     Raises:
         ValueError: A line is not a JSON object or lacks a key; the message names file and line.
     """
-    with Path(path).open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}, line {number} is not JSON: {error}") from error
-            if not isinstance(record, dict):
-                raise ValueError(
-                    f"{path}, line {number} must be a JSON object, got {line[:60].strip()}"
-                )
-            missing = PredictionRecord.__required_keys__ - set(record)
-            if missing:
-                raise ValueError(f"{path}, line {number} lacks {sorted(missing)}")
-            yield cast(PredictionRecord, record)
+    for number, line in _prediction_lines(path):
+        try:
+            text = decode_utf8(line)
+            record = json.loads(text)
+        except EncodingError as error:
+            raise ValueError(f"{path}, line {number}: the text {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}, line {number} is not JSON: {error}") from error
+        if not isinstance(record, dict):
+            raise ValueError(
+                f"{path}, line {number} must be a JSON object, got {text[:60].strip()}"
+            )
+        missing = PredictionRecord.__required_keys__ - set(record)
+        if missing:
+            raise ValueError(f"{path}, line {number} lacks {sorted(missing)}")
+        yield cast(PredictionRecord, record)
+
+
+def _prediction_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes]]:
+    try:
+        yield from iter_lines(path)
+    except EncodingError as error:
+        raise ValueError(f"{path}, line {error.line}: the text {error}") from None
 
 
 def _in_original_frame(fields: Fields) -> Fields:

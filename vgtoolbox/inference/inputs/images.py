@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vgtoolbox.datasets import LoadImage
 from vgtoolbox.inference.inputs.sources import ImageLike, download, is_url
+from vgtoolbox.utils.image_files import IMAGE_FORMATS
 from vgtoolbox.visualization.drawing import RGBImage, check_rgb_image
 
 # 16384 x 8192 pixels, 400 MB.
@@ -22,9 +23,6 @@ MAX_PIXELS = 2**27
 WORKING_PIXELS = 2**24
 # Read by Pillow: OpenCV misreads Adobe CMYK, and only some of its builds can read GIF.
 _PILLOW_FORMATS = frozenset({"GIF", "AVIF", "DIB", "JPEG2000", "MPO", "PPM"})
-IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
-"""Formats that Pillow may open, all of photographs; MPO is opened as JPEG. Others would run
-external programs (EPS calls Ghostscript) or rarely tested decoders on untrusted files."""
 _PILLOW_MODES = frozenset({"CMYK"})
 _SIGNATURES = {
     b"%!ps": "PostScript",

@@ -20,7 +20,7 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".gif", ".tif"}
     | {".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif"}
 )
-"""Suffixes of the formats that are read from folders; see `images.IMAGE_FORMATS`."""
+"""Suffixes of the formats that are read from folders; see `utils.image_files.IMAGE_FORMATS`."""
 _HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 MAX_DOWNLOAD_BYTES = 64 * 2**20
 _TIMEOUT_SECONDS = 30.0
