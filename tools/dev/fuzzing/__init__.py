@@ -1,0 +1,1 @@
+"""Parts of `tools/dev/fuzz.py`: formats, mutators, the worker process and its parent."""
