@@ -119,3 +119,11 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be an integer of 1 or more, got {text!r}")
     return number
+
+
+def port(text: str) -> int:
+    """Parse a port; 0 stands for any free one."""
+    number = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= number < 2**16:
+        raise argparse.ArgumentTypeError(f"must be an integer from 0 to 65535, got {text!r}")
+    return number

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from vgtoolbox.engine import parse_options
 from vgtoolbox.inference import GroundingInferencer
-from vgtoolbox.webui import Responder
+from vgtoolbox.webui import Access, Responder, page_folder, read_credentials
 from vgtoolbox.webui.page import build_page, find_examples, launch_page
 from vgtoolbox.zoo import read_zoo
 
@@ -43,9 +46,35 @@ def chosen_models(arguments: argparse.Namespace) -> dict[str, Callable[[], Groun
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until interrupted."""
-    responder = Responder(chosen_models(arguments))
-    try:
+    access = Access(
+        host=arguments.host,
+        credentials=read_credentials(arguments.auth, arguments.auth_file),
+        allowed_hosts=frozenset(name.lower() for name in arguments.allowed_host),
+    )
+    with ending_on_signals(), page_folder() as folder:
+        responder = Responder(chosen_models(arguments), folder=folder)
         page = build_page(responder, examples=find_examples(EXAMPLES, EXAMPLE_TEXTS))
-        launch_page(page, port=arguments.port, max_file_bytes=responder.limits.file_bytes)
+        launch_page(
+            page,
+            port=arguments.port,
+            max_file_bytes=responder.limits.file_bytes,
+            access=access,
+        )
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """End the process with an exception on SIGTERM and SIGHUP, so that files are removed."""
+    signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for other in signals:
+            signal.signal(other, signal.SIG_IGN)  # a second one must not stop the cleanup
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in signals}
+    try:
+        yield
     finally:
-        responder.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)

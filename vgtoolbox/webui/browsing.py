@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from vgtoolbox.visualization import Overlay, prediction_panel, target_panel
 from vgtoolbox.visualization.drawing import RGBImage, side_by_side
 from vgtoolbox.webui.responder import PageError
 
+_LOGGER = logging.getLogger(__name__)
 # The original image with targets in its frame: no resizing, no tokens.
 _PIPELINE = [{"type": name} for name in ("LoadImage", "ChooseExpression", "LoadTargets")]
 
@@ -79,10 +81,20 @@ class SplitBrowser:
 
     def _dataset(self, split: str) -> GroundingDataset:
         if self._read is None or self._read[0] != split:
+            if split not in self.splits:
+                listed = ", ".join(self.splits) or "none"
+                raise PageError(
+                    f"the split {split[:80]} cannot be read: the model's splits are {listed}"
+                )
             try:
                 config = choose_splits(self._inferencer.config, [split])[split]["dataset"]
                 dataset = DATASETS.build({**config, "pipeline": _PIPELINE})
             except (ConfigError, OSError, ValueError) as error:
-                raise PageError(f"the split {split} cannot be read: {error}") from error
+                # The reason names files of the server, which visitors must not learn.
+                _LOGGER.warning("the split %s cannot be read: %s", split, error)
+                raise PageError(
+                    f"the split {split} cannot be read; its administrator finds the reason in the "
+                    "log"
+                ) from error
             self._read = (split, dataset)
         return self._read[1]

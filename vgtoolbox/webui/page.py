@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vgtoolbox.visualization.overlay import LAYERS
+from vgtoolbox.webui.access import Access
 from vgtoolbox.webui.browsing import SplitBrowser
+from vgtoolbox.webui.environment import gradio_environment
 from vgtoolbox.webui.responder import TABLE_COLUMNS, PageError, Responder
+from vgtoolbox.webui.turns import Turns
+from vgtoolbox.webui.uploads import UploadFolder
 
 if TYPE_CHECKING:
     import gradio
 
 TITLE = "vgtoolbox: visual grounding"
-LOOPBACK = "127.0.0.1"
+_LOGGER = logging.getLogger(__name__)
 _ATTENTION = "attention map"
-_QUEUE_LENGTH = 64
+# Questions that wait for a turn, and events that gradio accepts in addition.
+_WAITING, _QUEUE_LENGTH = 64, 64
 _BUTTONS = ["download", "fullscreen"]  # without gradio's default button that shares images
-# Seconds between two cleanups of gradio's copies of uploads, and their largest age in seconds.
-_CACHE = (600, 3600)
 
 
 def build_page(responder: Responder, *, examples: Sequence[tuple[str, str]] = ()) -> gradio.Blocks:
@@ -33,49 +38,74 @@ def build_page(responder: Responder, *, examples: Sequence[tuple[str, str]] = ()
     Raises:
         ImportError: gradio is not installed.
     """
-    gr = _gradio()
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=_CACHE) as page:
+    with gradio_environment(responder.files_folder):
+        gr = _gradio()
+        return _build_page(gr, responder, examples)
+
+
+def _build_page(
+    gr: Any, responder: Responder, examples: Sequence[tuple[str, str]]
+) -> gradio.Blocks:
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(f"# {TITLE}")
         model = gr.Dropdown(
             list(responder.models), value=next(iter(responder.models)), label="model"
         )
+        turns = Turns(waiting=_WAITING)
         with gr.Tab("Ask"):
-            _ask_tab(gr, responder, model, examples)
+            _ask_tab(gr, responder, turns, model, examples)
         with gr.Tab("Dataset"):
-            _dataset_tab(gr, responder, model)
+            _dataset_tab(gr, responder, turns, model)
+        # All questions start at once and wait for their turns.
+        page.max_threads = _WAITING + _QUEUE_LENGTH
+        page.queue(max_size=_QUEUE_LENGTH, default_concurrency_limit=None)
     return page
 
 
 def launch_page(
-    page: gradio.Blocks, *, port: int | None, max_file_bytes: int, block: bool = True
+    page: gradio.Blocks,
+    *,
+    port: int | None,
+    max_file_bytes: int,
+    block: bool = True,
+    access: Access | None = None,
 ) -> str:
-    """Serve the page on the loopback interface and return its address.
+    """Serve the page and return its address.
 
     Args:
         page: Page from `build_page`.
-        port: Port of the server. If `None`, a free one is chosen.
+        port: Port of the server. If `None`, the first free one from 7860 is used.
         max_file_bytes: Largest size of an upload in bytes; larger ones are rejected before they
             are stored.
-        block: Whether to return only after the server has been stopped.
+        block: Whether to return only after the server has been stopped. Otherwise
+            `page.close()` stops it.
+        access: Address to listen on, and who may use it. If `None`, the page listens on the
+            loopback interface, without authentication.
+
+    Raises:
+        AccessError: The port is in use.
     """
     gr = _gradio()
-    page.queue(max_size=_QUEUE_LENGTH, default_concurrency_limit=1)
-    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    _, address, _ = page.launch(
-        server_name=LOOPBACK,
-        server_port=port,
-        share=False,
-        max_file_size=max_file_bytes,
-        prevent_thread_lock=not block,
-        theme=theme,
-        quiet=not block,
-        footer_links=[],
+    from vgtoolbox.webui.server import PageServer
+
+    server = PageServer(
+        page=page,
+        uploads=UploadFolder(Path(page.GRADIO_CACHE)),
+        access=access or Access(),
+        port=port,
+        file_bytes=max_file_bytes,
+        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )
-    return address
+    if block:
+        print(f"the page is at {server.address} (Ctrl-C closes it)", flush=True)
+        server.run()
+    else:
+        server.start()
+    return server.address
 
 
 def _ask_tab(
-    gr: Any, responder: Responder, model: Any, examples: Sequence[tuple[str, str]]
+    gr: Any, responder: Responder, turns: Turns, model: Any, examples: Sequence[tuple[str, str]]
 ) -> None:
     """Lay out the request on the left and the response on the right."""
     with gr.Row():
@@ -116,17 +146,21 @@ def _ask_tab(
             attention=_ATTENTION in shown,
         )
         files = str(response.image_file), str(response.result_file)
-        return response.summary, response.images, response.rows, *files
+        summaries = [summary for _, summary in response.images]
+        drawn = [
+            (str(file), words) for file, words in zip(response.drawn_files, summaries, strict=True)
+        ]
+        return response.summary, drawn, response.rows, *files
 
     ask.click(
-        _with_error_messages(gr, respond),
+        _in_turn(gr, turns, respond),
         [image, text, model, score_thr, layers],
         [summary, gallery, table, png, json],
         api_name="find",
     )
 
 
-def _dataset_tab(gr: Any, responder: Responder, model: Any) -> None:
+def _dataset_tab(gr: Any, responder: Responder, turns: Turns, model: Any) -> None:
     """Lay out a sample of a split: ground truth next to prediction."""
     with gr.Row():
         split = gr.Textbox(label="split (empty: the config's first)", elem_id="split")
@@ -151,19 +185,30 @@ def _dataset_tab(gr: Any, responder: Responder, model: Any) -> None:
         return f"{text} (splits: {', '.join(splits)})", drawn
 
     show.click(
-        _with_error_messages(gr, browse), [model, split, index], [caption, image], api_name="browse"
+        _in_turn(gr, turns, browse), [model, split, index], [caption, image], api_name="browse"
     )
 
 
-def _with_error_messages(gr: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Show invalid requests and missing files as messages on the page."""
+def _in_turn(gr: Any, turns: Turns, handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Call a handler in its visitor's turn, and show its errors as messages on the page.
 
-    def handle(*values: Any) -> Any:
+    Other errors than `PageError` may name files of the server. They are logged, and visitors only
+    learn that there was one.
+    """
+
+    async def handle(request: Any, *values: Any) -> Any:
+        visitor = request.client.host if request and request.client else ""
         try:
-            return handler(*values)
-        except (PageError, FileNotFoundError) as error:
+            return await turns.run(visitor, partial(handler, *values))
+        except PageError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error
+        except Exception as error:
+            _LOGGER.exception("a question could not be answered")
+            message = "the page could not answer; its administrator finds the reason in the log"
+            raise gr.Error(message, duration=None, print_exception=False) from error
 
+    # gradio inserts the request at the argument that is annotated so.
+    handle.__annotations__["request"] = gr.Request
     return handle
 
 

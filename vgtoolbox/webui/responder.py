@@ -22,9 +22,13 @@ from vgtoolbox.visualization.drawing import RGBImage, stack
 from vgtoolbox.visualization.heatmap import draw_heatmap
 from vgtoolbox.visualization.overlay import Layer
 
-# The page shows images at a few hundred pixels; downloads need not be larger than this.
-_MAX_DRAWN_PIXELS = 2**22
+# A question about a larger photo takes seconds for its masks, and the page serves many visitors.
+# Results are scaled back; the command `infer` reads more pixels.
+_MODEL_PIXELS = 2**21
+# Pixels of all images of a response. The page shows them at a few hundred pixels each.
+_DRAWN_PIXELS = 2**22
 _KEPT_RESPONSES = 32
+_RUN_LENGTHS = 3  # Z_RLE of zlib
 
 TableRow = list[str | float]
 TABLE_COLUMNS = ["expression", "target", "score", "x1", "y1", "x2", "y2"]
@@ -41,12 +45,15 @@ class RequestLimits:
     Attributes:
         file_bytes: Largest size of an uploaded file in bytes.
         pixels: Largest number of pixels of an image.
+        total_pixels: Largest product of the numbers of pixels and of expressions, which bounds the
+            time that one request takes.
         expressions: Largest number of expressions.
         characters: Largest number of characters of all expressions together.
     """
 
     file_bytes: int = 32 * 2**20
     pixels: int = 60_000_000
+    total_pixels: int = 100_000_000
     expressions: int = 8
     characters: int = 10_000
 
@@ -57,6 +64,7 @@ class PageResponse:
 
     Attributes:
         images: One image per expression, with its summary.
+        drawn_files: PNG file of each of them.
         rows: One table row per target, with the columns `TABLE_COLUMNS`.
         summary: Markdown list with one line per expression; says if there is no target.
         image_file: PNG file of all images.
@@ -64,6 +72,7 @@ class PageResponse:
     """
 
     images: list[tuple[RGBImage, str]]
+    drawn_files: list[Path]
     rows: list[TableRow]
     summary: str
     image_file: Path
@@ -76,18 +85,26 @@ class Responder:
     Args:
         models: Functions that build an inferencer, by the name that the page shows.
         limits: Limits of a request. If `None`, the defaults are used.
+        folder: Existing folder for the files of the page. If `None`, a temporary folder is used.
+            `close` removes it.
     """
 
     def __init__(
         self,
         models: Mapping[str, Callable[[], GroundingInferencer]],
         limits: RequestLimits | None = None,
+        *,
+        folder: Path | None = None,
     ) -> None:
         self.models = dict(models)
         self.limits = limits or RequestLimits()
         self._lock = threading.Lock()
         self._loaded: tuple[str, GroundingInferencer] | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="vgtoolbox-web-"))
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="vgtoolbox-web-")).resolve()
+        self._answers = self._folder / "answers"
+        self._answers.mkdir()
+        self.files_folder = self._folder / "files"
+        self.files_folder.mkdir()
         self._kept: deque[Path] = deque()
 
     def respond(
@@ -120,19 +137,24 @@ class Responder:
         with self._lock:
             inferencer = self._load(model)
             try:
-                image = read_image(path, max_pixels=self.limits.pixels)
+                original = read_image(path, max_pixels=self.limits.pixels)
+                size = (original.shape[0], original.shape[1])
+                self._check_total(size, len(expressions))
+                image = downscale_to_limit(original, _MODEL_PIXELS)
+                del original
                 pairs = [(image, expression) for expression in expressions]
                 prepared = inferencer.preprocess(
                     pairs, names=[escape_invisible(path.name)] * len(pairs)
                 )
                 results = [
-                    result
+                    result.resized(size)
                     for pair in prepared
                     for result in inferencer.predict([pair], score_thr=score_thr)
                 ]
             except (OSError, ValueError) as error:
                 raise PageError(_hide_folder(str(error), path)) from error
-            backgrounds = [downscale_to_limit(image, _MAX_DRAWN_PIXELS)] * len(results)
+            drawn_pixels = min(_MODEL_PIXELS, _DRAWN_PIXELS // len(results))
+            backgrounds = [downscale_to_limit(image, drawn_pixels)] * len(results)
             if attention:
                 maps = attention_maps(inferencer, prepared)
                 if maps is None:
@@ -183,6 +205,15 @@ class Responder:
             )
         return expressions
 
+    def _check_total(self, size: tuple[int, int], expressions: int) -> None:
+        pixels = size[0] * size[1]
+        if pixels * expressions > self.limits.total_pixels:
+            allowed = max(1, self.limits.total_pixels // pixels)
+            raise PageError(
+                f"an image of {pixels / 1e6:.0f} million pixels allows {allowed} expressions, got "
+                f"{expressions}; enter fewer, or downscale the image"
+            )
+
     def _check_file(self, image_file: str | Path | None) -> Path:
         if not image_file:
             raise PageError("choose an image first")
@@ -198,23 +229,34 @@ class Responder:
         return path
 
     def _pack(self, results: Sequence[GroundingResult], images: Sequence[RGBImage]) -> PageResponse:
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        folder = Path(tempfile.mkdtemp(dir=self._answers))
         with self._lock:
             self._kept.append(folder)
             while len(self._kept) > _KEPT_RESPONSES:
                 shutil.rmtree(self._kept.popleft(), ignore_errors=True)
         image_file, result_file = folder / "grounding.png", folder / "grounding.json"
-        Image.fromarray(stack(list(images), gap=8)).save(image_file)
+        _save_png(stack(list(images), gap=8), image_file)
+        drawn_files = [image_file]
+        if len(images) > 1:
+            drawn_files = [folder / f"{number}.png" for number in range(1, len(images) + 1)]
+            for image, file in zip(images, drawn_files, strict=True):
+                _save_png(image, file)
         records = [result.to_dict() for result in results]
         result_file.write_bytes(encode_json(records, indent=1))
         summaries = [_summarize(result) for result in results]
         return PageResponse(
             images=list(zip(images, summaries, strict=True)),
+            drawn_files=drawn_files,
             rows=[row for result in results for row in _rows(result)],
             summary="\n".join(f"- {summary}" for summary in summaries),
             image_file=image_file,
             result_file=result_file,
         )
+
+
+def _save_png(image: RGBImage, file: Path) -> None:
+    # The defaults take more than twice as long, for photos of about the same size.
+    Image.fromarray(image).save(file, compress_level=1, compress_type=_RUN_LENGTHS)
 
 
 def _hide_folder(message: str, path: Path) -> str:

@@ -14,6 +14,7 @@ from vgtoolbox.cli.arguments import (
     add_model,
     add_out,
     add_score_thr,
+    port,
     positive,
 )
 
@@ -101,7 +102,30 @@ def infer_interrupted(arguments: argparse.Namespace) -> str:
 def add_webui(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of webui."""
     add_model(parser, default="all zoo models whose weights are present")
-    parser.add_argument("--port", type=int, help="default: the first free port from 7860")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; others than this machine's own loopback address, such as "
+        "0.0.0.0, need --auth; default: %(default)s",
+    )
+    parser.add_argument("--port", type=port, help="default: the first free port from 7860")
+    auth = parser.add_mutually_exclusive_group()
+    auth.add_argument(
+        "--auth",
+        metavar="USER:PASSWORD",
+        help="ask visitors for this user name and password. Users of this machine can see it in "
+        "the list of processes: prefer --auth-file or the environment variable VGTOOLBOX_AUTH",
+    )
+    auth.add_argument(
+        "--auth-file", type=Path, metavar="F", help="file with one line USER:PASSWORD"
+    )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="host name under which visitors reach the page, e.g. that of a reverse proxy",
+    )
 
 
 def add_benchmark(parser: argparse.ArgumentParser) -> None:
