@@ -50,7 +50,12 @@ _train_pipeline = dict(
     targets=dict(type="LoadTargets", keep_original=False),
     resize=dict(type="Resize", size=96),
     flip=dict(type="RandomHorizontalFlip", prob=0.5),
-    pack=dict(type="PackExpressionGroup"),
+    conversations=dict(
+        type="WriteReferringConversations",
+        prompts=dict(questions=["<image>{expressions}"], answers=[["", "{token}"]], end=""),
+        packing="separate",
+    ),
+    pack=dict(type="PackGroundingInputs"),
 )
 _test_pipeline = dict(
     _delete_=True,
@@ -66,7 +71,6 @@ train_dataloader = dict(
     batch_size=2,
     num_workers=0,
     persistent_workers=False,
-    collate_fn=dict(type="vgtoolbox.group_collate"),
     dataset=dict(group_by="image", pipeline=_train_pipeline),
 )
 _images = dict(type="ImageBatchSampler")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
+from vgtoolbox.datasets.transforms import WriteReferringConversations
 from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import BatchTargets, GroundingDataSample
 from vgtoolbox.utils.openmmlab import import_openmmlab
@@ -137,6 +139,7 @@ def _sample(index, boxes, size):
     )
 
 
+MARKS_ONLY = {"questions": ["<image>{expressions}"], "answers": [["", "{token}"]], "end": ""}
 MLLMSEG = ROOT / "configs" / "_base_" / "models" / "mllmseg_tiny.py"
 SMALLER_MLLMSEG = {
     "mllm": {
@@ -199,3 +202,31 @@ def make_conversations():
         return inputs, samples
 
     return make
+
+
+@pytest.fixture
+def to_training():
+    """Return a function that joins samples of expressions to one per image with conversations."""
+
+    def join(inputs, samples, *, packing="separate", prompts=None):
+        write = WriteReferringConversations(prompts=prompts or MARKS_ONLY, packing=packing)
+        joined = []
+        for image in range(len(inputs["images"])):
+            members = [
+                s
+                for s, i in zip(samples, inputs["image_index"].tolist(), strict=True)
+                if i == image
+            ]
+            expressions, start = [], 0
+            for member in members:
+                count = len(member.gt_instances)
+                expressions.append((member.expression, list(range(start, start + count))))
+                start += count
+            results = {"sampled_expressions": expressions, "rng": np.random.default_rng(0)}
+            sample = members[0].clone()
+            sample.set_metainfo({"conversations": write(results)["conversations"]})
+            sample.gt_instances = InstanceData.cat([each.gt_instances for each in members])
+            joined.append(sample)
+        return {"images": inputs["images"]}, joined
+
+    return join

@@ -67,3 +67,39 @@ def test_inputs_move_to_an_accelerator():
 def test_invalid_means_and_stds_raise(kwargs):
     with pytest.raises(ValueError, match="mean and std must have three values each"):
         GroundingDataPreprocessor(**kwargs)
+
+
+def _views():
+    batch = _batch()
+    batch["inputs"]["views"] = {"clip": torch.full((2, 3, 6, 4), 140, dtype=torch.uint8)}
+    for sample, size, view in zip(
+        batch["data_samples"], [(4, 5), (4, 3)], [(6, 4), (2, 4)], strict=True
+    ):
+        sample.set_metainfo({"img_shape": size, "view_shapes": {"clip": view}})
+    return batch
+
+
+def test_views_have_their_own_normalization_padding_and_mask():
+    clip = {"mean": [120.0] * 3, "std": [10.0] * 3, "pad_size": 8, "mask_padding": True}
+    preprocessor = GroundingDataPreprocessor(mean=MEAN, std=STD, pad_size=6, views={"clip": clip})
+    inputs = preprocessor(_views())["inputs"]
+    images, view, valid = inputs["images"], inputs["views"]["clip"], inputs["valid"]["clip"]
+    assert images.shape == (2, 3, 6, 6)
+    assert view.shape == (2, 3, 8, 8)
+    # Padding is 0 after the normalization, also that of the batch.
+    assert (images[0, 0, :4, :5] == 3.0).all()
+    assert images[0].count_nonzero() == 3 * 4 * 5
+    assert images[1].count_nonzero() == 3 * 4 * 3
+    assert (view[0, :, :6, :4] == 2.0).all()
+    assert view[1].count_nonzero() == 3 * 2 * 4
+    assert torch.equal(valid, view[:, 0] != 0)
+
+
+def test_images_must_fit_the_padded_frame():
+    with pytest.raises(ValueError, match=r"at most 4 pixels on each side, got 4 x 5; resize"):
+        GroundingDataPreprocessor(pad_size=4, views={"clip": {}})(_views())
+
+
+def test_views_must_agree_with_the_pipeline():
+    with pytest.raises(ValueError, match=r"views must be the views of the batch, \['clip'\], got"):
+        GroundingDataPreprocessor()(_views())

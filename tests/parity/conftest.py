@@ -8,7 +8,8 @@ once per matching file, so that a new file needs no new code.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,33 @@ def published_weights() -> Callable[[str, int], dict[str, torch.Tensor]]:
         return published_state_dict(FOLDER / f"{layout}.tsv", seed)
 
     return make
+
+
+class IdsTokenizer:
+    """Chat tokenizer whose texts are ids and special tokens, for recordings that begin with ids.
+
+    Args:
+        special_tokens: Id of each special token.
+        bos_id: Id of the token that begins a text. If `None`, there is none.
+        eos_id: Id of the token that ends an answer.
+        pad_id: Id of the padding.
+    """
+
+    def __init__(
+        self, special_tokens: dict[str, int], *, bos_id: int | None, eos_id: int, pad_id: int = 0
+    ) -> None:
+        self.special_tokens = special_tokens
+        self.bos_id, self.eos_id, self.pad_id = bos_id, eos_id, pad_id
+        self._pattern = re.compile("|".join([*map(re.escape, special_tokens), r"-?\d+"]))
+
+    def token_id(self, token: str) -> int:
+        return self.special_tokens[token]
+
+    def encode(self, text: str) -> list[int]:
+        found = self._pattern.findall(text)
+        return [self.special_tokens[t] if t in self.special_tokens else int(t) for t in found]
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of ids, with special tokens by name."""
+        names = {token_id: token for token, token_id in self.special_tokens.items()}
+        return " ".join(names.get(token_id, str(token_id)) for token_id in map(int, token_ids))

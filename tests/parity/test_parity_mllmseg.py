@@ -13,12 +13,14 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
+from tests.parity.conftest import IdsTokenizer
 from vgtoolbox.checkpoint import load_state_dict_strict
 from vgtoolbox.checkpoint.layouts import mllmseg
 from vgtoolbox.checkpoint.lora import has_lora
 from vgtoolbox.models.grounders import BaseGrounder
+from vgtoolbox.models.mllm import ChatTemplate
 from vgtoolbox.registry import MODELS
-from vgtoolbox.structures import GroundingDataSample, encode_masks
+from vgtoolbox.structures import Conversation, GroundingDataSample, Turn, encode_masks
 
 ROOT = Path(__file__).parents[2]
 RECORDINGS = "mllmseg_*_seed*.npz"
@@ -79,10 +81,8 @@ class Case:
         more_masks = torch.from_numpy(rng.random((3, 90, 100)) > 0.5)
         self.token_ids = torch.from_numpy(self.golden["input_ids"])
         self.images = torch.from_numpy(np.concatenate([first, second]))
-        self.samples = [
-            _sample(index, mask, is_target=index % 3 != 1)
-            for index, mask in enumerate([*masks, *more_masks])
-        ]
+        # The second of the three expressions of each image has no target.
+        self.samples = [_sample(masks[::2]), _sample(more_masks[::2])]
 
     def output(self, token_ids: torch.Tensor):
         with torch.no_grad():
@@ -98,23 +98,33 @@ class Case:
         return ids.numpy()
 
     def losses(self) -> dict[str, torch.Tensor]:
-        token_ids = self.token_ids.repeat(2, 1)
-        labels = token_ids.clone()
-        labels[:, :PROMPT] = -100
-        inputs = {"images": self.images, "token_ids": token_ids, "labels": labels}
+        """Return the losses of two images with the recorded conversation, written as text."""
+        special = self.model.mllm.tokenizer.special_tokens
+        ids = self.token_ids[0].tolist()
+        tokenizer = IdsTokenizer(special, bos_id=None, eos_id=ids[-1])
+        self.model.mllm.__dict__["tokenizer"] = tokenizer
+        image = special["<IMG_CONTEXT>"]
+        start, count = ids.index(image), ids.count(image)
+        before, after = (
+            tokenizer.decode(part) for part in (ids[:start], ids[start + count : PROMPT])
+        )
+        turn = Turn(f"{before} <image> {after}", tokenizer.decode(ids[PROMPT:-1]))
+        self.model.mllm.image_text = "{image}"
+        self.model.mllm.chat = ChatTemplate("", "{text}", "", str(ids[-1]))
+        for sample in self.samples:
+            sample.set_metainfo({"conversations": (Conversation((turn,), ((0,), (), (1,))),)})
         with torch.no_grad():
-            return self.model.loss(inputs, self.samples)
+            return self.model.loss({"images": self.images}, self.samples)
 
 
-def _sample(index: int, mask: torch.Tensor, *, is_target: bool) -> GroundingDataSample:
-    """Return a sample with the mask as its target, or without a target."""
-    size = tuple(mask.shape)
-    count = int(is_target)
+def _sample(masks: torch.Tensor) -> GroundingDataSample:
+    """Return a sample of an image with targets of the masks (N, H, W)."""
+    size = (masks.shape[1], masks.shape[2])
     return GroundingDataSample(
-        metainfo={"sample_idx": index, "ori_shape": size, "img_shape": (448, 448)},
+        metainfo={"ori_shape": size, "img_shape": (448, 448)},
         gt_instances_ori=InstanceData(
-            boxes_xyxy=torch.tensor([[0.0, 0.0, size[1], size[0]]])[:count],
-            masks=encode_masks(mask[None])[:count],
+            boxes_xyxy=torch.tensor([[0.0, 0.0, size[1], size[0]]]).expand(len(masks), -1),
+            masks=encode_masks(masks),
         ),
     )
 

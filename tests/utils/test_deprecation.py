@@ -33,7 +33,7 @@ def test_deprecated_types_resolve_with_a_warning_that_names_the_new_one(old):
 
 def test_scopes_are_kept():
     with pytest.warns(DeprecationWarning):
-        assert current_type("vgtoolbox.conversation_collate") == "vgtoolbox.group_collate"
+        assert current_type("vgtoolbox.conversation_collate") == "vgtoolbox.grounding_collate"
     assert current_type("mmdet.PhraseListDataset") == "mmdet.PhraseListDataset"
 
 
@@ -81,18 +81,38 @@ def test_deprecated_values_become_present_ones(name, argument, old, new):
     assert cfg == {"type": name, argument: new}
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ({"protocol": "generate"}, {"answer_mode": "generate"}),
-        ({"training_form": "chain"}, {"packing": "joint"}),
-    ],
-)
-def test_deprecated_options_of_mllmseg_have_present_names_and_values(old, new):
-    cfg = {"type": "MLLMSeg", **old}
+def test_the_deprecated_protocol_of_mllmseg_is_its_answer_mode():
+    cfg = {"type": "MLLMSeg", "protocol": "generate"}
     with pytest.warns(DeprecationWarning):
         update_config(cfg)
-    assert cfg == {"type": "MLLMSeg", **new}
+    assert cfg == {"type": "MLLMSeg", "answer_mode": "generate"}
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize(
+    ("form", "packing"),
+    [
+        ({"training_form": "branches"}, "separate"),
+        ({"training_form": "chain"}, "joint"),
+        ({}, "joint"),
+    ],
+)
+def test_conversations_of_mllmseg_move_to_the_pipeline(named, form, packing):
+    prompts = {"questions": ["<image>{expressions}"], "answers": [["", "{token}"]]}
+    steps = [{"type": "LoadImage"}, {"type": "PackConversationInputs"}]
+    cfg = {
+        "model": {"type": "MLLMSeg", "prompts": prompts, **form},
+        "train": {"pipeline": dict(zip("ab", steps, strict=True)) if named else steps},
+    }
+    with pytest.warns(DeprecationWarning):
+        update_config(cfg)
+    assert cfg["model"] == {"type": "MLLMSeg", "prompts": prompts}
+    pipeline = cfg["train"]["pipeline"]
+    assert list(pipeline.values() if named else pipeline) == [
+        {"type": "LoadImage"},
+        {"type": "WriteReferringConversations", "prompts": prompts, "packing": packing},
+        {"type": "PackGroundingInputs"},
+    ]
 
 
 @pytest.mark.parametrize("loss", ["FocalDiceLoss", "TokenMaskLoss"])

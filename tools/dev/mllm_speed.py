@@ -23,7 +23,7 @@ from torch import Tensor
 from vgtoolbox.cli.arguments import add_cfg_options, add_device
 from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.engine import choose_device, load_config, parse_options
-from vgtoolbox.models.grounders import MLLMSeg
+from vgtoolbox.models.grounders import TokenGrounder
 from vgtoolbox.registry import MODELS
 
 WORDS = ("red", "small", "the left", "circle", "big blue", "square", "green", "the top", "yellow")
@@ -42,16 +42,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def mask_probabilities(model: MLLMSeg, image: Tensor, expressions: Sequence[str]) -> Tensor:
+def mask_probabilities(model: TokenGrounder, image: Tensor, expressions: Sequence[str]) -> Tensor:
     """Ground expressions in one image (1, 3, H, W) in one pass; return (N, H, W)."""
-    features = model.mllm.encode_images(image)
-    answers = model.querier.ask("constrained", features, [list(expressions)])
-    fused = model.fusion(features.patches, answers.semantic, features.grid)
-    prepared = model.decoder.prepare(fused).expand(len(expressions), -1, -1)
-    return model.decoder(prepared, answers.queries, features.grid).sigmoid()
+    encoded = model.encode({"images": image})
+    answers = model.querier.ask("constrained", encoded.language, [list(expressions)])
+    prepared = model.prepare(encoded, answers.reading, [])
+    return model.decode(prepared, answers.tokens).sigmoid()
 
 
-def one_by_one(model: MLLMSeg, image: Tensor, expressions: Sequence[str]) -> Tensor:
+def one_by_one(model: TokenGrounder, image: Tensor, expressions: Sequence[str]) -> Tensor:
     """Ground expressions in one image with one pass per expression; return (N, H, W)."""
     return torch.cat([mask_probabilities(model, image, [each]) for each in expressions])
 

@@ -2,7 +2,7 @@
 
 from vgtoolbox.datasets.annotations import AnnotationError
 from vgtoolbox.datasets.base import GroundingDataset
-from vgtoolbox.datasets.collate import grounding_collate, group_collate
+from vgtoolbox.datasets.collate import grounding_collate
 from vgtoolbox.datasets.mixtures import ConcatGroundingDataset
 from vgtoolbox.datasets.readers import (
     COCOExpressionsDataset,
@@ -83,7 +83,6 @@ __all__ = [
     "WorkerAffineBatchSampler",
     "clean_expression",
     "grounding_collate",
-    "group_collate",
     "load_restricted_pickle",
     "swap_left_and_right",
 ]

@@ -10,6 +10,13 @@ from vgtoolbox.structures.boxes import (
     generalized_box_iou,
     normalize_boxes,
 )
+from vgtoolbox.structures.conversation import (
+    IMAGE_MARK,
+    REJECT_MARK,
+    TARGET_MARK,
+    Conversation,
+    Turn,
+)
 from vgtoolbox.structures.data_sample import GroundingDataSample
 from vgtoolbox.structures.frames import Frame, boxes_to_original, mask_logits_to_original
 from vgtoolbox.structures.masks import (
@@ -29,14 +36,27 @@ from vgtoolbox.structures.masks import (
     rle_iou,
     segmentation_to_rle,
 )
+from vgtoolbox.structures.prompts import (
+    REFERRING_PROMPTS,
+    ReferringPrompts,
+    plain,
+    referring_prompts,
+)
 from vgtoolbox.structures.thresholds import PUBLISHED_SCORE_THR
 
 __all__ = [
+    "IMAGE_MARK",
     "PUBLISHED_SCORE_THR",
+    "REFERRING_PROMPTS",
+    "REJECT_MARK",
     "RLE",
+    "TARGET_MARK",
     "BatchTargets",
+    "Conversation",
     "Frame",
     "GroundingDataSample",
+    "ReferringPrompts",
+    "Turn",
     "box_iou",
     "boxes_to_original",
     "check_boxes_xyxy",
@@ -54,6 +74,8 @@ __all__ = [
     "masks_to_boxes_xyxy",
     "merge_rles",
     "normalize_boxes",
+    "plain",
+    "referring_prompts",
     "resize_mask_logits",
     "resize_masks",
     "rle_areas",

@@ -16,17 +16,17 @@ RENAMED_TYPES: Mapping[str, str] = {
     "DrawExpressions": "SampleExpressions",
     "ImageLaneBatchSampler": "WorkerAffineBatchSampler",
     "ModelOptionHook": "HyperParameterHook",
-    "PackConversationInputs": "PackExpressionGroup",
+    "PackConversationInputs": "PackGroundingInputs",
     "PhraseListDataset": "EEVGListDataset",
     "ValidationPicturesHook": "GroundingVisualizationHook",
-    "conversation_collate": "group_collate",
+    "conversation_collate": "grounding_collate",
 }
 """Current name of a registered type by its deprecated name."""
 
 RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "GroundingVisualizationHook": {"num": "num_samples", "side": "max_width"},
     "HyperParameterHook": {"option": "attribute"},
-    "MLLMSeg": {"protocol": "answer_mode", "training_form": "packing"},
+    "MLLMSeg": {"protocol": "answer_mode"},
     "PretrainedWeightsHook": {"page": "url"},
     "ViTDet": {"position_side": "position_grid_size", "relative_side": "relative_grid_size"},
     "WorkerAffineBatchSampler": {"lanes": "num_workers"},
@@ -35,7 +35,6 @@ RENAMED_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
 
 RENAMED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {
     ("FocalDiceLoss", "form"): {"clean": "corrected"},
-    ("MLLMSeg", "packing"): {"branches": "shared_prefix", "chain": "joint"},
     ("RandomApply", "spare_positions"): {"clean": "corrected"},
     ("RandomHorizontalFlip", "word_swap"): {"clean": "corrected"},
     ("RandomTargetCrop", "acceptance"): {"clean": "corrected"},
@@ -87,6 +86,8 @@ def update_config(node: Any) -> None:
     Args:
         node: Config or any part of it: nested mappings, lists and plain values.
     """
+    if isinstance(node, dict) and isinstance(node.get("model"), dict):
+        _move_conversations(node)
     if isinstance(node, (list, tuple)):
         for item in node:
             update_config(item)
@@ -96,6 +97,44 @@ def update_config(node: Any) -> None:
         _update_section(node)
     for value in node.values():
         update_config(value)
+
+
+_PACKINGS = {"chain": "joint", "branches": "separate"}
+
+
+def _move_conversations(cfg: dict[str, Any]) -> None:
+    """Move the writing of conversations from the model to the pipeline, as of version 0.2."""
+    model = cfg["model"]
+    if model.get("type") not in ("MLLMSeg", "vgtoolbox.MLLMSeg"):
+        return
+    old = model.pop("training_form", None)
+    if old is not None:
+        _warn("argument 'training_form' of MLLMSeg", "'packing' of WriteReferringConversations")
+    step = {
+        "type": "WriteReferringConversations",
+        "prompts": model.get("prompts", "mllmseg"),
+        "packing": _PACKINGS.get(old or "chain", old),
+    }
+    _insert_step(cfg, step, before="PackConversationInputs")
+
+
+def _insert_step(node: Any, step: dict[str, Any], *, before: str) -> None:
+    """Insert a transform before those of a type in all pipelines, lists or dicts of named steps."""
+    if isinstance(node, dict):
+        items = list(node.items())
+        if any(isinstance(value, dict) and value.get("type") == before for _, value in items):
+            node.clear()
+            for key, value in items:
+                if isinstance(value, dict) and value.get("type") == before:
+                    node["conversations"] = dict(step)
+                node[key] = value
+    if isinstance(node, list):
+        places = [i for i, v in enumerate(node) if isinstance(v, dict) and v.get("type") == before]
+        for i in reversed(places):
+            node.insert(i, dict(step))
+    for value in list(node.values()) if isinstance(node, dict) else node:
+        if isinstance(value, (dict, list)):
+            _insert_step(value, step, before=before)
 
 
 def _update_section(node: dict[str, Any]) -> None:

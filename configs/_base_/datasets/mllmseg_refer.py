@@ -10,7 +10,8 @@ _train_pipeline = dict(
     targets=dict(type="LoadTargets"),
     jpeg=dict(type="RandomJPEG", quality=(75, 100)),
     resize=dict(type="Resize", size=448, backend="pil", interpolation="bicubic"),
-    pack=dict(type="PackExpressionGroup"),
+    conversations=dict(type="WriteReferringConversations", prompts="mllmseg", packing="joint"),
+    pack=dict(type="PackGroundingInputs"),
 )
 _test_pipeline = dict(
     load=dict(type="LoadImage"),
@@ -37,7 +38,7 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type="MixtureSampler", num_samples=1600000),
-    collate_fn=dict(type="vgtoolbox.group_collate"),
+    collate_fn=dict(type="vgtoolbox.grounding_collate"),
     dataset=dict(
         type="ConcatDataset",
         datasets=[

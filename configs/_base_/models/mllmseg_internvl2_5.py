@@ -82,7 +82,6 @@ model = dict(
         keep_rejected=True,
     ),
     answer_mode="teacher_forced",  # "constrained" and "generate" do not read the true answers
-    packing="joint",
     shift_image_states=True,
     target_frame="original",
 )

@@ -84,7 +84,6 @@ model = dict(
     postprocessor=dict(type="TokenMaskPostprocessor"),
     prompts=dict(questions=["<image>{expressions}"], answers=[["", "{token}"]], end=""),
     answer_mode="constrained",
-    packing="shared_prefix",
     shift_image_states=False,
     target_frame="input",
 )

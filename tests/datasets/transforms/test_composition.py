@@ -57,8 +57,10 @@ def test_view_is_a_second_image():
     assert results["image"].shape == (3, 8, 12)
     assert "scale_factor" not in results
     packed = PackGroundingInputs(views=["clip_image"])({**results, "ori_shape": (8, 12)})
-    assert packed["inputs"]["clip_image"].shape == (3, 6, 5)
-    assert type(packed["inputs"]["clip_image"]) is torch.Tensor
+    view = packed["inputs"]["views"]["clip_image"]
+    assert view.shape == (3, 6, 5)
+    assert type(view) is torch.Tensor
+    assert packed["data_samples"].view_shapes == {"clip_image": (6, 5)}
 
 
 def test_view_must_have_a_new_key():

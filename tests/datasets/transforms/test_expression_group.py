@@ -3,11 +3,7 @@ import pytest
 import torch
 from torchvision import tv_tensors
 
-from vgtoolbox.datasets.transforms import (
-    PackExpressionGroup,
-    RandomHorizontalFlip,
-    SampleExpressions,
-)
+from vgtoolbox.datasets.transforms import RandomHorizontalFlip, SampleExpressions
 
 
 def record(seed=0):
@@ -50,28 +46,3 @@ def test_empty_samples_raise():
         SampleExpressions(0)
     with pytest.raises(ValueError, match="a sentence or more, got none"):
         SampleExpressions(1)(record() | {"expressions": []})
-
-
-def packed(count):
-    masks = torch.zeros(2, 4, 6, dtype=torch.bool)
-    masks[0, :2], masks[1, 2:] = True, True
-    boxes = torch.tensor([[0.0, 0, 6, 2], [0.0, 2, 6, 4]])
-    return PackExpressionGroup()(
-        {
-            "image": tv_tensors.Image(torch.zeros(3, 4, 6, dtype=torch.uint8)),
-            "boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(4, 6)),
-            "masks": tv_tensors.Mask(masks),
-            "sampled_expressions": [("one", [1]), ("none", []), ("both", [0, 1])][:count],
-            "ori_shape": (4, 6),
-            "sample_idx": 7,
-        }
-    )
-
-
-def test_each_sample_has_its_own_targets():
-    samples = packed(3)["data_samples"]
-    assert [sample.expression for sample in samples] == ["one", "none", "both"]
-    assert [len(sample.gt_instances) for sample in samples] == [1, 0, 2]
-    assert [sample.no_target for sample in samples] == [False, True, False]
-    assert samples[0].gt_instances.boxes_xyxy.tolist() == [[0, 2, 6, 4]]
-    assert bool(samples[0].gt_instances.masks[0, 2:].all())

@@ -21,12 +21,8 @@ def main(folder: Path, rank: int, strategy: str) -> None:
         model = FullySharded()(bare, torch.device("cpu"))
     else:
         model = DistributedDataParallel(bare)
-    own = inputs["image_index"] == rank
-    half = {
-        "images": inputs["images"][rank : rank + 1],
-        "image_index": torch.zeros(int(own.sum()), dtype=torch.long),
-    }
-    samples = [s for s, is_own in zip(state["samples"], own.tolist(), strict=True) if is_own]
+    half = {"images": inputs["images"][rank : rank + 1]}
+    samples = state["samples"][rank : rank + 1]
     losses = model(half, samples, mode="loss")
     sum(value for name, value in losses.items() if "loss" in name).backward()
     torch.save(

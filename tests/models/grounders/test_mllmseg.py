@@ -9,8 +9,7 @@ import torch
 from mmengine.optim import OptimWrapper
 
 from vgtoolbox.models.grounders import MLLMSegOutput
-from vgtoolbox.models.grounders.mllmseg import REJ, SEG
-from vgtoolbox.structures import GroundingDataSample, decode_masks
+from vgtoolbox.structures import REJECT_MARK, TARGET_MARK, GroundingDataSample, decode_masks
 
 WORKER = Path(__file__).with_name("mllmseg_worker.py")
 ANSWER_MODES = ("constrained", "generate", "teacher_forced")
@@ -87,27 +86,28 @@ def test_adjacent_samples_with_equal_pixels_share_one_image(build_mllmseg, make_
     assert calls == [2]
 
 
-@pytest.mark.parametrize("packing", ["joint", "shared_prefix"])
-def test_it_overfits_a_batch(build_mllmseg, make_conversations, packing):
-    model = build_mllmseg(packing=packing).train()
+@pytest.mark.parametrize("packing", ["joint", "separate"])
+def test_it_overfits_a_batch(build_mllmseg, make_conversations, to_training, packing):
+    model = build_mllmseg().train()
     inputs, samples = make_conversations((3, 1), no_target=(2,))
+    batch = to_training(inputs, samples, packing=packing)
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     first = None
     for _ in range(40):
-        losses = model(inputs, samples, mode="loss")
+        losses = model(*batch, mode="loss")
         first = first or float(total(losses).detach())
         optimizer.zero_grad()
         total(losses).backward()
         optimizer.step()
     assert float(total(losses).detach()) < 0.5 * first
-    if packing == "shared_prefix":
+    if packing == "separate":
         with torch.no_grad():
             rejected = [s.pred_no_target for s in model.eval().predict(inputs, samples)]
         assert rejected == [False, False, True, False]
 
 
-def test_losses_of_the_original_frame_and_the_input(build_mllmseg, make_conversations):
-    inputs, samples = make_conversations((1,))
+def test_losses_of_the_original_frame_and_the_input(build_mllmseg, make_conversations, to_training):
+    inputs, samples = to_training(*make_conversations((1,)))
     losses = build_mllmseg().loss(inputs, samples)
     assert set(losses) == {"loss_language", "loss_focal", "loss_dice", "soft_iou"}
     assert not losses["soft_iou"].requires_grad
@@ -115,9 +115,11 @@ def test_losses_of_the_original_frame_and_the_input(build_mllmseg, make_conversa
         build_mllmseg(target_frame="original").loss(inputs, samples)
 
 
-def test_every_weight_has_a_gradient_without_any_target(build_mllmseg, make_conversations):
+def test_every_weight_has_a_gradient_without_any_target(
+    build_mllmseg, make_conversations, to_training
+):
     model = build_mllmseg().train()
-    inputs, samples = make_conversations((2,), no_target=(0, 1))
+    inputs, samples = to_training(*make_conversations((2,), no_target=(0, 1)))
     losses = model.loss(inputs, samples)
     total(losses).backward()
     missing = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
@@ -125,9 +127,9 @@ def test_every_weight_has_a_gradient_without_any_target(build_mllmseg, make_conv
     assert float(losses["loss_dice"].detach()) == 0
 
 
-def test_the_runner_trains_it(build_mllmseg, make_conversations):
+def test_the_runner_trains_it(build_mllmseg, make_conversations, to_training):
     model = build_mllmseg()
-    inputs, samples = make_conversations((2, 1))
+    inputs, samples = to_training(*make_conversations((2, 1)))
     pixels = torch.randint(0, 256, inputs["images"].shape, dtype=torch.uint8)
     batch = {"inputs": inputs | {"images": pixels}, "data_samples": samples}
     logged = model.train_step(batch, OptimWrapper(torch.optim.SGD(model.parameters(), 0.1)))
@@ -136,7 +138,7 @@ def test_the_runner_trains_it(build_mllmseg, make_conversations):
 
 
 @pytest.mark.parametrize("lora", [None, {"targets": ["q_proj"], "rank": 2, "alpha": 4}])
-def test_half_precision_language_model(build_mllmseg, make_conversations, lora):
+def test_half_precision_language_model(build_mllmseg, make_conversations, to_training, lora):
     """Trained weights and all modules after the language model stay in single precision."""
     adapter = {"dtype": "bfloat16"}
     trainable = ["embeddings", "final_norm"]
@@ -145,7 +147,7 @@ def test_half_precision_language_model(build_mllmseg, make_conversations, lora):
     assert dtypes == {torch.float32}
     assert next(model.mllm.adapter.model.model.vision_tower.parameters()).dtype == torch.bfloat16
     inputs, samples = make_conversations((2, 1), no_target=(1,))
-    total(model.loss(inputs, samples)).backward()
+    total(model.loss(*to_training(inputs, samples))).backward()
     for mode in ANSWER_MODES:
         model.answer_mode = mode
         with torch.no_grad():
@@ -159,17 +161,23 @@ def test_teacher_forcing_needs_annotations(build_mllmseg, make_conversations):
         build_mllmseg(answer_mode="teacher_forced").predict(inputs, samples)
 
 
-def test_expressions_must_not_contain_target_tokens(build_mllmseg, make_conversations):
+def test_expressions_must_not_contain_target_tokens(make_conversations, to_training):
     inputs, samples = make_conversations((1,))
-    samples[0].set_metainfo({"expression": f"the {SEG} {REJ}"})
-    answers = [["Sure, ", "{expression} {token}"]]
-    with pytest.raises(ValueError, match="got 3 for 1 expressions"):
-        build_mllmseg(prompts={"answers": answers}).loss(inputs, samples)
+    samples[0].set_metainfo({"expression": f"the {TARGET_MARK} {REJECT_MARK}"})
+    prompts = {"questions": ["<image>"], "answers": [["Sure, ", "{expression} {token}"]]}
+    with pytest.raises(ValueError, match=r"for each of the 1 targets, got 3"):
+        to_training(inputs, samples, prompts=prompts)
+
+
+def test_training_samples_must_have_conversations(build_mllmseg, make_conversations):
+    inputs, samples = make_conversations((1,))
+    with pytest.raises(ValueError, match="add WriteReferringConversations to the pipeline"):
+        build_mllmseg().loss({"images": inputs["images"]}, samples)
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"answer_mode": "beam"}, {"packing": "tree"}, {"target_frame": "world"}],
+    [{"answer_mode": "beam"}, {"prompts": "poem"}, {"target_frame": "world"}],
 )
 def test_unknown_options(build_mllmseg, options):
     with pytest.raises(ValueError, match=next(iter(options))):
@@ -195,12 +203,12 @@ RECIPE = {
     ids=["ddp", "ddp_one_without_any_target", "fsdp_one_without_any_target", "fsdp_recipe"],
 )
 def test_two_processes_equal_one_with_the_whole_batch(
-    build_mllmseg, make_conversations, tmp_path, strategy, no_target, mllm
+    build_mllmseg, make_conversations, to_training, tmp_path, strategy, no_target, mllm
 ):
     """Averaged over the processes, losses and gradients are those of the whole batch."""
     model = build_mllmseg(mllm=mllm).train()
     tolerance = {"rtol": 0.1, "atol": 1e-2} if mllm else {"rtol": 1e-4, "atol": 1e-6}
-    inputs, samples = make_conversations((2, 2), no_target=no_target)
+    inputs, samples = to_training(*make_conversations((2, 2), no_target=no_target))
     state = {"model": model, "inputs": inputs, "samples": samples}
     (tmp_path / "state.pkl").write_bytes(pickle.dumps(state))
     losses = model.loss(inputs, samples)

@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from vgtoolbox.models.grounders import BaseGrounder
-from vgtoolbox.models.mllm import BranchedSequence, ReferringPrompts, share_prefix
+from vgtoolbox.models.mllm import BranchedSequence, share_prefix
 from vgtoolbox.models.mllm.answering import ExpressionQuerier
 from vgtoolbox.models.mllm.generation import BranchDecoder
 from vgtoolbox.models.mllm.grouping import group_images
+from vgtoolbox.structures import ReferringPrompts
 
 GROUPS = [["the red circle", "all shapes", "red"], ["a big blue square on the left"]]
 PROMPTS = ReferringPrompts(questions=("<image>{expressions}",), answers=(("", "{token}"),), end="")
@@ -35,15 +36,27 @@ def pick(features, image):
 @torch.no_grad()
 @pytest.mark.parametrize("mode", ["constrained", "generate"])
 def test_a_batch_equals_single_queries(querier, features, mode):
+    head = querier.mllm.adapter.model.get_output_embeddings()
+    head.weight[querier.token_ids[0]] *= 6.0  # so that some answers have several target tokens
     together = querier.ask(mode, features, GROUPS)
     places = [(image, e) for image, group in enumerate(GROUPS) for e in group]
+    counts = []
     for i, (image, expression) in enumerate(places):
         one = querier.ask(mode, pick(features, image), [[expression]])
-        torch.testing.assert_close(together.queries[i], one.queries[0], rtol=0, atol=1e-5)
+        tokens = together.tokens[together.expression == i]
+        torch.testing.assert_close(tokens.states, one.tokens.states, rtol=0, atol=1e-5)
         torch.testing.assert_close(together.existence[i], one.existence[0], rtol=0, atol=1e-5)
         assert together.no_target[i] == one.no_target[0]
         assert together.texts[i] == one.texts[0]
-        torch.testing.assert_close(together.semantic[image], one.semantic[0], rtol=0, atol=1e-5)
+        image_token = querier.mllm.image_token_id
+        torch.testing.assert_close(
+            together.image_states(image_token)[image],
+            one.image_states(image_token)[0],
+            rtol=0,
+            atol=1e-5,
+        )
+        counts.append(len(tokens))
+    assert (set(counts) == {1}) if mode == "constrained" else (max(counts) > 1)
 
 
 @torch.no_grad()
@@ -52,7 +65,9 @@ def test_a_single_expression_does_not_read_its_true_answer(querier, features):
     constrained = querier.ask("constrained", pick(features, 1), GROUPS[1:])
     for truth in (False, True):
         forced = querier.ask("teacher_forced", pick(features, 1), GROUPS[1:], [[truth]])
-        torch.testing.assert_close(forced.queries, constrained.queries, rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            forced.tokens.states, constrained.tokens.states, rtol=0, atol=1e-5
+        )
         torch.testing.assert_close(forced.existence, constrained.existence, rtol=0, atol=1e-5)
 
 
@@ -61,7 +76,7 @@ def test_rejected_targets_have_masks_by_a_second_pass(querier, features):
     no_target = [[False, True, False], [True]]
     forced = querier.ask("teacher_forced", features, GROUPS, no_target)
     accepted = querier.ask("teacher_forced", features, GROUPS, [[False] * 3, [False]])
-    torch.testing.assert_close(forced.queries, accepted.queries, rtol=0, atol=1e-5)
+    torch.testing.assert_close(forced.tokens.states, accepted.tokens.states, rtol=0, atol=1e-5)
     # The decision is that of the first pass, which has read the true tokens before it.
     assert torch.equal(forced.existence[:2], accepted.existence[:2])
     assert not torch.equal(forced.existence[2], accepted.existence[2])
@@ -116,11 +131,11 @@ class ToyPointer(BaseGrounder):
         self.querier = ExpressionQuerier(mllm, PROMPTS, target="[SEG]")
 
     def tensor(self, inputs):
-        groups = group_images(inputs["images"], inputs["image_index"])
-        features = self.mllm.encode_images(groups.images)
+        groups = group_images(inputs)
+        features = self.mllm.encode_images(groups.inputs["images"])
         answers = self.querier.ask("constrained", features, inputs["expressions"])
-        semantic = answers.semantic[list(groups.index)]
-        return self.scale * torch.einsum("nh,nkh->nk", answers.queries, semantic)
+        semantic = answers.image_states(self.mllm.image_token_id)[list(groups.index)]
+        return self.scale * torch.einsum("nh,nkh->nk", answers.tokens.states, semantic)
 
     def loss(self, inputs, data_samples):
         scores = self.tensor(inputs)

@@ -1,9 +1,9 @@
 import pytest
 
 from vgtoolbox.datasets import SentencePieceChatTokenizer
-from vgtoolbox.models.grounders.mllmseg import PROMPTS
-from vgtoolbox.models.mllm import CHAT_TEMPLATES, IGNORE, ReferringPrompts, plain
+from vgtoolbox.models.mllm import CHAT_TEMPLATES, IGNORE
 from vgtoolbox.models.mllm.chat_template import chat_template
+from vgtoolbox.structures import REFERRING_PROMPTS, ReferringPrompts, plain
 
 SPECIAL = ["<|im_start|>", "<|im_end|>", "[SEG]", "[REJ]"]
 
@@ -46,11 +46,18 @@ def test_the_bos_token_occurs_once(tokenizer):
 
 def test_published_wording():
     expressions = ["Red circle.", "left Man"]
-    assert PROMPTS.question(map(str, expressions)) == (
+    prompts = REFERRING_PROMPTS["mllmseg"]
+    assert prompts.question(map(str, expressions)) == (
         "<image>\n What are red circle, left manin this image? Please output segmentation masks."
     )
-    assert PROMPTS.answer(["a", "b"], ["[SEG]", "[REJ]"]) == "Sure,a:[SEG], b:[REJ]."
-    assert PROMPTS.answer(["A b"], ["[SEG]"], 3) == "Sure, the mask of A b is [SEG]."
+    assert (
+        REFERRING_PROMPTS["mllmseg"].answer(["a", "b"], ["[SEG]", "[REJ]"])
+        == "Sure,a:[SEG], b:[REJ]."
+    )
+    assert (
+        REFERRING_PROMPTS["mllmseg"].answer(["A b"], ["[SEG]"], 3)
+        == "Sure, the mask of A b is [SEG]."
+    )
 
 
 def test_custom_wording():

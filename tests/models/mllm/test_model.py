@@ -5,12 +5,12 @@ from vgtoolbox.checkpoint.lora import has_language_model, has_lora, merged_lora
 from vgtoolbox.checkpoint.prefixes import ADAPTER_PREFIX
 from vgtoolbox.models.mllm import (
     CHAT_TEMPLATES,
-    IMAGE_MARK,
     BranchedSequence,
     PackedBatch,
     share_prefix,
 )
 from vgtoolbox.models.mllm.adapters.base import Placeholders
+from vgtoolbox.structures import IMAGE_MARK
 
 QUESTIONS = ["red", "the big circle on the left", "a square", "all small green shapes"]
 TARGETS = ["q_proj", "v_proj", "down_proj"]

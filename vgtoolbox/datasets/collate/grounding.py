@@ -19,18 +19,24 @@ def grounding_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Stack the results of `PackGroundingInputs`.
 
     Images of different sizes are padded with 0 at the bottom and right to the largest height and
-    width. The targets are unchanged, since their coordinates do not move.
+    width, and so are the images of each view. The targets are unchanged, since their coordinates do
+    not move.
 
     Returns:
         `{"inputs": {"images": (B, 3, H, W) uint8, "token_ids": (B, T), "text_padding_mask": (B, T)
-        bool}, "data_samples": list of B samples}`.
+        bool, "views": {name: (B, 3, h, w) uint8}}, "data_samples": list of B samples}`.
     """
     images = _stack(_pad_to_largest([item["inputs"]["image"] for item in batch]))
-    inputs = {
+    inputs: dict[str, Any] = {
         key: _stack([item["inputs"][key] for item in batch])
         for key in batch[0]["inputs"]
-        if key != "image"
+        if key not in ("image", "views")
     }
+    if "views" in batch[0]["inputs"]:
+        inputs["views"] = {
+            name: _stack(_pad_to_largest([item["inputs"]["views"][name] for item in batch]))
+            for name in batch[0]["inputs"]["views"]
+        }
     samples = [item["data_samples"] for item in batch]
     return ready_to_send({"inputs": {"images": images, **inputs}, "data_samples": samples})
 

@@ -1,9 +1,9 @@
 """Transforms: callables `results -> results`, registered in `TRANSFORMS`."""
 
 from vgtoolbox.datasets.transforms.composition import AddView, RandomApply
+from vgtoolbox.datasets.transforms.conversation import WriteReferringConversations
 from vgtoolbox.datasets.transforms.cropping import CenterCrop, LargeScaleJitter, RandomTargetCrop
 from vgtoolbox.datasets.transforms.expression_group import (
-    PackExpressionGroup,
     SampleExpressions,
 )
 from vgtoolbox.datasets.transforms.formatting import PackGroundingInputs
@@ -28,7 +28,6 @@ __all__ = [
     "LargeScaleJitter",
     "LoadImage",
     "LoadTargets",
-    "PackExpressionGroup",
     "PackGroundingInputs",
     "Pad",
     "RandomApply",
@@ -39,6 +38,7 @@ __all__ = [
     "ResizeSide",
     "SampleExpressions",
     "TokenizeExpression",
+    "WriteReferringConversations",
     "clean_expression",
     "swap_left_and_right",
 ]

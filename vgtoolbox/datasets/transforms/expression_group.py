@@ -1,14 +1,8 @@
-"""Process several expressions of one image as one sample, for models that read them together."""
+"""Sample several expressions of one image, for models that read them together."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
-from torchvision import tv_tensors
-
-from vgtoolbox.datasets.transforms.formatting import PackGroundingInputs
-from vgtoolbox.datasets.transforms.sample import Results, decode_targets, describe_sample
+from vgtoolbox.datasets.transforms.sample import Results, describe_sample
 from vgtoolbox.registry import TRANSFORMS
 
 
@@ -50,42 +44,3 @@ class SampleExpressions:
             (expressions[i], [place[t] for t in named[i]]) for i in chosen
         ]
         return results
-
-
-@TRANSFORMS.register_module()
-class PackExpressionGroup:
-    """Pack an image with one sample per entry of `sampled_expressions`.
-
-    The result is `{"inputs": {"image": (3, H, W) uint8}, "data_samples": list}`, which
-    `group_collate` stacks into a batch.
-    """
-
-    def __init__(self) -> None:
-        self._pack = PackGroundingInputs()
-
-    def __call__(self, results: Results) -> dict[str, Any]:
-        """Pack."""
-        decode_targets(results)
-        packed = [
-            self._pack({**results, "expression": expression, **_only(results, targets)})
-            for expression, targets in results["sampled_expressions"]
-        ]
-        return {
-            "inputs": packed[0]["inputs"],
-            "data_samples": [each["data_samples"] for each in packed],
-        }
-
-
-def _only(results: Results, targets: list[int]) -> Results:
-    """Return the targets at some positions, under the keys of `results`."""
-    chosen: Results = {}
-    index = torch.tensor(targets, dtype=torch.long)
-    for key in ("boxes", "masks"):
-        if key in results:
-            values = results[key].as_subclass(torch.Tensor)[index]
-            chosen[key] = tv_tensors.wrap(values, like=results[key])
-    if "boxes_ori" in results:
-        chosen["boxes_ori"] = results["boxes_ori"][index]
-    if "rles_ori" in results:
-        chosen["rles_ori"] = [results["rles_ori"][i] for i in targets]
-    return chosen

@@ -20,6 +20,7 @@ _META_KEYS = (
     "split",
     "ori_shape",
     "expression",
+    "conversations",
     # Keys of some benchmarks only.
     "correction",
     "ignore_mask_ori",
@@ -33,11 +34,12 @@ class PackGroundingInputs:
     """Pack a sample into `inputs` (tensors for the model) and `data_samples` (everything else).
 
     The result is `{"inputs": {"image": (3, H, W) uint8, "token_ids": (T,), "text_padding_mask":
-    (T,)}, "data_samples": GroundingDataSample}`. The tokens are not repeated in the sample
-    because each tensor costs a file handle when it is sent between processes.
+    (T,), "views": {name: (3, h, w) uint8}}, "data_samples": GroundingDataSample}`. The tokens are
+    not repeated in the sample because each tensor costs a file handle when it is sent between
+    processes. The sample has the sizes (h, w) of the views as `view_shapes`.
 
     Args:
-        views: Keys of further images (3, H, W) for the model, as given to `AddView`.
+        views: Names of further images (3, h, w) for the model, as given to `AddView`.
     """
 
     def __init__(self, *, views: Sequence[str] = ()) -> None:
@@ -46,14 +48,16 @@ class PackGroundingInputs:
     def __call__(self, results: Results) -> dict[str, Any]:
         """Pack."""
         decode_targets(results)
-        inputs = {
-            key: results[key].as_subclass(torch.Tensor).contiguous()
-            for key in ("image", *self.views)
-        }
+        inputs: dict[str, Any] = {"image": _plain_image(results["image"])}
+        if self.views:
+            inputs["views"] = {name: _plain_image(results[name]) for name in self.views}
         for key in ("token_ids", "text_padding_mask"):
             if key in results:
                 inputs[key] = results[key]
         sample = GroundingDataSample(metainfo=_metainfo(results))
+        if self.views:
+            shapes = {name: tuple(each.shape[-2:]) for name, each in inputs["views"].items()}
+            sample.set_metainfo({"view_shapes": shapes})
         if "boxes" in results:
             targets = InstanceData(boxes_xyxy=plain_boxes(results))
             if "masks" in results:
@@ -65,6 +69,11 @@ class PackGroundingInputs:
                 targets.masks = results["rles_ori"]
             sample.gt_instances_ori = targets
         return {"inputs": inputs, "data_samples": sample}
+
+
+def _plain_image(image: torch.Tensor) -> torch.Tensor:
+    """Return an image (3, H, W) as a plain tensor."""
+    return image.as_subclass(torch.Tensor).contiguous()
 
 
 def _metainfo(results: Results) -> dict[str, Any]:

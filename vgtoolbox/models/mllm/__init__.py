@@ -7,13 +7,8 @@ from vgtoolbox.models.mllm.adapters.base import (
     Placeholders,
 )
 from vgtoolbox.models.mllm.adapters.internvl import InternVL
-from vgtoolbox.models.mllm.chat_template import (
-    CHAT_TEMPLATES,
-    IMAGE_MARK,
-    ChatTemplate,
-    ReferringPrompts,
-    plain,
-)
+from vgtoolbox.models.mllm.adapters.llava import LLaVA
+from vgtoolbox.models.mllm.chat_template import CHAT_TEMPLATES, ChatTemplate
 from vgtoolbox.models.mllm.model import MLLM
 from vgtoolbox.models.mllm.packing import (
     IGNORE,
@@ -33,22 +28,20 @@ from vgtoolbox.models.mllm.token_states import (
 __all__ = [
     "CHAT_TEMPLATES",
     "IGNORE",
-    "IMAGE_MARK",
     "MLLM",
     "BranchedSequence",
     "ChatTemplate",
     "ImageFeatures",
     "InternVL",
+    "LLaVA",
     "LMStates",
     "MultimodalAdapter",
     "PackedBatch",
     "Placeholders",
-    "ReferringPrompts",
     "TokenSequence",
     "TokenStates",
     "image_states",
     "next_token_loss",
-    "plain",
     "share_prefix",
     "states_at",
     "states_predicting",

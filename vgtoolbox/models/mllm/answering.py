@@ -23,34 +23,57 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from vgtoolbox.models.mllm.adapters.base import ImageFeatures
-from vgtoolbox.models.mllm.chat_template import ReferringPrompts, plain
-from vgtoolbox.models.mllm.generation import BranchDecoder
+from vgtoolbox.models.mllm.adapters.base import ImageFeatures, LMStates
+from vgtoolbox.models.mllm.generation import BranchDecoder, GenerationStep
 from vgtoolbox.models.mllm.model import MLLM
 from vgtoolbox.models.mllm.packing import BranchedSequence, PackedBatch, TokenSequence, share_prefix
 from vgtoolbox.models.mllm.token_states import TokenStates, image_states, states_predicting
+from vgtoolbox.structures import ReferringPrompts, plain
 from vgtoolbox.utils.choices import check_choice
 
 AnswerMode = Literal["constrained", "generate", "teacher_forced"]
 
 
 @dataclass(frozen=True)
-class ExpressionAnswers:
-    """Answers of a language model to N expressions about I images.
+class Reading:
+    """States of a language model for I rows, the i-th of which shows the i-th image.
 
     Attributes:
-        queries: States (N, H) that query a mask, which are those that predict the target token.
-        semantic: States (I, K, H) of the image tokens.
+        states: States (I, L, H) of the rows.
+        packed: Rows that the states belong to.
+    """
+
+    states: LMStates
+    packed: PackedBatch
+
+
+@dataclass(frozen=True)
+class ExpressionAnswers:
+    """Answers of a language model to N expressions about I images, with M target tokens.
+
+    Attributes:
+        reading: States of the questions, and of the answers unless these were generated.
+        tokens: States of the M target tokens, which are those that predict them. An expression has
+            one, except that a generated answer may have none or several.
+        expression: Index (M,) of the expression of each token, ascending.
         existence: Probability (N,) that there is a target.
         no_target: Decision (N,) bool that there is no target.
         texts: Generated text of each answer; `None` if the wording was given.
     """
 
-    queries: Tensor
-    semantic: Tensor
+    reading: Reading
+    tokens: TokenStates
+    expression: Tensor
     existence: Tensor
     no_target: Tensor
     texts: tuple[str | None, ...]
+
+    def image_states(self, image_token_id: int, *, predicting: bool = False) -> Tensor:
+        """Return the states (I, K, H) of the image tokens, see `token_states.image_states`."""
+        reading = self.reading
+        return image_states(
+            reading.states.last, reading.packed, image_token_id, predicting=predicting
+        )
 
 
 @dataclass(frozen=True)
@@ -62,16 +85,16 @@ class ExpressionQuerier:
         prompts: Wordings, of which the first question and the first answer are used.
         target: Token that represents a target.
         reject: Token that represents a rejection. If `None`, the model can't reject expressions.
-        shift_image_states: Whether to read the states of image tokens one position early.
         max_new_tokens: Maximum number of tokens of a generated answer.
+        all_layers: Whether to return the states of every layer.
     """
 
     mllm: MLLM
     prompts: ReferringPrompts
     target: str
     reject: str | None = None
-    shift_image_states: bool = False
     max_new_tokens: int = 64
+    all_layers: bool = False
 
     @property
     def token_ids(self) -> tuple[int, ...]:
@@ -133,14 +156,10 @@ class ExpressionQuerier:
             share_prefix([self._to_target(self.conversation([e], num_tokens)) for e in group])
             for group in groups
         ]
-        packed = self.mllm.pack(rows)
-        states = self.mllm.run(packed, features).last  # (B, L, H)
-        found = states_predicting(states, packed, self.token_ids[:1])
+        reading = self._run(self.mllm.pack(rows), features)
+        found = self._find(reading, self.token_ids[:1])
         existence, no_target = self._choose(found.states)
-        texts = (None,) * len(existence)
-        return ExpressionAnswers(
-            found.states, self._semantic(states, packed), existence, no_target, texts
-        )
+        return _one_token_each(reading, found, existence, no_target)
 
     def _teacher_forced(
         self,
@@ -153,36 +172,29 @@ class ExpressionQuerier:
             BranchedSequence(self.conversation(group, num_tokens, no_target=missing))
             for group, missing in zip(groups, truth, strict=True)
         ]
-        packed = self.mllm.pack(rows)
-        states = self.mllm.run(packed, features).last  # (B, L, H)
-        found = states_predicting(states, packed, self.token_ids)
+        reading = self._run(self.mllm.pack(rows), features)
+        found = self._find(reading, self.token_ids)
         existence, _ = self._choose(found.states)
         # Any token except the rejecting one counts as the target token.
         written = self.mllm.logits(found.states).argmax(-1)  # (N,)
         no_target = torch.zeros_like(written, dtype=torch.bool)
         if self.reject is not None:
             no_target = written == self.token_ids[1]
-        queries = self._masks_for_all(packed, features, found)
-        texts = (None,) * len(existence)
-        return ExpressionAnswers(
-            queries, self._semantic(states, packed), existence, no_target, texts
-        )
+        if bool((found.token_ids != self.token_ids[0]).any()):
+            reading, found = self._with_targets_only(reading, found, features)
+        return _one_token_each(reading, found, existence, no_target)
 
-    def _masks_for_all(
-        self, packed: PackedBatch, features: ImageFeatures, found: TokenStates
-    ) -> Tensor:
-        """Return queries of all targets, by a second pass if the first has rejecting tokens.
+    def _with_targets_only(
+        self, reading: Reading, found: TokenStates, features: ImageFeatures
+    ) -> tuple[Reading, TokenStates]:
+        """Replace each rejecting token by the target token and run the rows again.
 
-        The second pass replaces each rejecting token by the target token, so that every expression
-        has a mask ("re-evaluation" in the published code).
+        Every expression then has a mask ("re-evaluation" in the published code).
         """
-        if bool((found.token_ids == self.token_ids[0]).all()):
-            return found.states
-        token_ids = packed.token_ids.clone()
+        token_ids = reading.packed.token_ids.clone()
         token_ids[found.row, found.position] = self.token_ids[0]
-        packed = replace(packed, token_ids=token_ids)
-        states = self.mllm.run(packed, features).last  # (B, L, H)
-        return states_predicting(states, packed, self.token_ids[:1]).states
+        again = self._run(replace(reading.packed, token_ids=token_ids), features)
+        return again, self._find(again, self.token_ids[:1])
 
     def _generated(
         self, features: ImageFeatures, groups: Sequence[Sequence[str]]
@@ -195,33 +207,78 @@ class ExpressionQuerier:
             for group in groups
         ]
         packed = self.mllm.pack(rows)
-        decoder = BranchDecoder(self.mllm.adapter, packed, self.mllm.image_placeholders(features))
-        written: list[list[int]] = [[] for group in groups for _ in group]
-        queries: dict[int, Tensor] = {}
-        rejected: dict[int, bool] = {}
+        decoder = BranchDecoder(
+            self.mllm.adapter,
+            packed,
+            self.mllm.image_placeholders(features),
+            self.mllm.valid_keys(packed, features),
+            all_layers=self.all_layers,
+        )
+        places = _places(groups)
+        written: list[list[int]] = [[] for _ in places]
+        first: list[Tensor] = []
+        found: list[list[TokenStates]] = [[] for _ in places]
         for step in decoder.generate(
             eos_id=self.mllm.tokenizer.eos_id, max_new_tokens=self.max_new_tokens
         ):
-            for i, (row, branch) in enumerate(_places(groups)):
-                if not bool(step.alive[row, branch]):
+            alive, token_ids = step.alive.tolist(), step.token_ids.tolist()
+            for i, (row, branch) in enumerate(places):
+                if len(first) < len(places):
+                    first.append(step.states[row, branch])
+                if not alive[row][branch]:
                     continue
-                token = int(step.token_ids[row, branch])
+                token = token_ids[row][branch]
+                if token in self.token_ids:
+                    found[i].append(_token_state(step, row, branch, len(written[i])))
                 written[i].append(token)
-                queries.setdefault(i, step.states[row, branch])
-                if i not in rejected and token in self.token_ids:
-                    queries[i] = step.states[row, branch]
-                    rejected[i] = token != self.token_ids[0]
-        states = torch.stack([queries[i] for i in range(len(written))])  # (N, H)
-        existence, _ = self._choose(states)
-        has_token = torch.tensor([i in rejected for i in range(len(written))])
-        no_target = torch.tensor([rejected.get(i, True) for i in range(len(written))])
+        return self._generated_answers(Reading(decoder.prefill, packed), first, found, written)
+
+    def _generated_answers(
+        self,
+        reading: Reading,
+        first: Sequence[Tensor],
+        found: Sequence[Sequence[TokenStates]],
+        written: Sequence[Sequence[int]],
+    ) -> ExpressionAnswers:
+        """Collect the target tokens of generated answers.
+
+        Args:
+            reading: States of the questions.
+            first: State (H,) that predicts the first token of each answer.
+            found: Target and rejecting tokens of each answer, in order.
+            written: Ids of each answer.
+        """
+        deciding = [
+            each[0].states[0] if each else state for each, state in zip(found, first, strict=True)
+        ]
+        existence, _ = self._choose(torch.stack(deciding))
+        device = existence.device
+        is_target = [
+            [int(token.token_ids) == self.token_ids[0] for token in each] for each in found
+        ]
+        no_target = torch.tensor([not any(each) for each in is_target], device=device)
+        # An answer that only rejects keeps its first token, so that its mask can be examined.
+        kept = [
+            [t for t, is_used in zip(each, used, strict=True) if is_used] or list(each[:1])
+            for each, used in zip(found, is_target, strict=True)
+        ]
+        has_token = torch.tensor([bool(each) for each in kept], device=device)
+        expression = [i for i, each in enumerate(kept) for _ in each]
         return ExpressionAnswers(
-            queries=states,
-            semantic=self._semantic(decoder.prefill.last, packed),
-            existence=existence * has_token.to(existence.device),
-            no_target=no_target.to(states.device),
-            texts=tuple(map(self.mllm.tokenizer.decode, written)),
+            reading=reading,
+            tokens=_joined([t for each in kept for t in each], reading.states.last),
+            expression=torch.tensor(expression, dtype=torch.long, device=device),
+            existence=existence * has_token,
+            no_target=no_target,
+            texts=tuple(self.mllm.tokenizer.decode(each) for each in written),
         )
+
+    def _run(self, packed: PackedBatch, features: ImageFeatures) -> Reading:
+        return Reading(self.mllm.run(packed, features, all_layers=self.all_layers), packed)
+
+    def _find(self, reading: Reading, token_ids: Sequence[int]) -> TokenStates:
+        states = reading.states
+        return states_predicting(states.last, reading.packed, token_ids, states.layers)
 
     def _choose(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Return the probability (N,) of target over rejection, and the decision (N,) to reject."""
@@ -231,11 +288,6 @@ class ExpressionQuerier:
         logits = self.mllm.logits(states)[:, list(self.token_ids)].float()  # (N, 2)
         return logits.softmax(1)[:, 0], logits[:, 1] > logits[:, 0]
 
-    def _semantic(self, states: Tensor, packed: PackedBatch) -> Tensor:
-        return image_states(
-            states, packed, self.mllm.image_token_id, predicting=self.shift_image_states
-        )
-
     def _to_target(self, conversation: TokenSequence) -> TokenSequence:
         """Cut a conversation after its target token, because later tokens have no influence."""
         return conversation[: conversation.token_ids.index(self.token_ids[0]) + 1]
@@ -244,3 +296,39 @@ class ExpressionQuerier:
 def _places(groups: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
     """Return row and branch of each expression."""
     return [(row, branch) for row, group in enumerate(groups) for branch in range(len(group))]
+
+
+def _one_token_each(
+    reading: Reading, tokens: TokenStates, existence: Tensor, no_target: Tensor
+) -> ExpressionAnswers:
+    """Return answers with one token per expression and without generated text."""
+    expression = torch.arange(len(tokens), device=existence.device)
+    texts = (None,) * len(tokens)
+    return ExpressionAnswers(reading, tokens, expression, existence, no_target, texts)
+
+
+def _token_state(step: GenerationStep, row: int, branch: int, position: int) -> TokenStates:
+    """Return the states of a generated token; its position is that in its answer."""
+    device = step.states.device
+    return TokenStates(
+        step.states[row, branch][None],
+        torch.tensor([row], device=device),
+        torch.tensor([position], device=device),
+        step.token_ids[row, branch][None],
+        None if step.layers is None else step.layers[row, branch][None],
+    )
+
+
+def _joined(tokens: Sequence[TokenStates], states: Tensor) -> TokenStates:
+    """Concatenate tokens; if there are none, the result is empty and on the device of `states`."""
+    if not tokens:
+        index = torch.zeros(0, dtype=torch.long, device=states.device)
+        return TokenStates(states.new_zeros(0, states.shape[-1]), index, index, index)
+    layers = [each.layers for each in tokens if each.layers is not None]
+    return TokenStates(
+        torch.cat([each.states for each in tokens]),
+        torch.cat([each.row for each in tokens]),
+        torch.cat([each.position for each in tokens]),
+        torch.cat([each.token_ids for each in tokens]),
+        torch.cat(layers) if layers else None,
+    )

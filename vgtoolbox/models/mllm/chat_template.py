@@ -1,4 +1,4 @@
-"""Chat formats and wordings as data, and their conversion to token ids and labels."""
+"""Chat formats as data, and the conversion of conversations to token ids and labels."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from typing import Any, Protocol
 
 from vgtoolbox.models.mllm.packing import IGNORE, TokenSequence
 from vgtoolbox.utils.choices import check_choice
-
-IMAGE_MARK = "<image>"
-"""Position of the image in a question, which is replaced by the image tokens."""
 
 
 class ChatTokenizer(Protocol):
@@ -104,42 +101,6 @@ def joined(parts: Sequence[TokenSequence], bos_id: int | None = None) -> TokenSe
     ids = (*begin, *(i for part in parts for i in part.token_ids))
     labels = (IGNORE,) * len(begin) + tuple(i for part in parts for i in part.labels)
     return TokenSequence(ids, labels)
-
-
-@dataclass(frozen=True)
-class ReferringPrompts:
-    """Wordings of the request to segment one or several expressions, and of its answer.
-
-    Attributes:
-        questions: Questions with `{expressions}`, which is replaced by the expressions joined by
-            ", ", in lower case and without a full stop.
-        answers: Pairs of an opening and an item with `{expression}` and `{token}`; items are joined
-            by ", ".
-        end: End of an answer.
-    """
-
-    questions: tuple[str, ...]
-    answers: tuple[tuple[str, str], ...]
-    end: str = "."
-
-    def question(self, expressions: Sequence[str], index: int = 0) -> str:
-        """Return question `index` about the expressions."""
-        joint = ", ".join(map(plain, expressions))
-        return self.questions[index].format(expressions=joint)
-
-    def answer(self, expressions: Sequence[str], tokens: Sequence[str], index: int = 0) -> str:
-        """Return answer `index`, with the token of each expression."""
-        opening, item = self.answers[index]
-        items = [
-            item.format(expression=expression, token=token)
-            for expression, token in zip(expressions, tokens, strict=True)
-        ]
-        return f"{opening}{', '.join(items)}{self.end}"
-
-
-def plain(expression: str) -> str:
-    """Return an expression in lower case, without spaces and full stops around it."""
-    return expression.strip().lower().strip().strip(".")
 
 
 _INTERNVL_SYSTEM = (

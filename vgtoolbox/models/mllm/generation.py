@@ -21,11 +21,13 @@ class GenerationStep:
         token_ids: Ids (B, S) of the generated tokens.
         states: States (B, S, H) that predicted them.
         alive: Mask (B, S) bool, False for branches that have ended or that a row does not have.
+        layers: States (B, S, K + 1, H) of the embeddings and of each layer, or `None`.
     """
 
     token_ids: Tensor
     states: Tensor
     alive: Tensor
+    layers: Tensor | None = None
 
 
 @dataclass
@@ -41,17 +43,23 @@ class BranchDecoder:
         placeholders: Image features.
         key_valid: Mask (B, L) bool, False for keys that no position may attend to. If `None`, all
             keys are valid.
+        all_layers: Whether to return the states of every layer.
     """
 
     adapter: MultimodalAdapter
     packed: PackedBatch
     placeholders: tuple[Placeholders, ...] = ()
     key_valid: Tensor | None = None
+    all_layers: bool = False
 
     def __post_init__(self) -> None:
         self.cache = DynamicCache()
         self.prefill: LMStates = self.adapter.run(
-            self.packed, self.placeholders, key_valid=self.key_valid, cache=self.cache
+            self.packed,
+            self.placeholders,
+            key_valid=self.key_valid,
+            all_layers=self.all_layers,
+            cache=self.cache,
         )
 
     def generate(self, *, eos_id: int, max_new_tokens: int) -> Iterator[GenerationStep]:
@@ -65,11 +73,13 @@ class BranchDecoder:
         branch, last = last_positions(self.packed)
         rows = torch.arange(len(branch), device=branch.device)[:, None]
         states = self.prefill.last[rows, last]  # (B, S, H)
+        layers = [each[rows, last] for each in self.prefill.layers]
         positions = self.packed.position_ids[rows, last]
         alive = branch > PADDING
         for _ in range(max_new_tokens):
             tokens = self.adapter.logits(states).argmax(-1)
-            yield GenerationStep(tokens, states, alive)
+            stacked = torch.stack(layers, 2).float() if layers else None
+            yield GenerationStep(tokens, states, alive, stacked)
             alive = alive & (tokens != eos_id)
             if not bool(alive.any()):
                 return
@@ -78,12 +88,14 @@ class BranchDecoder:
             if key_valid is not None:
                 key_valid = torch.cat([key_valid, torch.ones_like(alive)], 1)
             positions = positions + 1
-            states = self.adapter.step(
+            step = self.adapter.step(
                 tokens,
                 mask=_step_mask(branch, key_branch, states.dtype, key_valid),
                 position_ids=positions,
                 cache=self.cache,
+                all_layers=self.all_layers,
             )
+            states, layers = step.last, list(step.layers)
 
 
 def last_positions(packed: PackedBatch) -> tuple[Tensor, Tensor]:

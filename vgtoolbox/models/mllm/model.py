@@ -15,7 +15,7 @@ from vgtoolbox.models.mllm.adapters.base import (
     MultimodalAdapter,
     Placeholders,
 )
-from vgtoolbox.models.mllm.chat_template import IMAGE_MARK, ChatTokenizer, chat_template
+from vgtoolbox.models.mllm.chat_template import ChatTokenizer, chat_template
 from vgtoolbox.models.mllm.packing import BranchedSequence, PackedBatch, TokenSequence
 from vgtoolbox.models.mllm.pretrained import load_pretrained
 from vgtoolbox.models.mllm.token_states import next_token_loss
@@ -23,6 +23,7 @@ from vgtoolbox.models.mllm.tuning.lora import add_lora
 from vgtoolbox.models.mllm.tuning.new_rows import train_new_rows
 from vgtoolbox.models.mllm.tuning.quantization import Bits, quantize_linears
 from vgtoolbox.registry import MODELS, TOKENIZERS
+from vgtoolbox.structures import IMAGE_MARK
 
 Turns = Sequence[tuple[str, str]]
 

@@ -28,25 +28,49 @@ class TokenStates:
         row: Row (N,) of the batch.
         position: Index (N,) of the token in its row.
         token_ids: Id (N,) of the token.
+        layers: States (N, K + 1, H) of the embeddings and the K layers. If `None`, only the last
+            states were requested.
     """
 
     states: Tensor
     row: Tensor
     position: Tensor
     token_ids: Tensor
+    layers: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def __getitem__(self, index: Tensor | slice) -> TokenStates:
+        """Select tokens by a slice, indices (M,) or a mask (N,) bool."""
+        return TokenStates(
+            self.states[index],
+            self.row[index],
+            self.position[index],
+            self.token_ids[index],
+            None if self.layers is None else self.layers[index],
+        )
 
 
-def states_predicting(states: Tensor, packed: PackedBatch, token_ids: Sequence[int]) -> TokenStates:
+def states_predicting(
+    states: Tensor,
+    packed: PackedBatch,
+    token_ids: Sequence[int],
+    layers: Sequence[Tensor] = (),
+) -> TokenStates:
     """Return the states that predict each occurrence of any of `token_ids`.
 
     Args:
         states: States (B, L, H).
         packed: Batch that the states belong to.
         token_ids: Ids of the tokens.
+        layers: States (B, L, H) of the embeddings and of each layer, to be read as well. If empty,
+            `layers` of the result is `None`.
     """
     row, position = _occurrences(packed, token_ids)
     before = packed.previous[row, position]
-    return TokenStates(states[row, before], row, position, packed.token_ids[row, position])
+    stacked = torch.stack([each[row, before].float() for each in layers], 1) if layers else None
+    return TokenStates(states[row, before], row, position, packed.token_ids[row, position], stacked)
 
 
 def states_at(states: Tensor, packed: PackedBatch, token_ids: Sequence[int]) -> TokenStates:

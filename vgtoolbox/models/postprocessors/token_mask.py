@@ -1,4 +1,4 @@
-"""Convert the mask logits of one token to a prediction in the original image."""
+"""Convert the mask logits of target tokens to a prediction in the original image."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 from vgtoolbox.registry import TASK_UTILS
 from vgtoolbox.structures import (
     GroundingDataSample,
-    empty_rle,
     encode_masks,
     masks_to_boxes_xyxy,
+    merge_rles,
     resize_mask_logits,
 )
 from vgtoolbox.utils.choices import check_choice, check_fraction
@@ -23,7 +23,9 @@ ResizedValues = Literal["logits", "probabilities"]
 
 @TASK_UTILS.register_module()
 class TokenMaskPostprocessor:
-    """Resizes a mask to the original image and thresholds it; its extent is the box.
+    """Resize the masks of an expression to the original image and threshold them.
+
+    Each mask that is not empty is an instance, whose box is the extent of the mask.
 
     Args:
         mask_thr: Minimum probability of a foreground pixel, between 0 and 1, both exclusive.
@@ -68,7 +70,7 @@ class TokenMaskPostprocessor:
 
         Args:
             sample: Sample with `img_shape` and `ori_shape`.
-            mask_logits: Mask logits (H, W), at the size of the padded input.
+            mask_logits: Mask logits (M, H, W) of M tokens, at the size of the padded input.
             existence: Probability that there is a target.
             no_target: Whether the language model decided that there is no target.
             text: Text that the model generated. If `None`, none is stored.
@@ -77,31 +79,29 @@ class TokenMaskPostprocessor:
         if self.existence_thr is not None:
             no_target = existence < self.existence_thr
         size = (sample.ori_shape[0], sample.ori_shape[1])
-        if no_target and not self.keep_rejected:
-            mask = torch.zeros((1, *size), dtype=torch.bool)
-        else:
-            mask = self._resize_mask(mask_logits, sample.img_shape, size)[None].cpu()
-        rles = encode_masks(mask) if bool(mask.any()) else [empty_rle(size)]
-        boxes_xyxy = masks_to_boxes_xyxy(mask)
-        kept = bool(mask.any()) and (not no_target or self.keep_rejected)
-        sample.pred_merged_mask = rles[0]
+        masks = torch.zeros((0, *size), dtype=torch.bool)
+        if len(mask_logits) and (not no_target or self.keep_rejected):
+            masks = self._resize_masks(mask_logits, sample.img_shape, size).cpu()
+            masks = masks[masks.flatten(1).any(1)]
+        rles = encode_masks(masks)
+        sample.pred_merged_mask = merge_rles(rles, size)
         sample.pred_instances = InstanceData(
-            boxes_xyxy=boxes_xyxy[:kept],
-            scores=torch.tensor([existence])[:kept],
-            masks=rles[:kept],
+            boxes_xyxy=masks_to_boxes_xyxy(masks),
+            scores=torch.full((len(masks),), existence),
+            masks=rles,
         )
         sample.pred_existence = existence
         sample.pred_no_target = no_target
         if text is not None:
             sample.set_metainfo({"pred_text": text})
 
-    def _resize_mask(
+    def _resize_masks(
         self, mask_logits: Tensor, img_shape: tuple[int, int], size: tuple[int, int]
     ) -> Tensor:
-        """Return the bool mask, resized to `size` (H, W), of mask logits of the padded input."""
-        content = mask_logits[: img_shape[0], : img_shape[1]].float()
+        """Return bool masks (M, *size) of mask logits (M, H, W) of the padded input."""
+        content = mask_logits[:, : img_shape[0], : img_shape[1]].float()
         if self.resize == "probabilities":
             content = content.sigmoid()
-        resized = resize_mask_logits(content[None, None], size, align_corners=False)[0, 0]
+        resized = resize_mask_logits(content[None], size, align_corners=False)[0]
         probability = resized if self.resize == "probabilities" else resized.sigmoid()
         return probability >= self.mask_thr

@@ -182,7 +182,15 @@ class MultimodalAdapter(nn.Module, ABC):
         layers = tuple(output.hidden_states) if all_layers else ()
         return LMStates(last=output.last_hidden_state.float(), layers=layers)
 
-    def step(self, token_ids: Tensor, *, mask: Tensor, position_ids: Tensor, cache: Any) -> Tensor:
+    def step(
+        self,
+        token_ids: Tensor,
+        *,
+        mask: Tensor,
+        position_ids: Tensor,
+        cache: Any,
+        all_layers: bool = False,
+    ) -> LMStates:
         """Append tokens (B, S) to a cache in place and return their states (B, S, H).
 
         Args:
@@ -190,15 +198,18 @@ class MultimodalAdapter(nn.Module, ABC):
             mask: Additive attention mask (B, 1, S, past + S).
             position_ids: Positions (B, S).
             cache: Cache that `run` and earlier steps have filled.
+            all_layers: Whether to return the states of every layer.
         """
         output = self.language_model(
             inputs_embeds=self.embed(token_ids),
             attention_mask=mask,
             position_ids=position_ids,
             use_cache=True,
+            output_hidden_states=all_layers,
             **{self._cache_argument: cache},
         )
-        return output.last_hidden_state.float()
+        layers = tuple(output.hidden_states) if all_layers else ()
+        return LMStates(last=output.last_hidden_state.float(), layers=layers)
 
     def logits(self, states: Tensor) -> Tensor:
         """Return logits (..., V) of states (..., H)."""

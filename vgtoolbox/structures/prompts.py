@@ -1,0 +1,92 @@
+"""Wordings of the questions that language models are asked about expressions, and of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vgtoolbox.utils.choices import check_choice
+
+
+@dataclass(frozen=True)
+class ReferringPrompts:
+    """Wordings of the request to segment one or several expressions, and of its answer.
+
+    The first question and answer are for tests, the others for training if there are more.
+
+    Attributes:
+        questions: Questions with `{expressions}`, which is replaced by the expressions joined by
+            ", ", in lower case and without a full stop.
+        answers: Pairs of an opening and an item with `{expression}` and `{token}`; items are joined
+            by ", ".
+        end: End of an answer.
+    """
+
+    questions: tuple[str, ...]
+    answers: tuple[tuple[str, str], ...]
+    end: str = "."
+
+    def question(self, expressions: Sequence[str], index: int = 0) -> str:
+        """Return question `index` about the expressions."""
+        joint = ", ".join(map(plain, expressions))
+        return self.questions[index].format(expressions=joint)
+
+    def answer(self, expressions: Sequence[str], tokens: Sequence[str], index: int = 0) -> str:
+        """Return answer `index`, with the token of each expression."""
+        opening, item = self.answers[index]
+        items = [
+            item.format(expression=expression, token=token)
+            for expression, token in zip(expressions, tokens, strict=True)
+        ]
+        return f"{opening}{', '.join(items)}{self.end}"
+
+
+def plain(expression: str) -> str:
+    """Return an expression in lower case, without spaces and full stops around it."""
+    return expression.strip().lower().strip().strip(".")
+
+
+REFERRING_PROMPTS: Mapping[str, ReferringPrompts] = {
+    "mllmseg": ReferringPrompts(
+        questions=(
+            "<image>\n What are {expressions}in this image? Please output segmentation masks.",
+            "<image>\nCan you segment {expressions} in this image?",
+            "<image>\nPlease segment {expressions} in this image.",
+            "<image>\nWhat are {expressions} in this image? Please respond with segmentation "
+            "masks.",
+            "<image>\nWhat are {expressions} in this image? Please output segmentation masks.",
+        ),
+        answers=(
+            ("Sure,", "{expression}:{token}"),
+            ("The segmentation results are ", "{expression} {token}"),
+            ("Sure, they are ", "{expression}:{token}"),
+            ("Sure, ", "the mask of {expression} is {token}"),
+            ("Sure, ", "the segmentation of {expression} is {token}"),
+            ("Sure, ", "the referred {expression} is {token}"),
+        ),
+    ),
+}
+"""Published wordings by system, exact to the space."""
+
+
+def referring_prompts(prompts: str | Mapping[str, Any]) -> ReferringPrompts:
+    """Return the wordings of a name, or build them from their fields.
+
+    Args:
+        prompts: Name in `REFERRING_PROMPTS`, or the fields of `ReferringPrompts`.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if isinstance(prompts, str):
+        check_choice("prompts", prompts, REFERRING_PROMPTS)
+        return REFERRING_PROMPTS[prompts]
+    fields = dict(prompts)
+    for key in ("questions", "answers"):
+        fields[key] = tuple(map(_frozen, fields[key]))
+    return ReferringPrompts(**fields)
+
+
+def _frozen(value: Any) -> Any:
+    return value if isinstance(value, str) else tuple(value)
