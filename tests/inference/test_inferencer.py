@@ -266,6 +266,24 @@ def test_error_names_the_image_of_an_empty_expression(inferencer, images, text):
         inferencer(images[0], text)
 
 
+@pytest.mark.parametrize("text", ["caf\ud83d box", "\udce9"])
+def test_error_names_the_image_of_half_a_character(inferencer, images, text):
+    with pytest.raises(ValueError, match=r"the expression for image-0 must be whole characters"):
+        inferencer(images[0], text)
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u2066 \u2069", "\0"])
+def test_error_names_the_image_of_an_invisible_expression(inferencer, images, text):
+    with pytest.raises(ValueError, match=r"image-0 is empty"):
+        inferencer(images[0], text)
+
+
+@pytest.mark.parametrize("text", ["the dog " * 250, "\u202ethe dog", "a\0dog", "🐶"])
+@pytest.mark.filterwarnings("ignore:an expression of")
+def test_other_strange_expressions_are_processed(inferencer, images, text):
+    assert inferencer(images[0], text)[0].expression == text
+
+
 def test_error_names_a_missing_image(inferencer):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.jpg does not exist"):
         inferencer("nowhere.jpg", "the red circle")

@@ -18,6 +18,8 @@ from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import print_log
 
 from vgtoolbox.datasets.annotations.annotation_files import AnnotationError, Entry, FieldError
+from vgtoolbox.datasets.annotations.expressions import check_expressions
+from vgtoolbox.datasets.annotations.split_names import is_misspelled
 from vgtoolbox.datasets.record_index import RecordIndex
 from vgtoolbox.datasets.records import (
     GroupBy,
@@ -27,7 +29,7 @@ from vgtoolbox.datasets.records import (
     regroup,
 )
 from vgtoolbox.registry import DATASETS, TRANSFORMS
-from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.choices import check_choice, did_you_mean, is_nearly
 from vgtoolbox.utils.text_files import existing_file
 
 Step = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -97,6 +99,7 @@ class GroundingDataset(BaseDataset):
         check_choice("corrupted", self.corrupted, get_args(Corrupted))
         self.ann_dir = Path(self.data_root, self.ann_root)
         self._epoch = _shared_counter()
+        self._other_splits: set[str] = set()
         self.data_list: Any  # a list while it is read, then a RecordIndex
         super().__init__(
             ann_file=self.ann_file,
@@ -136,12 +139,19 @@ class GroundingDataset(BaseDataset):
             FieldError: The annotation violates the format.
         """
 
+    def is_of_split(self, split: str) -> bool:
+        """Return whether an annotation's split is this one; other splits are kept for messages."""
+        if split != self.split:
+            self._other_splits.add(split)
+        return split == self.split
+
     def load_data_list(self) -> list[Record]:
         """Read the annotations of the split into records, in a stable order."""
         refs, broken = [], []
         for entry in self.read_entries():
             try:
                 ref = self.parse_data_info(entry.value)
+                check_expressions(() if ref is None else ref["expressions"])
             except FieldError as error:
                 if self.corrupted == "raise":
                     raise AnnotationError(f"{entry.file}, {entry.name}: {error}") from None
@@ -150,6 +160,9 @@ class GroundingDataset(BaseDataset):
                 refs += [] if ref is None else [ref]
         if broken:
             self._log(f"skipped {len(broken)} broken annotations: {'; '.join(broken)}")
+        for other in sorted(split for split in self._other_splits if is_misspelled(split)):
+            if is_nearly(other, self.split):
+                self._log(f"annotations of the split {other!r} are not read; is it {self.split!r}?")
         records = regroup(refs, self.group_by)
         repeated = number_repeated_ids(records)
         if repeated:
@@ -237,7 +250,12 @@ class GroundingDataset(BaseDataset):
 
     def _check_not_empty(self) -> None:
         if not len(self.data_list):
-            raise ValueError(f"split {self.split!r} of {self.ann_dir} has no samples")
+            present = ", ".join(map(repr, sorted(self._other_splits)))
+            raise ValueError(
+                f"split {self.split!r} of {self.ann_dir} has no samples"
+                + (f"; its annotations are of {present}" if present else "")
+                + did_you_mean(self.split, sorted(self._other_splits))
+            )
 
     def _log(self, message: str) -> None:
         print_log(
@@ -302,8 +320,10 @@ def _explain_missing(dataset: GroundingDataset, files: Sequence[str]) -> str:
     """Show the expected folder tree and say where the files come from."""
     root, folder = dataset.image_root, dataset.ann_dir
     image_roots = [root] if isinstance(root, str) else root.values()
+    present = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    nearest = next(filter(None, (did_you_mean(name, present) for name in files)), "")
     return (
-        f"no annotations for {type(dataset).__name__} in {folder.resolve()}; expected\n"
+        f"no annotations for {type(dataset).__name__} in {folder.resolve()}{nearest}; expected\n"
         + "".join(f"  {folder}/{name}\n" for name in files)
         + "".join(f"  {Path(dataset.data_root, images)}/*.jpg\n" for images in image_roots)
         + "To generate data, run: python tools/prepare_data.py shapes --out "

@@ -28,6 +28,7 @@ from vgtoolbox.evaluation import (
 )
 from vgtoolbox.models.grounders.base import BaseGrounder
 from vgtoolbox.registry import SCOPE
+from vgtoolbox.utils.choices import did_you_mean
 from vgtoolbox.utils.locks import lock_output
 
 _PHASES = ("train", "val", "test")
@@ -206,6 +207,7 @@ def choose_splits(cfg: Config, names: Sequence[str] | None) -> dict[str, Mapping
         if name not in available:
             raise ConfigError(
                 f"{config} has no test split {name!r}; its splits: {', '.join(available)}"
+                + did_you_mean(name, available)
             )
     return {name: available[name] for name in names or available}
 

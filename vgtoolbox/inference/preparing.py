@@ -13,6 +13,7 @@ from vgtoolbox.inference.inputs.images import downscale_to_limit
 from vgtoolbox.inference.inputs.pairing import Pair
 from vgtoolbox.inference.inputs.sources import ImageLike
 from vgtoolbox.inference.results.naming import safe_name
+from vgtoolbox.utils.text import check_encodable, is_visible
 from vgtoolbox.visualization.drawing import RGBImage
 
 
@@ -51,10 +52,11 @@ def prepare_pair(
         rounds: Results of earlier rounds about the same image.
 
     Raises:
-        ValueError: The expression is empty.
+        ValueError: The expression is empty, or has half a character (a lone surrogate).
     """
     source, expression = pair
-    if not expression.strip():
+    check_encodable(expression, f"the expression for {name}")
+    if not is_visible(expression):
         raise ValueError(
             f"the expression {expression!r} for {name} is empty; write what to look for"
         )

@@ -18,6 +18,10 @@ from vgtoolbox.datasets.records import Record, image_key
 from vgtoolbox.datasets.transforms import LoadImage
 from vgtoolbox.preparation.benchmark import Benchmark, Counts, Split, is_generated
 from vgtoolbox.preparation.expected_counts import expected_counts
+from vgtoolbox.preparation.expression_checks import (
+    find_expression_problems,
+    find_split_problem,
+)
 from vgtoolbox.preparation.targets import find_target_problems
 from vgtoolbox.utils.choices import check_choice
 
@@ -30,6 +34,10 @@ PROBLEM_KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "count": "the split has more or fewer samples than the official one",
         "id-repeated": "two expressions share an id",
         "expression-empty": "an expression has no words",
+        "expression-characters": "an expression has half a character, or an invisible one",
+        "expression-long": "an expression is as long as a caption or a paragraph",
+        "split-empty": "a split has no expressions",
+        "split-name": "the name of a split is almost a usual one",
         "image-missing": "an image file does not exist",
         "image-broken": "an image file is truncated, or not an image",
         "image-size": "the size of an image differs from its annotation",
@@ -153,8 +161,8 @@ class _RecordChecker:
     def find_problems(self, record: Record, location: str) -> Iterator[Problem]:
         """Yield the problems of a record that earlier records did not have."""
         for text in record["expressions"]:
-            if not text.strip():
-                yield Problem("expression-empty", location, repr(text))
+            for kind, message in find_expression_problems(text):
+                yield Problem(kind, location, message)
         path = record["img_path"]
         if path not in self._sizes:
             self._sizes[path] = None
@@ -221,6 +229,11 @@ def _check_split(
     except (AnnotationError, OSError, pickle.UnpicklingError) as error:
         report.problems.append(Problem("file", split.name, str(error)))
         return report
+    if not report.refs and not report.rejected:
+        report.problems.append(Problem("split-empty", split.name, "no expressions were found"))
+    name = find_split_problem(split.name.rpartition("/")[2])
+    if name is not None:
+        report.problems.append(Problem("split-name", split.name, name))
     known = expected_counts(benchmark, split, root)
     if report.rejected:  # their expressions and images are unknown
         known = Counts(refs=known.refs)

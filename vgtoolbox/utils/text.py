@@ -11,8 +11,10 @@ import json
 import unicodedata
 from typing import Any
 
+_SHOWN = 80
 _WORD_CATEGORIES = ("L", "N", "So")
 _CONTROL_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_INVISIBLE_CATEGORIES = (*_CONTROL_CATEGORIES, "Z")
 
 
 def encode_json(value: Any, *, indent: int | None = None) -> bytes:
@@ -45,6 +47,30 @@ def has_lone_surrogate(text: str) -> bool:
     return False
 
 
+def check_encodable(text: str, what: str = "the text") -> None:
+    """Raise unless a text can be encoded.
+
+    Args:
+        text: Text.
+        what: Name of the text, for the error.
+
+    Raises:
+        ValueError: The text has a lone surrogate.
+    """
+    if has_lone_surrogate(text):
+        raise ValueError(
+            f"{what} must be whole characters, got half a character (a lone surrogate) in "
+            f"{_shortened(text)!r}; it was cut within a character or is not UTF-8, write it again"
+        )
+
+
+def is_visible(text: str) -> bool:
+    """Return whether a text has a character other than spaces, controls and invisible ones."""
+    return any(
+        not unicodedata.category(character).startswith(_INVISIBLE_CATEGORIES) for character in text
+    )
+
+
 def has_words(text: str) -> bool:
     """Return whether a text has a letter, a digit or a pictograph, such as an emoji.
 
@@ -70,3 +96,10 @@ def escape_invisible(text: str, *, keep: str = "") -> str:
         else character
         for character in text
     )
+
+
+def _shortened(text: str) -> str:
+    """Return the text around its first lone surrogate."""
+    first = next(i for i, character in enumerate(text) if "\ud800" <= character <= "\udfff")
+    start = max(0, first - _SHOWN // 2)
+    return text[start : start + _SHOWN]

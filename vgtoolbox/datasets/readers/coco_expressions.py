@@ -70,7 +70,7 @@ class COCOExpressionsDataset(GroundingDataset):
         ref_id, group = raw_data_info
         image_id = expect(group, "image_id", int | str)
         split = group.get("split", self._instances.split_of_image(image_id)) or self.split
-        if expect_value(split, "the key 'split'", str) != self.split:
+        if not self.is_of_split(expect_value(split, "the key 'split'", str)):
             return None
         image = self._instances.image(image_id)
         texts = expect_texts(group, "expressions")

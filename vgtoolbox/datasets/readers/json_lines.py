@@ -75,7 +75,8 @@ class JSONLinesDataset(GroundingDataset):
         """Return the record of a line, or `None` if it has another split."""
         position, content = raw_data_info
         entry = self._renamed(content)
-        if expect_value(entry.get("split", self.split), "the key 'split'", str) != self.split:
+        split = expect_value(entry.get("split", self.split), "the key 'split'", str)
+        if not self.is_of_split(split):
             return None
         name = expect(entry, "image", str)
         texts = expect_texts(entry, "expression")

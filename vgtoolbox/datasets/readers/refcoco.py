@@ -18,6 +18,7 @@ from vgtoolbox.datasets.annotations.coco_instances import COCOInstances
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.utils.choices import did_you_mean
 
 Ref = dict[str, Any]
 
@@ -63,6 +64,7 @@ class RefCOCODataset(GroundingDataset):
             present = sorted({e.value["split"] for e in entries if _has_split(e.value)})
             raise AnnotationError(
                 f"{refs_file} has no split {self.split!r}; it has: {', '.join(present) or 'none'}"
+                + did_you_mean(self.split, present)
             )
         self._instances = COCOInstances(refs_file.with_name("instances.json"))
         self._images: dict[Any, Record] = {}

@@ -17,6 +17,7 @@ from sentencepiece import SentencePieceProcessor
 
 from vgtoolbox.registry import TOKENIZERS
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.text import check_encodable
 
 DummyPrefix = Literal["segment", "text"]
 
@@ -114,7 +115,12 @@ class SentencePieceChatTokenizer:
         return piece
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, without the begin token."""
+        """Return the ids of a text, without the begin token.
+
+        Raises:
+            ValueError: The text has half a character (a lone surrogate).
+        """
+        check_encodable(text)
         ids: list[int] = []
         parts = self._split.split(text) if self._split else [text]
         for i, part in enumerate(parts):  # texts at even positions, special tokens between them
@@ -209,7 +215,12 @@ class HuggingFaceChatTokenizer:
         return found
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, without the begin token."""
+        """Return the ids of a text, without the begin token.
+
+        Raises:
+            ValueError: The text has half a character (a lone surrogate).
+        """
+        check_encodable(text)
         return self._tokenizer.encode(text, add_special_tokens=False)
 
     def decode(self, token_ids: Sequence[int]) -> str:

@@ -13,6 +13,7 @@ from tokenizers.models import WordPiece
 from torch import Tensor
 
 from vgtoolbox.registry import TOKENIZERS
+from vgtoolbox.utils.text import check_encodable
 
 
 class ExpressionTokenizer(ABC):
@@ -38,7 +39,11 @@ class ExpressionTokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """Return the ids of the pieces, without begin, end and padding."""
+        """Return the ids of the pieces, without begin, end and padding.
+
+        Raises:
+            ValueError: The text has half a character (a lone surrogate).
+        """
 
     @abstractmethod
     def decode(self, token_ids: Tensor) -> str:
@@ -55,7 +60,7 @@ class ExpressionTokenizer(ABC):
             The token ids (T,) long, and the padding mask (T,) bool, True for padding.
 
         Raises:
-            ValueError: The text has no tokens, or T leaves no room for one.
+            ValueError: The text has no tokens or half a character, or T leaves no room for a token.
         """
         if max_tokens < 3:
             raise ValueError(
@@ -126,6 +131,7 @@ class BEiT3Tokenizer(ExpressionTokenizer):
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of the pieces, without begin, end and padding."""
+        check_encodable(text, "the expression")
         return [piece + 1 if piece else self.unk_id for piece in self._pieces.encode(text)]
 
     def decode(self, token_ids: Tensor) -> str:
@@ -164,6 +170,7 @@ class BertTokenizer(ExpressionTokenizer):
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of the pieces, without begin, end and padding."""
+        check_encodable(text, "the expression")
         return self._pieces.encode(text, add_special_tokens=False).ids
 
     def decode(self, token_ids: Tensor) -> str:

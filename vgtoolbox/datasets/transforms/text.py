@@ -13,6 +13,7 @@ from vgtoolbox.datasets.transforms.side_words import has_unknown_words, names_si
 from vgtoolbox.datasets.transforms.side_words import swap_left_and_right as swap_left_and_right
 from vgtoolbox.registry import TOKENIZERS, TRANSFORMS
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.text import check_encodable, is_visible
 
 # Words whose meaning changes if the image is cropped.
 _POSITIONS = {"top", "topmost", "bottom", "bottommost", "upper", "lower", "corner"} | {
@@ -78,7 +79,8 @@ class ChooseExpression:
         """Choose.
 
         Raises:
-            ValueError: The record has no sentences, or its targets were loaded too early.
+            ValueError: The record has no sentences, its targets were loaded too early, or the
+                chosen sentence has half a character (a lone surrogate).
         """
         sentences = results["expressions"]
         if not sentences:
@@ -86,6 +88,7 @@ class ChooseExpression:
                 f"{describe_sample(results)}: the annotation must have a sentence or more, got none"
             )
         chosen = int(results["rng"].integers(len(sentences))) if len(sentences) > 1 else 0
+        check_encodable(sentences[chosen], f"{describe_sample(results)}: the expression")
         results["expression"] = sentences[chosen]
         if "expression_targets" in results:
             if "boxes" in results:
@@ -116,10 +119,10 @@ class CleanExpression:
         """Clean.
 
         Raises:
-            ValueError: No text remains.
+            ValueError: No visible text remains.
         """
         cleaned = CLEANINGS[self.variant](results["expression"])
-        if not cleaned.strip():
+        if not is_visible(cleaned):
             raise ValueError(
                 f"{describe_sample(results)}: the expression {results['expression']!r} is empty "
                 f"after cleaning as {self.variant!r}; write words"
