@@ -86,12 +86,6 @@ def test_training_by_iterations_resumes_exactly(toy_config, in_child):
     assert_equal_state(final_state(killed, "iter_12"), final_state(straight, "iter_12"))
 
 
-def test_resume_with_another_schedule_is_rejected(toy_config):
-    train(toy_config())
-    with pytest.raises(ValueError, match="with 1 parameter schedulers, the config has 0"):
-        train(toy_config(param_scheduler=None), resume=True)
-
-
 def kill_at(moment, at):
     return {"type": "KillHook", "moment": moment, "at": at}
 

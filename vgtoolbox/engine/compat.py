@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mmengine.dist import broadcast, get_world_size, is_main_process, master_onl
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from mmengine.utils import apply_to
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -27,9 +28,16 @@ from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.checkpoint.io import load_checkpoint, save_checkpoint
 from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
+from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.engine.device import choose_device
 from vgtoolbox.engine.fixed_batches import with_fixed_batches
 from vgtoolbox.engine.message_hub import deserialize_message_hub, serialize_message_hub
+from vgtoolbox.engine.resume_rules import Change
+from vgtoolbox.engine.resume_state import (
+    parameter_names,
+    replay_schedulers,
+    state_for_new_settings,
+)
 from vgtoolbox.engine.sharding import (
     FullySharded,
     gather_full_tensors,
@@ -80,6 +88,8 @@ class GroundingRunner(Runner):
     """
 
     optim_wrapper: Any
+    changes: Sequence[Change] = ()
+    """Settings that differ from those of the checkpoint to resume from."""
     _val_dataloader: Any
     _val_evaluator: Any
 
@@ -188,6 +198,9 @@ class GroundingRunner(Runner):
         }
         if optimizer is not None:
             checkpoint["optimizer"] = optimizer
+            checkpoint["optimizer_parameters"] = parameter_names(
+                self.bare_model, self.optim_wrapper.optimizer
+            )
             if gradients:
                 checkpoint["gradients"] = gradients
         if save_param_scheduler and self.param_schedulers is not None:
@@ -234,34 +247,40 @@ class GroundingRunner(Runner):
         resume_param_scheduler: bool = True,
         map_location: str = "default",
     ) -> None:
-        """Resume a training exactly from a checkpoint (signature of upstream)."""
+        """Resume a training exactly from a checkpoint (signature of upstream).
+
+        If `changes` contains settings of the optimizer or its schedule, the new settings hold, with
+        the weights and the moments of the checkpoint.
+        """
         checkpoint = self.load_checkpoint(filename)
         if "optimizer" not in checkpoint:
-            raise ValueError(
+            raise ConfigError(
                 f"{filename} has weights but no optimizer (a best or a released checkpoint), so "
                 "training cannot resume from it exactly; start from its weights with --load-from"
             )
-        self._check_world_size(checkpoint["meta"].get("world_size"))
-        self.train_loop._epoch = checkpoint["meta"]["epoch"]
-        self.train_loop._iter = checkpoint["meta"]["iter"]
+        is_changed = self._set_position(checkpoint["meta"])
+        is_changed |= any(change.rule.is_schedule for change in self.changes)
         self.message_hub.load_state_dict(deserialize_message_hub(checkpoint["message_hub"]))
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-        optimizer = shard_optimizer_state(self.optim_wrapper.optimizer, checkpoint["optimizer"])
-        self.optim_wrapper.load_state_dict(optimizer)
+        state = checkpoint["optimizer"]
+        if is_changed:
+            names = checkpoint.get("optimizer_parameters")
+            state = state_for_new_settings(state, names, self.bare_model, self.optim_wrapper)
+        self.optim_wrapper.load_state_dict(
+            shard_optimizer_state(self.optim_wrapper.optimizer, state)
+        )
         for name, parameter in self.bare_model.named_parameters():
             gradient = checkpoint.get("gradients", {}).get(name)
             if gradient is not None:
                 gradient = shard_like(gradient.to(parameter.device), parameter)
             parameter.grad = gradient
-        states = checkpoint.get("param_schedulers", [])
-        if len(states) != len(self.param_schedulers or ()):
-            raise ValueError(
-                f"{filename} was trained with {len(states)} parameter schedulers, the config has "
-                f"{len(self.param_schedulers or ())}; resume with the config of the work dir, or "
-                "start from its weights with --load-from"
-            )
-        for scheduler, state in zip(self.param_schedulers or (), states, strict=True):
-            scheduler.load_state_dict(state)
+        schedulers = self.param_schedulers or []
+        if is_changed:
+            replay_schedulers(schedulers, epochs=self.epoch, iters=self.iter)
+        else:
+            states = checkpoint.get("param_schedulers", [])
+            for scheduler, state in zip(schedulers, states, strict=True):
+                scheduler.load_state_dict(state)
         self.logger.info(f"resumed after epoch {self.epoch}, iteration {self.iter}")
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
@@ -289,15 +308,28 @@ class GroundingRunner(Runner):
             **(meta or {}),
             "seed": self.seed,
             "world_size": get_world_size(),
+            "iters_per_epoch": len(self.train_dataloader),
             "experiment_name": self.experiment_name,
             "time": time.strftime("%Y%m%d_%H%M%S"),
             "vgtoolbox_version": __version__,
         }
 
-    def _check_world_size(self, saved: int | None) -> None:
-        if saved not in (None, get_world_size()):
-            self.logger.warning(
-                f"the checkpoint was saved with {saved} processes and this run has "
-                f"{get_world_size()}: training resumes, but its result differs from that of an "
-                "uninterrupted run"
-            )
+    def _set_position(self, meta: dict[str, Any]) -> bool:
+        """Continue after the epoch or iteration of a checkpoint.
+
+        If an epoch now has another number of iterations, the position is counted in epochs.
+
+        Returns:
+            Whether the number of iterations differs.
+        """
+        loop = self.train_loop
+        loop._epoch, loop._iter = meta["epoch"], meta["iter"]
+        before, now = meta.get("iters_per_epoch"), len(self.train_dataloader)
+        if not isinstance(loop, EpochBasedTrainLoop) or before in (None, now):
+            return False
+        loop._iter = loop._epoch * now
+        self.logger.warning(
+            f"an epoch has {now} iterations instead of {before}: epoch {loop._epoch} ends at "
+            f"iteration {loop._iter} instead of {meta['iter']}"
+        )
+        return True

@@ -46,6 +46,11 @@ def under_torchrun() -> bool:
     return {"RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys()
 
 
+def count_processes() -> int:
+    """Return the number of processes of this run, also before they are joined to a group."""
+    return int(os.environ["WORLD_SIZE"]) if under_torchrun() else 1
+
+
 @contextmanager
 def process_group(device: torch.device) -> Iterator[None]:
     """Join the processes that torchrun started; do nothing if torchrun did not start this one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +18,10 @@ from vgtoolbox.checkpoint.embedded_files import embedded_files
 from vgtoolbox.checkpoint.io import load_checkpoint
 from vgtoolbox.engine.compat import GroundingRunner
 from vgtoolbox.engine.config import RUNNER_KEYS, ConfigError
-from vgtoolbox.engine.device import choose_device, process_group, under_torchrun
+from vgtoolbox.engine.device import choose_device, count_processes, process_group, under_torchrun
 from vgtoolbox.engine.hooks.checkpoint import find_last_checkpoint
 from vgtoolbox.engine.hooks.progress import ProgressBarHook
+from vgtoolbox.engine.resume_rules import Change, Holds, compare_with_checkpoint, describe_changes
 from vgtoolbox.evaluation import (
     GroundingMetric,
     PredictionWriter,
@@ -52,23 +54,46 @@ def train(
         The Runner after training.
 
     Raises:
-        ConfigError: The work dir contains the checkpoints of another run and `resume` is false.
+        ConfigError: The work dir contains the checkpoints of another run and `resume` is false, or
+            a setting differs from that of the resumed run and cannot change.
         OutputInUseError: Another process trains in the work dir.
     """
     cfg = prepare_config(cfg)
     checkpoint = find_last_checkpoint(cfg.work_dir) if resume is True else resume or None
+    changes: list[Change] = []
     if checkpoint is not None:
-        # The data loaders are seeded before the Runner looks into the checkpoint.
-        cfg.randomness = {**cfg.get("randomness", {}), "seed": _seed_of(checkpoint)}
+        changes = _compare_with_checkpoint(cfg, checkpoint)
     cfg.load_from = str(checkpoint or load_from) if checkpoint or load_from else None
     cfg.resume = checkpoint is not None
     with _own_work_dir(cfg), _run_context(cfg, phases=("train", "val")) as runner:
+        if changes:
+            runner.changes = changes
+            matters = any(change.rule.holds is not Holds.IGNORED for change in changes)
+            level = logging.WARNING if matters else logging.INFO
+            runner.logger.log(level, describe_changes(changes, str(checkpoint)))
         if resume is True and checkpoint is None:
             runner.logger.info(
                 f"no checkpoint to resume in {cfg.work_dir}: training starts from the beginning"
             )
         runner.train()
         return runner
+
+
+def _compare_with_checkpoint(cfg: Config, path: str | Path) -> list[Change]:
+    """Return the settings that differ from those of a checkpoint, and take over its seed.
+
+    The data loaders are seeded before the Runner looks into the checkpoint.
+
+    Raises:
+        ConfigError: A setting that differs cannot change.
+    """
+    checkpoint = load_checkpoint(path)
+    changes = compare_with_checkpoint(
+        checkpoint, cfg.to_dict(), source=str(path), processes=count_processes()
+    )
+    seed = checkpoint.get("meta", {}).get("seed")
+    cfg.randomness = {**cfg.get("randomness", {}), "seed": seed}
+    return changes
 
 
 @contextmanager
@@ -238,7 +263,3 @@ def _run_context(cfg: Config, *, phases: Sequence[str]) -> Iterator[GroundingRun
             for hook in runner.hooks:
                 if isinstance(hook, ProgressBarHook):
                     hook.close()
-
-
-def _seed_of(checkpoint: str | Path) -> int | None:
-    return load_checkpoint(checkpoint).get("meta", {}).get("seed")
