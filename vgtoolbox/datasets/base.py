@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -19,12 +18,17 @@ from mmengine.logging import print_log
 
 from vgtoolbox.datasets.annotations.annotation_files import AnnotationError, Entry, FieldError
 from vgtoolbox.datasets.annotations.expressions import check_expressions
+from vgtoolbox.datasets.annotations.image_names import (
+    choose_root,
+    common_roots,
+    image_file,
+)
 from vgtoolbox.datasets.annotations.split_names import is_misspelled
+from vgtoolbox.datasets.image_identity import ImageFile, ImageIndex
 from vgtoolbox.datasets.record_index import RecordIndex
 from vgtoolbox.datasets.records import (
     GroupBy,
     Record,
-    image_key,
     number_repeated_ids,
     regroup,
 )
@@ -35,8 +39,6 @@ from vgtoolbox.utils.text_files import existing_file
 Step = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any] | None]
 Pipeline = Sequence[Step] | Mapping[str, Step]
 Corrupted = Literal["raise", "skip"]
-
-_COCO_FOLDER = re.compile(r"COCO_((?:train|val|test)\d{4})_")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -72,7 +74,8 @@ class GroundingDataset(BaseDataset):
         group_by: One sample per "expression", per "ref" with all expressions of one object or
             group, or per "image" with all its expressions. `ChooseExpression` draws one of several
             expressions.
-        exclude_images_of: Datasets, or their configs, whose images are excluded here.
+        exclude_images_of: Datasets, or their configs, whose images are excluded here, by COCO's
+            number, path or equal bytes (`image_identity.ImageIndex`).
         corrupted: "raise" to raise an error at the first annotation that violates the format, or
             "skip" to skip such annotations and log their names.
         indices: Number of first samples (or last samples, if negative) to keep, or their positions.
@@ -171,10 +174,13 @@ class GroundingDataset(BaseDataset):
 
     def filter_data(self) -> RecordIndex:
         """Exclude the images of other splits and pack the remaining records."""
-        excluded = images_of(self.exclude_images_of)
-        if not excluded:
+        if not self.exclude_images_of:
             return RecordIndex(self.data_list)
-        return RecordIndex(r for r in self.data_list if image_key(r["img_path"]) not in excluded)
+        index = images_of(self.exclude_images_of)
+        paths = [record["img_path"] for record in self.data_list]
+        excluded = {image.path for image in self.image_files(paths) if index.find(image)}
+        self._log_excluded(sum(path in excluded for path in paths), len(paths))
+        return RecordIndex(r for r in self.data_list if r["img_path"] not in excluded)
 
     def full_init(self) -> None:
         """Read the annotations, unless they have been read already."""
@@ -207,51 +213,71 @@ class GroundingDataset(BaseDataset):
             source: Key of `image_root` if that is a mapping; ignored otherwise.
 
         Raises:
-            FieldError: The source is not a key of `image_root`, or the folder of COCO cannot be
-                derived from the name.
+            FieldError: The source is not a key of `image_root`, the folder of COCO cannot be
+                derived from the name, or the name is not that of a file below `image_root`.
         """
-        root = self.image_root
-        if not isinstance(root, str):
-            if source is None or source not in root:
-                raise FieldError(
-                    f"the source of image {file_name} must be a key of image_root "
-                    f"({', '.join(root)}), got {source!r}"
-                )
-            root = root[source]
-        if "{folder}" in root:
-            folder = _COCO_FOLDER.search(file_name)
-            if folder is None:
-                raise FieldError(
-                    "the image name must contain a COCO folder, as COCO_train2014_ does, got "
-                    f"{file_name}"
-                )
-            root = root.replace("{folder}", folder.group(1))
-        return str(Path(self.data_root, root, file_name))
+        root = choose_root(self.image_root, file_name, source)
+        return image_file(Path(self.data_root, root), file_name)
+
+    def name_below_root(self, path: str) -> str:
+        """Return the path of an image below the root of its images.
+
+        Args:
+            path: `img_path` of a record.
+        """
+        folders = [str(Path(self.data_root, root)) for root in common_roots(self.image_root)]
+        for folder in sorted({*folders, str(self.ann_dir)}, key=len, reverse=True):
+            if PurePath(path).is_relative_to(folder):
+                return PurePath(path).relative_to(folder).as_posix()
+        return path
+
+    def images(self) -> list[ImageFile]:
+        """Return the images, each once."""
+        self.full_init()
+        return self.image_files(self.data_list.column("img_path"))
+
+    def image_files(self, paths: Iterable[str]) -> list[ImageFile]:
+        """Return images, each once, by the `img_path` of records."""
+        return [ImageFile(path, self.name_below_root(path)) for path in dict.fromkeys(paths)]
 
     def image_keys(self) -> set[str]:
-        """Return the keys of all images, the same in every dataset (`records.image_key`)."""
-        self.full_init()
-        return set(map(image_key, self.data_list.column("img_path")))
+        """Return the keys of all images, the same in every dataset (`image_identity.image_key`)."""
+        return {image.key for image in self.images()}
 
     def exclude_images(self, keys: Container[str]) -> None:
         """Exclude the samples of some images.
 
         Args:
-            keys: Keys of the images (`records.image_key`).
+            keys: Keys of the images (`image_identity.image_key`).
 
         Raises:
-            ValueError: No samples remain.
+            AnnotationError: No samples remain.
         """
-        self.full_init()
+        self._exclude({image.path for image in self.images() if image.key in keys})
+
+    def exclude_copies(self, index: ImageIndex) -> None:
+        """Exclude the samples of images that are in an index.
+
+        Raises:
+            AnnotationError: No samples remain.
+        """
+        self._exclude({image.path for image in self.images() if index.find(image) is not None})
+
+    def _exclude(self, excluded: Container[str]) -> None:
         paths = self.data_list.column("img_path")
-        kept = [index for index, path in enumerate(paths) if image_key(path) not in keys]
+        kept = [index for index, path in enumerate(paths) if path not in excluded]
+        self._log_excluded(len(paths) - len(kept), len(paths))
         self.data_list = self.data_list.subset(kept)
         self._check_not_empty()
+
+    def _log_excluded(self, number: int, total: int) -> None:
+        if number:
+            self._log(f"left out {number:,} of {total:,} samples, whose images are excluded")
 
     def _check_not_empty(self) -> None:
         if not len(self.data_list):
             present = ", ".join(map(repr, sorted(self._other_splits)))
-            raise ValueError(
+            raise AnnotationError(
                 f"split {self.split!r} of {self.ann_dir} has no samples"
                 + (f"; its annotations are of {present}" if present else "")
                 + did_you_mean(self.split, sorted(self._other_splits))
@@ -332,14 +358,14 @@ def _explain_missing(dataset: GroundingDataset, files: Sequence[str]) -> str:
     )
 
 
-def images_of(datasets: Iterable[Any]) -> set[str]:
-    """Return the image keys of datasets.
+def images_of(datasets: Iterable[Any]) -> ImageIndex:
+    """Return the images of datasets.
 
     Args:
         datasets: Datasets or their configs.
     """
     built = (DATASETS.build(dict(d)) if isinstance(d, Mapping) else d for d in datasets)
-    return {key for dataset in built for key in dataset.image_keys()}
+    return ImageIndex(image for dataset in built for image in dataset.images())
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.dataset import ConcatDataset
 
 from vgtoolbox.datasets.base import GroundingDataset, images_of
+from vgtoolbox.datasets.image_identity import ImageFile
 from vgtoolbox.datasets.records import Record
 from vgtoolbox.registry import DATASETS
 
@@ -45,9 +46,10 @@ class ConcatGroundingDataset(ConcatDataset):
         """Read the annotations of all datasets, unless they have been read already."""
         if self._fully_initialized:
             return
-        excluded = images_of(self.exclude_images_of)
-        for dataset in self.datasets if excluded else ():
-            dataset.exclude_images(excluded)
+        if self.exclude_images_of:
+            excluded = images_of(self.exclude_images_of)
+            for dataset in self.datasets:
+                dataset.exclude_copies(excluded)
         super().full_init()
 
     def get_data_info(self, idx: int) -> Record:
@@ -59,9 +61,13 @@ class ConcatGroundingDataset(ConcatDataset):
         dataset, position = self._locate(idx)
         return dataset.prepare_data(position, sample_idx=idx % len(self))
 
+    def images(self) -> list[ImageFile]:
+        """Return the images of all datasets."""
+        return [image for dataset in self.datasets for image in dataset.images()]
+
     def image_keys(self) -> set[str]:
-        """Return the keys of all images, the same in every dataset (`records.image_key`)."""
-        return images_of(self.datasets)
+        """Return the keys of all images, the same in every dataset (`image_identity.image_key`)."""
+        return {image.key for image in self.images()}
 
     def _locate(self, idx: int) -> tuple[GroundingDataset, int]:
         """Return the dataset that contains sample `idx`, and the position of the sample there."""

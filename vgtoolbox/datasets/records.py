@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
-from re import compile as compile_pattern
 from typing import Any, Literal, TypeAlias
+
+from vgtoolbox.datasets.image_identity import coco_number
+from vgtoolbox.datasets.image_identity import image_key as image_key
 
 Record: TypeAlias = dict[str, Any]
 GroupBy = Literal["expression", "ref", "image"]
@@ -21,8 +23,6 @@ PER_EXPRESSION = {
     "query_kinds": "query_kind",
 }
 """Lists with one entry per expression, and the name of an entry in a record of one expression."""
-
-_COCO_NUMBER = compile_pattern(r"(?:^|_)(\d{12})$")
 
 
 def split_expressions(record: Record) -> Iterator[Record]:
@@ -105,18 +105,10 @@ def number_repeated_ids(records: Iterable[Record]) -> list[str]:
 
 
 def image_id_of(file_name: str) -> int | str:
-    """Return COCO's number of an image, or its file name; for annotations without an image id."""
-    name = PurePath(file_name)
-    match = _COCO_NUMBER.search(name.stem)
-    return int(match.group(1)) if match else name.name
+    """Return COCO's number of an image, or its path; for annotations without an image id.
 
-
-def image_key(path: str) -> str:
-    """Return a key of an image that is the same for its copies in other datasets.
-
-    `COCO_train2014_000000581857.jpg` (2014) and `000000581857.jpg` (2017) are one image: the key
-    is COCO's 12-digit number. The key of any other image is its file name.
+    Args:
+        file_name: Path of the image below its root, as annotated.
     """
-    name = PurePath(path)
-    match = _COCO_NUMBER.search(name.stem)
-    return match.group(1) if match else name.name
+    number = coco_number(file_name)
+    return PurePath(file_name).as_posix() if number is None else int(number)

@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
 from vgtoolbox.datasets.annotations.annotation_files import AnnotationError, FieldError
-from vgtoolbox.datasets.records import Record, image_key
+from vgtoolbox.datasets.image_identity import ImageFile, ImageIndex
+from vgtoolbox.datasets.records import Record
 from vgtoolbox.datasets.transforms import LoadImage
 from vgtoolbox.preparation.benchmark import Benchmark, Counts, Split, is_generated
 from vgtoolbox.preparation.expected_counts import expected_counts
@@ -79,6 +80,7 @@ class SplitReport:
         expressions: Number of expressions.
         rejected: Number of refs that the reader rejected.
         images: Path of each image -> location of the first annotation that refers to it.
+        image_files: The images with their paths below the root of the images.
         problems: Problems of the split.
     """
 
@@ -87,6 +89,7 @@ class SplitReport:
     expressions: int = 0
     rejected: int = 0
     images: dict[str, str] = field(default_factory=dict)
+    image_files: list[ImageFile] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, record: Record, location: str) -> None:
@@ -132,7 +135,8 @@ def check_benchmark(
         benchmark: Benchmark to check.
         root: Data root.
         images: Extent of the check of image files: "decode" decodes each of them, "exist" checks
-            only that they exist, and "skip" does not look at them.
+            only that they exist, and "skip" does not look at them. Copies of an image under
+            another name are found by "decode" only.
 
     Raises:
         ValueError: `images` is not allowed.
@@ -141,7 +145,8 @@ def check_benchmark(
     checker = _RecordChecker(images)
     splits = [_check_split(benchmark, root, split, checker) for split in benchmark.splits_at(root)]
     total = Counts() if is_generated(root) else benchmark.total
-    problems = [*_shared_images(benchmark, splits), *_total_problems(splits, total)]
+    shared = _shared_images(benchmark, splits, compare_files=images == "decode")
+    problems = [*shared, *_total_problems(splits, total)]
     return BenchmarkReport(benchmark, splits, problems)
 
 
@@ -229,6 +234,7 @@ def _check_split(
     except (AnnotationError, OSError, pickle.UnpicklingError) as error:
         report.problems.append(Problem("file", split.name, str(error)))
         return report
+    report.image_files = dataset.image_files(report.images)
     if not report.refs and not report.rejected:
         report.problems.append(Problem("split-empty", split.name, "no expressions were found"))
     name = find_split_problem(split.name.rpartition("/")[2])
@@ -243,17 +249,30 @@ def _check_split(
     return report
 
 
-def _shared_images(benchmark: Benchmark, splits: list[SplitReport]) -> Iterator[Problem]:
+def _shared_images(
+    benchmark: Benchmark, splits: list[SplitReport], *, compare_files: bool
+) -> Iterator[Problem]:
     """Yield images that are in two splits of the same partition."""
-    owners: dict[tuple[str, str], tuple[str, str]] = {}
+    indices: dict[str, ImageIndex] = {}
+    locations: dict[str, str] = {}
     for report in splits:
         partition = report.name.rpartition("/")[0]
         if partition in benchmark.shares_images:
             continue
-        for path, location in report.images.items():
-            name, first = owners.setdefault((partition, image_key(path)), (report.name, location))
-            if name != report.name:
-                yield Problem("image-shared", location, f"{path} is also in {first}")
+        index = indices.setdefault(partition, ImageIndex(compare_files=compare_files))
+        new = []
+        for image in report.image_files:
+            location = report.images[image.path]
+            other = index.find(image)
+            if other is None:
+                new.append(image)
+                locations[image.path] = location
+            else:
+                copy = "" if other.path == image.path else f" as {other.path}"
+                message = f"{image.path} is also in {locations[other.path]}{copy}"
+                yield Problem("image-shared", location, message)
+        for image in new:
+            index.add(image)
 
 
 def _total_problems(splits: list[SplitReport], total: Counts) -> Iterator[Problem]:

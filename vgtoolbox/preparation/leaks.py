@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vgtoolbox.datasets.annotations.annotation_files import FieldError
-from vgtoolbox.datasets.records import image_key
+from vgtoolbox.datasets.image_identity import ImageFile, ImageIndex
 from vgtoolbox.preparation.benchmark import Benchmark, Split
 from vgtoolbox.preparation.catalog import BENCHMARKS
 from vgtoolbox.utils.choices import check_choice
@@ -20,7 +20,7 @@ class Leak:
     Args:
         training: Training split, as `benchmark:split`.
         test: Test split, as `benchmark:split`.
-        images: Keys of the shared images (`records.image_key`).
+        images: Keys of the shared images (`image_identity.image_key`).
         test_images: Number of images in the test split.
     """
 
@@ -33,7 +33,8 @@ class Leak:
 def find_leaks(root: Path, training: Iterable[str], tests: Iterable[str] = ()) -> list[Leak]:
     """Find the images of test splits that are in training data.
 
-    COCO images are identified by their number, so both their 2014 and 2017 names are found.
+    COCO images are identified by their number, so both their 2014 and 2017 names are found. Other
+    images are identified by their path below the root of the images, or by equal bytes.
 
     Args:
         root: Data root.
@@ -45,7 +46,7 @@ def find_leaks(root: Path, training: Iterable[str], tests: Iterable[str] = ()) -
         ValueError: A benchmark or split does not exist.
     """
     training_images = {
-        _split_name(benchmark, split): _image_keys(benchmark, split, root)
+        _split_name(benchmark, split): ImageIndex(_images(benchmark, split, root))
         for name in training
         for benchmark, split in _parse(name, root, training=True)
     }
@@ -53,9 +54,10 @@ def find_leaks(root: Path, training: Iterable[str], tests: Iterable[str] = ()) -
     leaks = []
     for name in names:
         for benchmark, split in _parse(name, root, training=False):
-            test_images = _image_keys(benchmark, split, root)
+            test_images = _images(benchmark, split, root)
             for mixture, images in training_images.items():
-                shared = tuple(sorted(test_images & images))
+                found = {image.key for image in test_images if images.find(image) is not None}
+                shared = tuple(sorted(found))
                 if shared:
                     test = _split_name(benchmark, split)
                     leaks.append(Leak(mixture, test, shared, len(test_images)))
@@ -75,15 +77,15 @@ def _split_name(benchmark: Benchmark, split: Split) -> str:
     return f"{benchmark.name}:{split.name}"
 
 
-def _image_keys(benchmark: Benchmark, split: Split, root: Path) -> set[str]:
-    """Return the keys of all images; invalid annotations are skipped."""
+def _images(benchmark: Benchmark, split: Split, root: Path) -> list[ImageFile]:
+    """Return all images, each once; invalid annotations are skipped."""
     dataset = benchmark.dataset(root, split)
-    keys = set()
+    paths: dict[str, None] = {}
     for entry in dataset.read_entries():
         try:
             record = dataset.parse_data_info(entry.value)
         except FieldError:
             continue
         if record is not None:
-            keys.add(image_key(record["img_path"]))
-    return keys
+            paths[record["img_path"]] = None
+    return dataset.image_files(paths)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 import warnings
+from pathlib import Path
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -32,6 +34,26 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     except Exception as error:  # headers of broken files raise errors of many types
         raise ImageHeaderError(f"image {path} cannot be read: {error}") from None
     return (width, height) if is_turned else (height, width)
+
+
+def similar_file(path: str | os.PathLike[str]) -> str | None:
+    """Return the name of a file in the same folder that differs in case or Unicode form only.
+
+    Windows and macOS ignore case, and macOS writes accents as separate characters.
+
+    Args:
+        path: Path of a file that does not exist.
+    """
+    wanted = _plain_name(Path(path).name)
+    try:
+        names = sorted(file.name for file in Path(path).parent.iterdir())
+    except (OSError, ValueError):
+        return None
+    return next((name for name in names if _plain_name(name) == wanted), None)
+
+
+def _plain_name(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:

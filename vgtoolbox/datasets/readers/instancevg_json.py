@@ -89,10 +89,10 @@ class InstanceVGJsonDataset(GroundingDataset):
         images = {self._file_name(part) for part in parts}
         if len(images) > 1:
             raise FieldError(f"its refs must share one image, got {', '.join(sorted(images))}")
-        first, path = parts[0], self.image_path(images.pop())
+        first, name = parts[0], images.pop()
         return {
-            "img_path": path,
-            "image_id": expect({"image_id": image_id_of(path), **first}, "image_id", int | str),
+            "img_path": self.image_path(name),
+            "image_id": expect({"image_id": image_id_of(name), **first}, "image_id", int | str),
             "split": self.split,
             "height": expect(first, "height", int),
             "width": expect(first, "width", int),
