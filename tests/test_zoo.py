@@ -104,6 +104,11 @@ def test_an_unknown_name_is_an_error(folder):
         ("metric: Acc, ", "", "Seer-small: 'metric' must be a non-empty text"),
         ("paper: {val: 71, test: 70.25}", "paper: 71", "paper must be a mapping, got 71"),
         ("system: Seer", "system: [", "is not valid YAML"),
+        ("system: Seer", "system: Seer\nx: &x [1]\ny: &y [*x, *x]", r"must not contain an alias"),
+        ("system: Seer", "system: " + "[" * 3000, "is not valid YAML"),
+        ("system: Seer", "system: Seer\nx: 2026-99-99", "a value that YAML cannot represent"),
+        ("models:", "models: 5\nx:", "'models' must be a list, got 5"),
+        ("- name: Seer-small", "- name: [[[1]]]", r"'name' must be a non-empty text, got \[\[\[1"),
     ],
 )
 def test_malformed_metafiles_are_errors(folder, old, new, message):
@@ -111,6 +116,22 @@ def test_malformed_metafiles_are_errors(folder, old, new, message):
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))
     with pytest.raises(ZooError, match=message):
+        read_zoo(folder)
+
+
+@pytest.mark.parametrize("parameters", ["many", "1.5", "-1", "null", "true", "[1]"])
+def test_the_number_of_parameters_is_checked(folder, parameters):
+    file = folder / "seer_metafile.yml"
+    entry = f"- name: Seer-x\n    parameters: {parameters}\n    config: a.py\n    weights: a.pth\n"
+    file.write_text(file.read_text().replace("- name: Seer-small", f"{entry}  - name: Seer-small"))
+    with pytest.raises(ZooError, match="Seer-x: 'parameters' must be a number of 0 or more"):
+        read_zoo(folder)
+
+
+def test_a_metafile_in_another_encoding_is_an_error(folder):
+    file = folder / "seer_metafile.yml"
+    file.write_bytes(file.read_text().replace("Seer-small", "Sé").encode("latin-1"))
+    with pytest.raises(ZooError, match=r"seer_metafile\.yml is not valid YAML in UTF-8"):
         read_zoo(folder)
 
 

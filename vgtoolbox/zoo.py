@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
+from reprlib import repr as shorten
 from typing import Any
 
 import yaml
@@ -24,6 +25,21 @@ _NOT_MEASURED = "-"
 
 class ZooError(ValueError):
     """A metafile is malformed; the message names file, model and key."""
+
+
+class _MetafileLoader(yaml.SafeLoader):
+    """Loader without aliases in anchored values, a few lines of which make a value of any size."""
+
+    _open_anchors = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent) and self._open_anchors:
+            raise yaml.YAMLError("an anchored value (&name) must not contain an alias (*name)")
+        is_anchor = getattr(self.peek_event(), "anchor", None) is not None
+        self._open_anchors += is_anchor
+        node = super().compose_node(parent, index)
+        self._open_anchors -= is_anchor
+        return node
 
 
 @dataclass(frozen=True)
@@ -198,32 +214,36 @@ def _numbers(values: Mapping[str, float]) -> str:
 
 def _read_metafile(file: Path, root: Path) -> list[ZooModel]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ZooError(f"{file} is not valid YAML: {error}") from error
+        content = yaml.load(file.read_bytes().decode("utf-8"), _MetafileLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ZooError(f"{file} is not valid YAML in UTF-8: {error}") from error
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        # PyYAML's constructors of numbers and dates do not check what they convert.
+        raise ZooError(f"{file} has a value that YAML cannot represent: {error}") from error
     content = _mapping(content, str(file))
-    system, page = _text(content, "system", str(file)), str(content.get("page", ""))
-    entries = content.get("models")
-    if not isinstance(entries, list):
-        raise ZooError(f"{file}: 'models' must be a list, got {entries!r}")
+    system, page = _text(content, "system", str(file)), _optional(content, "page", str(file))
+    entries = _list(content.get("models"), f"{file}: 'models'")
     return [_read_model(entry, file, root, system=system, page=page) for entry in entries]
 
 
 def _read_model(entry: Any, file: Path, root: Path, *, system: str, page: str) -> ZooModel:
     entry = _mapping(entry, f"{file}: a model")
-    where = f"{file}: model {entry.get('name', '(without a name)')}"
+    name = entry.get("name", "(without a name)")
+    where = f"{file}: model {name if isinstance(name, str) else shorten(name)}"
     known = {each.name for each in fields(ZooModel)} - {"system", "page"}
     unknown = set(entry) - known
     if unknown:
-        raise ZooError(f"{where}: unknown key {sorted(unknown)[0]!r}; known: {sorted(known)}")
-    published_as = str(entry.get("published_as", ""))
+        found = min(map(repr, unknown))
+        raise ZooError(f"{where}: unknown key {found}; known: {sorted(known)}")
+    published_as = _optional(entry, "published_as", where)
+    results = _list(entry.get("results", []), f"{where}: 'results'")
     return ZooModel(
         name=_text(entry, "name", where),
         system=system,
         config=root / _text(entry, "config", where),
         weights=root / _text(entry, "weights", where),
-        parameters=int(entry.get("parameters", 0)),
-        results=tuple(_read_result(result, where) for result in entry.get("results", ())),
+        parameters=_count(entry, "parameters", where),
+        results=tuple(_read_result(result, where) for result in results),
         page=page if published_as else "",
         published_as=published_as,
         options=_mapping(entry.get("options", {}), f"{where}: options"),
@@ -238,19 +258,36 @@ def _read_result(entry: Any, where: str) -> ZooResult:
         if not all(
             isinstance(value, int | float) and 0 <= value <= 100 for value in values.values()
         ):
-            raise ZooError(f"{where}: {key} must hold percentages, got {values}")
+            raise ZooError(f"{where}: {key} must hold percentages, got {shorten(values)}")
         numbers[key] = {str(split): float(value) for split, value in values.items()}
     return ZooResult(_text(entry, "data", where), _text(entry, "metric", where), **numbers)
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ZooError(f"{where} must be a mapping, got {value!r}")
+        raise ZooError(f"{where} must be a mapping, got {shorten(value)}")
+    return value
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ZooError(f"{where} must be a list, got {shorten(value)}")
+    return value
+
+
+def _count(entry: Mapping[str, Any], key: str, where: str) -> int:
+    value = entry.get(key, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ZooError(f"{where}: {key!r} must be a number of 0 or more, got {shorten(value)}")
     return value
 
 
 def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not value:
-        raise ZooError(f"{where}: {key!r} must be a non-empty text, got {value!r}")
+        raise ZooError(f"{where}: {key!r} must be a non-empty text, got {shorten(value)}")
     return value
+
+
+def _optional(entry: Mapping[str, Any], key: str, where: str) -> str:
+    return _text(entry, key, where) if entry.get(key) else ""

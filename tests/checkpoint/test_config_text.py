@@ -47,3 +47,20 @@ def test_code_is_refused_and_not_run(text):
 def test_invalid_source_is_reported():
     with pytest.raises(ConfigTextError, match="not valid Python"):
         read_config_text("model = dict(")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "-" * 100_000 + "1",
+        "a = " + "dict(b=" * 3000,
+        "a = '\ud800'",
+        "a = 1\0",
+        "a = " + "[" * 190 + "]" * 190 + "+ 1",
+        "a = " + "b." * 20_000 + "c",
+    ],
+    ids=["signs", "calls", "half a character", "null", "lists", "attributes"],
+)
+def test_deeply_nested_and_broken_text_is_refused(text):
+    with pytest.raises(ConfigTextError, match="the config text"):
+        read_config_text(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pprint import pformat
 from typing import Any
 
@@ -35,8 +35,18 @@ def read_config_text(text: str) -> dict[str, Any]:
     """
     try:
         statements = ast.parse(text).body
-    except SyntaxError as error:
-        raise ConfigTextError(f"the config text is not valid Python: {error}") from error
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        # A ValueError means half a character; the parser of deeply nested text raises the others.
+        problem = str(error) or "it is nested too deeply"
+        raise ConfigTextError(f"the config text is not valid Python: {problem}") from None
+    try:
+        return _assignments(statements)
+    except RecursionError:
+        raise ConfigTextError("the config text is nested too deeply") from None
+
+
+def _assignments(statements: Iterable[ast.stmt]) -> dict[str, Any]:
+    """Return the assigned values by name."""
     config = {}
     for statement in statements:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.registry import root
 
 from vgtoolbox import registry as ours
+from vgtoolbox.checkpoint.config_text import ConfigTextError
 from vgtoolbox.checkpoint.io import CheckpointError
 from vgtoolbox.engine.config import config_from_text
 
@@ -31,10 +32,17 @@ def untrusted_config(text: str, *, source: str) -> Config:
         source: Path of the checkpoint, for errors.
 
     Raises:
-        CheckpointError: A type is not registered or has a scope other than `vgtoolbox`, or a key
-            would change how types are looked up. The message names the key and the type.
+        CheckpointError: The text is not a resolved config, a type is not registered or has a scope
+            other than `vgtoolbox`, or a key would change how types are looked up. The message names
+            the key and the type.
     """
-    cfg = config_from_text(text)
+    try:
+        cfg = config_from_text(text)
+    except ConfigTextError as error:
+        raise CheckpointError(
+            f"{source}: the config in the checkpoint is damaged ({error}); pass the config file "
+            "that it was trained with"
+        ) from None
     known = _registered_types()
     for key, value in _find_types(cfg.to_dict(), ""):
         name = str(value).removeprefix(f"{ours.SCOPE}.")

@@ -49,6 +49,10 @@ class RefusedPickleError(pickle.UnpicklingError):
     """A pickle holds something other than containers, strings, numbers and, if allowed, arrays."""
 
 
+class DamagedPickleError(pickle.UnpicklingError):
+    """A pickle is truncated or malformed, or wants more memory than a file of its size needs."""
+
+
 class _Dtype:
     """Stand-in for `numpy.dtype` that accepts plain numeric types only.
 
@@ -258,8 +262,8 @@ def load_restricted_pickle(path: str | Path, *, arrays: bool = False) -> Any:
 
     Raises:
         RefusedPickleError: The pickle asks for any other class or function. Nothing of it has run.
-        pickle.UnpicklingError: The file is truncated, not a pickle, or wants more memory than a
-            file of its size needs.
+        DamagedPickleError: The file is truncated, not a pickle, or wants more memory than a file of
+            its size needs.
     """
     data = Path(path).read_bytes()
     try:
@@ -271,6 +275,6 @@ def load_restricted_pickle(path: str | Path, *, arrays: bool = False) -> Any:
             "script of your own"
         ) from None
     except _DECODER_ERRORS as error:
-        raise pickle.UnpicklingError(
+        raise DamagedPickleError(
             f"{path} is truncated or not a pickle ({error}); fetch the official file again"
         ) from error

@@ -3,7 +3,7 @@ import pickle
 import pytest
 import torch
 
-from vgtoolbox.datasets import EEVGListDataset
+from vgtoolbox.datasets import AnnotationError, EEVGListDataset
 
 SQUARE = [2.0, 2.0, 12.0, 2.0, 12.0, 12.0, 2.0, 12.0]
 NAME = "COCO_train2014_000000000001.jpg"
@@ -88,5 +88,5 @@ def test_zip_file_with_a_broken_directory_is_named(tmp_path):
     locator = data.rindex(b"PK\x06\x07")
     data[locator + 16] = 2  # disks, of which there is one
     file.write_bytes(data)
-    with pytest.raises(pickle.UnpicklingError, match=r"unc_val\.pth is not readable"):
+    with pytest.raises(AnnotationError, match=r"unc_val\.pth is not readable"):
         EEVGListDataset(data_root=str(tmp_path), name="unc", split="val", image_root="images")

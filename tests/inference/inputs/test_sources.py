@@ -104,3 +104,12 @@ def test_files_that_a_folder_leaves_out_are_named(tmp_path):
         "or PNG, for example with the package pillow-heif"
     )
     assert describe_skipped([tmp_path / "a.png", "http://x/y"]) == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 5000 + ".jpg", "*" * 5000 + "x", "a\0b.jpg", "\ud800.jpg", "[" * 300]
+)
+def test_names_that_no_file_can_have_are_missing_files(folder, name):
+    with pytest.raises(FileNotFoundError):
+        for image in list_images(str(folder / name)):
+            read_image(image)

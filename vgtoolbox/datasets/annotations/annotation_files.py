@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Any, NamedTuple, TypeAlias, get_args
 
 from vgtoolbox.structures import rle_boxes_xyxy, segmentation_to_rle
-from vgtoolbox.utils.restricted_pickle import load_restricted_pickle
+from vgtoolbox.utils.restricted_pickle import DamagedPickleError, load_restricted_pickle
 from vgtoolbox.utils.text_files import (
     CompressedFileError,
     EncodingError,
@@ -55,11 +55,12 @@ def read_annotations_file(path: Path) -> Any:
         path: Path of the file; `.p`, `.pkl` and `.pickle` are pickles.
 
     Raises:
-        AnnotationError: The file is truncated, not JSON, not UTF-8, or nested too deeply.
-        pickle.UnpicklingError: The pickle is broken, or would run code. No code has run.
+        AnnotationError: The file is truncated, not JSON, not UTF-8, or nested too deeply, or a
+            broken pickle.
+        RefusedPickleError: The pickle would run code. No code has run.
     """
     if path.suffix in PICKLE_SUFFIXES:
-        return load_restricted_pickle(path)
+        return read_annotations_pickle(path)
     if plain_suffix(path) in PICKLE_SUFFIXES:
         raise AnnotationError(f"{path} must be a plain pickle, got a compressed one; decompress it")
     try:
@@ -70,6 +71,19 @@ def read_annotations_file(path: Path) -> Any:
         raise AnnotationError(str(error)) from None
     except FieldError as error:
         raise AnnotationError(f"{path} is {error}") from None
+
+
+def read_annotations_pickle(path: Path) -> Any:
+    """Read a pickle of plain containers.
+
+    Raises:
+        AnnotationError: The pickle is broken.
+        RefusedPickleError: The pickle would run code. No code has run.
+    """
+    try:
+        return load_restricted_pickle(path)
+    except DamagedPickleError as error:
+        raise AnnotationError(str(error)) from None
 
 
 def read_annotation_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -19,11 +19,12 @@ from vgtoolbox.datasets.annotations.annotation_files import (
     expect_box,
     expect_segmentation,
     expect_value,
+    read_annotations_pickle,
 )
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
-from vgtoolbox.utils.restricted_pickle import load_restricted_pickle
+from vgtoolbox.utils.restricted_pickle import RefusedPickleError
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -125,8 +126,8 @@ def _box_name(row: Any, position: int) -> str:
 
 def _read_list(path: Path) -> list[Any]:
     """Read a file written by torch.save or pickle, without running code in it."""
-    is_torch = _is_zip(path) or load_restricted_pickle(path) == _TORCH_MAGIC
-    rows = _load_torch(path) if is_torch else load_restricted_pickle(path)
+    is_torch = _is_zip(path) or read_annotations_pickle(path) == _TORCH_MAGIC
+    rows = _load_torch(path) if is_torch else read_annotations_pickle(path)
     if not isinstance(rows, list) or not rows:
         raise AnnotationError(f"{path} must be a list of tuples, got {describe(rows)}")
     return rows
@@ -142,7 +143,7 @@ def _is_zip(path: Path) -> bool:
 def _load_torch(path: Path) -> Any:
     try:
         return torch.load(path, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise RefusedPickleError(f"{path} was not read: {error}") from None
     except Exception as error:  # a broken file raises errors of many types
-        raise pickle.UnpicklingError(
-            f"{path} is not readable; no code in it has run: {error}"
-        ) from None
+        raise AnnotationError(f"{path} is not readable; no code in it has run: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from vgtoolbox.datasets import LoadImage
-from vgtoolbox.inference.inputs.sources import ImageLike, download, is_url
+from vgtoolbox.inference.inputs.sources import ImageLike, download, is_file, is_url
 from vgtoolbox.utils.image_files import IMAGE_FORMATS
 from vgtoolbox.visualization.drawing import RGBImage, check_rgb_image
 
@@ -66,8 +67,8 @@ def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RGBImage:
             "an image must be a path, a URL, a PIL image, a tensor (3, H, W) or a uint8 RGB array "
             f"(H, W, 3), got {type(image).__name__}"
         )
-    if not Path(image).is_file():
-        problem = "is a folder" if Path(image).is_dir() else "does not exist"
+    if not is_file(image):
+        problem = "is a folder" if os.path.isdir(image) else "does not exist"  # noqa: PTH112
         raise FileNotFoundError(f"the image {image} {problem}; expected an image file")
     return _decode(Path(image), str(image), max_pixels)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -32,10 +33,15 @@ def is_url(image: object) -> bool:
     return isinstance(image, str) and image.lower().startswith(("http://", "https://"))
 
 
+def is_file(image: str | Path) -> bool:
+    """Return whether a path names a file; no file has a name that the system does not allow."""
+    return os.path.isfile(image)  # noqa: PTH113
+
+
 def is_one_image(images: ImageLike | Iterable[ImageLike]) -> bool:
     """Return whether `images` is one image; folders and patterns always count as several."""
     if isinstance(images, (str, Path)):
-        return not (_is_pattern(images) or (not is_url(images) and Path(images).is_dir()))
+        return not (_is_pattern(images) or (not is_url(images) and _is_folder(images)))
     return isinstance(images, (Image.Image, np.ndarray, Tensor))
 
 
@@ -55,7 +61,7 @@ def list_images(images: ImageLike | Iterable[ImageLike]) -> list[Any]:
         return [images]
     if isinstance(images, (str, Path)):
         path = Path(images)
-        found = _list_folder(path) if path.is_dir() else _list_matches(str(images))
+        found = _list_folder(path) if _is_folder(path) else _list_matches(str(images))
         return [str(path) for path in found]
     if not isinstance(images, Iterable):
         return [images]  # `read_image` raises an error that explains what is wrong
@@ -119,7 +125,16 @@ def _iterate(entries: Any) -> Iterable[Any]:
 
 def _is_pattern(image: str | Path) -> bool:
     # An existing file may have brackets in its name.
-    return not is_url(image) and bool(_WILDCARDS & set(str(image))) and not Path(image).exists()
+    is_name = is_url(image) or not _WILDCARDS & set(str(image))
+    return not is_name and not os.path.exists(image)  # noqa: PTH110
+
+
+# Unlike those of `pathlib`, the functions of `os.path` accept names that no file can have, such as
+# very long ones: no file has them.
+
+
+def _is_folder(image: str | Path) -> bool:
+    return os.path.isdir(image)  # noqa: PTH112
 
 
 def _list_folder(folder: Path) -> list[Path]:
@@ -136,7 +151,7 @@ def _list_matches(pattern: str) -> list[Path]:
     # Path.glob does not accept absolute patterns.
     matches = glob.glob(pattern, recursive=True)  # noqa: PTH207
     found = sorted(Path(match) for match in matches)
-    found = [path for path in found if path.is_file()]
+    found = [path for path in found if is_file(path)]
     if not found:
         raise FileNotFoundError(f"no file matches the pattern {pattern}")
     return found
