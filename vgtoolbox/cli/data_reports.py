@@ -59,21 +59,33 @@ def print_report(
         table.add_row(part.name, *cells, str(len(part.problems)))
     console.print(table)
     print_problems(console, report.all_problems, show_all=show_all)
+    print_notes(console, report.notes, show_all=show_all)
 
 
 def print_problems(console: Console, problems: list[Problem], *, show_all: bool) -> None:
     """Print problems by kind, with a few locations of each."""
+    _print_by_kind(console, problems, "[bold red]", show_all=show_all)
+    if not problems:
+        console.print("[green]no problems[/]")
+
+
+def print_notes(console: Console, notes: list[Problem], *, show_all: bool) -> None:
+    """Print findings that may be intended, and do not count as problems."""
+    _print_by_kind(console, notes, "note: [yellow]", show_all=show_all)
+
+
+def _print_by_kind(
+    console: Console, problems: list[Problem], style: str, *, show_all: bool
+) -> None:
     counts = Counter(problem.kind for problem in problems)
     for kind, number in counts.most_common():
-        console.print(f"[bold red]{kind}[/]: {PROBLEM_KINDS[kind]}: {number}")
+        console.print(f"{style}{kind}[/]: {PROBLEM_KINDS[kind]}: {number}")
         places = [problem for problem in problems if problem.kind == kind]
         for problem in places if show_all else places[:_SHOWN]:
             line = f"  {escape(problem.location)}: {escape(problem.message)}"
             console.print(line, soft_wrap=True)
         if not show_all and number > _SHOWN:
             console.print(f"  and {number - _SHOWN} more; --all shows them")
-    if not problems:
-        console.print("[green]no problems[/]")
 
 
 def print_repairs(console: Console, repairs: Iterable[Repair], out: Path) -> None:

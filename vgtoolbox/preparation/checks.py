@@ -25,6 +25,7 @@ from vgtoolbox.preparation.expression_checks import (
 )
 from vgtoolbox.preparation.targets import find_target_problems
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.image_files import similar_file
 
 ImageCheck = Literal["decode", "exist", "skip"]
 
@@ -42,7 +43,9 @@ PROBLEM_KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "image-missing": "an image file does not exist",
         "image-broken": "an image file is truncated, or not an image",
         "image-size": "the size of an image differs from its annotation",
+        "image-repeated": "two images of different ids name one file",
         "image-shared": "an image is in two splits",
+        "image-copied": "an image is in two splits, as files of equal bytes",
         "box-empty": "a box has no area",
         "box-outside": "a box is partly outside the image",
         "polygon-broken": "a polygon has fewer than three points, or half a point",
@@ -114,11 +117,13 @@ class BenchmarkReport:
         benchmark: Benchmark that was checked.
         splits: Reports of its splits.
         problems: Problems across splits.
+        notes: Findings that may be intended, such as copies of an image in two splits.
     """
 
     benchmark: Benchmark
     splits: list[SplitReport]
     problems: list[Problem]
+    notes: list[Problem] = field(default_factory=list)
 
     @property
     def all_problems(self) -> list[Problem]:
@@ -135,8 +140,8 @@ def check_benchmark(
         benchmark: Benchmark to check.
         root: Data root.
         images: Extent of the check of image files: "decode" decodes each of them, "exist" checks
-            only that they exist, and "skip" does not look at them. Copies of an image under
-            another name are found by "decode" only.
+            only that they exist, and "skip" does not look at them. Copies of an image at another
+            path are noted by "decode" only.
 
     Raises:
         ValueError: `images` is not allowed.
@@ -145,9 +150,9 @@ def check_benchmark(
     checker = _RecordChecker(images)
     splits = [_check_split(benchmark, root, split, checker) for split in benchmark.splits_at(root)]
     total = Counts() if is_generated(root) else benchmark.total
-    shared = _shared_images(benchmark, splits, compare_files=images == "decode")
+    shared, copied = _shared_images(benchmark, splits, compare_files=images == "decode")
     problems = [*shared, *_total_problems(splits, total)]
-    return BenchmarkReport(benchmark, splits, problems)
+    return BenchmarkReport(benchmark, splits, problems, notes=copied)
 
 
 class _RecordChecker:
@@ -162,6 +167,7 @@ class _RecordChecker:
         self._sizes: dict[str, tuple[int, int] | None] = {}
         """(H, W) of each checked image; `None` if it was not decoded."""
         self._seen_targets: set[tuple[Any, ...]] = set()
+        self._image_ids: dict[str, list[Any]] = {}
 
     def find_problems(self, record: Record, location: str) -> Iterator[Problem]:
         """Yield the problems of a record that earlier records did not have."""
@@ -169,6 +175,11 @@ class _RecordChecker:
             for kind, message in find_expression_problems(text):
                 yield Problem(kind, location, message)
         path = record["img_path"]
+        ids = self._image_ids.setdefault(path, [record["image_id"]])
+        if record["image_id"] not in ids:
+            message = f"{path} is the file of image {ids[0]!r} and of image {record['image_id']!r}"
+            yield Problem("image-repeated", location, message)
+            ids.append(record["image_id"])
         if path not in self._sizes:
             self._sizes[path] = None
             yield from self._image_problems(record, location)
@@ -193,7 +204,9 @@ class _RecordChecker:
         if self._images == "skip":
             return
         if not Path(path).is_file():
-            yield Problem("image-missing", location, path)
+            similar = similar_file(path)
+            hint = "" if similar is None else f"; there is {similar!r}, which differs in spelling"
+            yield Problem("image-missing", location, f"{path}{hint}")
         elif self._images == "decode":
             try:
                 height, width = LoadImage()({"img_path": path})["ori_shape"]
@@ -251,8 +264,10 @@ def _check_split(
 
 def _shared_images(
     benchmark: Benchmark, splits: list[SplitReport], *, compare_files: bool
-) -> Iterator[Problem]:
-    """Yield images that are in two splits of the same partition."""
+) -> tuple[list[Problem], list[Problem]]:
+    """Return the images that are in two splits of a partition, and the copies at other paths."""
+    shared: list[Problem] = []
+    copied: list[Problem] = []
     indices: dict[str, ImageIndex] = {}
     locations: dict[str, str] = {}
     for report in splits:
@@ -264,15 +279,18 @@ def _shared_images(
         for image in report.image_files:
             location = report.images[image.path]
             other = index.find(image)
-            if other is None:
-                new.append(image)
-                locations[image.path] = location
-            else:
-                copy = "" if other.path == image.path else f" as {other.path}"
-                message = f"{image.path} is also in {locations[other.path]}{copy}"
-                yield Problem("image-shared", location, message)
+            if other is not None and other.key == image.key:
+                message = f"{image.path} is also in {locations[other.path]}"
+                shared.append(Problem("image-shared", location, message))
+                continue
+            new.append(image)
+            locations[image.path] = location
+            if other is not None:
+                message = f"{image.path} has the bytes of {other.path} in {locations[other.path]}"
+                copied.append(Problem("image-copied", location, message))
         for image in new:
             index.add(image)
+    return shared, copied
 
 
 def _total_problems(splits: list[SplitReport], total: Counts) -> Iterator[Problem]:

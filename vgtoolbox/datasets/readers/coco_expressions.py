@@ -55,6 +55,13 @@ class COCOExpressionsDataset(GroundingDataset):
         annotations = list(self._instances.annotations())
         if not groups and not any("expressions" in annotation for annotation in annotations):
             raise AnnotationError(f"{path}: {_explain_no_expressions(content, annotations)}")
+        repeated = repeated_files(content["images"])
+        if repeated:
+            (name, ids), *_ = repeated.items()
+            self._log(
+                f"{len(repeated)} files are images of several ids, so that expressions of one "
+                f"image may be learned on another: {name!r} has the ids {ids}"
+            )
         for annotation in annotations:
             if "expressions" in annotation:
                 name = f"annotation {annotation['id']}"
@@ -92,6 +99,16 @@ class COCOExpressionsDataset(GroundingDataset):
             "width": image["width"],
             "targets": [self._instances.target(ann_id) for ann_id in ids],
         }
+
+
+def repeated_files(images: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the ids of each file that several images name."""
+    ids: dict[str, list[Any]] = {}
+    for image in images:
+        if isinstance(image.get("file_name"), str):
+            ids.setdefault(image["file_name"], []).append(image.get("id"))
+    unique = {name: list(dict.fromkeys(found)) for name, found in ids.items() if len(found) > 1}
+    return {name: found for name, found in unique.items() if len(found) > 1}
 
 
 def _explain_no_expressions(content: dict[str, Any], annotations: list[dict[str, Any]]) -> str:

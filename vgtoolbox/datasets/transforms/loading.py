@@ -17,6 +17,7 @@ from vgtoolbox.datasets.transforms.sample import Results, describe_sample, set_b
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.structures import RLE, decode_masks, segmentation_to_rle
 from vgtoolbox.structures.masks import Segmentation
+from vgtoolbox.utils.image_files import similar_file
 
 Corners = tuple[float, float, float, float]
 
@@ -74,9 +75,11 @@ def _read_rgb(results: Results) -> np.ndarray:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
+        similar = similar_file(path)
+        hint = f"rename {similar!r}, or " if similar else ""
         raise FileNotFoundError(
-            f"{describe_sample(results)}: the file does not exist; check data_root and image_root "
-            "of the dataset"
+            f"{describe_sample(results)}: the file does not exist; {hint}check data_root and "
+            "image_root of the dataset"
         ) from None
     if _is_truncated(data):
         raise ValueError(
