@@ -2,8 +2,8 @@
 
 from vgtoolbox.checkpoint.convert import Conversion, convert_checkpoint, convert_state_dict
 from vgtoolbox.checkpoint.embedded_files import embedded_files, pack_files, tokenizer_files
+from vgtoolbox.checkpoint.errors import CheckpointError, MissingCheckpointError
 from vgtoolbox.checkpoint.io import (
-    CheckpointError,
     load_checkpoint,
     load_released,
     save_checkpoint,
@@ -22,6 +22,7 @@ __all__ = [
     "CheckpointMismatchError",
     "Conversion",
     "LoadReport",
+    "MissingCheckpointError",
     "convert_checkpoint",
     "convert_state_dict",
     "embedded_files",

@@ -8,48 +8,32 @@ A training checkpoint (`.pth`) is a dictionary of tensors and plain values, `{"s
 from __future__ import annotations
 
 import pickle
-import zipfile
-from argparse import Namespace
+import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vgtoolbox.checkpoint.embedded_files import METADATA_KEY, pack_files
+from vgtoolbox.checkpoint.errors import CheckpointError
+from vgtoolbox.checkpoint.file_kinds import FileKind, check_exists, file_kind, unreadable
+from vgtoolbox.checkpoint.plain_values import NestingError, plain_values
 from vgtoolbox.checkpoint.sharded import ShardedState
+from vgtoolbox.checkpoint.torch_content import load_torch_content
+from vgtoolbox.checkpoint.wrappers import CHOICE_MARK, find_state_dict
 from vgtoolbox.utils.atomic_file import atomic_file
 from vgtoolbox.utils.restricted_pickle import load_restricted_pickle
 from vgtoolbox.version import __version__
 
 SAFETENSORS_SUFFIX = ".safetensors"
-# Files of torch.save are zip archives, and some are published with that suffix.
-# Files in the model zoo of detectron2 are plain pickles of NumPy arrays.
-_ARRAYS_SUFFIX = ".pkl"
-_SUFFIXES = {".pth", ".pt", ".zip", _ARRAYS_SUFFIX, SAFETENSORS_SUFFIX}
 _PLAIN = (str, int, float, bool, bytes, type(None))
 # Containers that the restricted unpickler of torch rebuilds; it refuses other subclasses.
 _CONTAINERS = (dict, OrderedDict, Counter, list, tuple)
-# Published training checkpoints store metrics as NumPy numbers, and the parsed command line.
-# These are plain data; NumPy numbers have different module names in NumPy 1 and 2.
-_PLAIN_OBJECTS: list[Any] = [
-    Namespace,
-    np.dtype,
-    *{type(np.dtype(code)) for code in ("?", "i4", "i8", "f2", "f4", "f8")},
-    *(
-        (np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar")
-        for core in ("core", "_core")
-    ),
-]
-
-
-class CheckpointError(RuntimeError):
-    """A file is not a checkpoint, or is incomplete."""
 
 
 def save_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
@@ -96,11 +80,12 @@ def check_plain(value: Any, *, where: str) -> None:
 
 
 def load_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint of ours or of another code base.
+    """Read a checkpoint of ours or of another code base, whose format its content shows.
 
     Args:
-        path: Path of a `.safetensors` file, of a file that `torch.save` wrote, or of a published
-            folder, whose tensors are read on access.
+        path: Path of a safetensors file, of a file that `torch.save` wrote, of a pickle of NumPy
+            arrays, or of a published folder, whose tensors are read on access. `file.pth#ema`
+            chooses the weights `ema` of a file with several.
         map_location: Device of the loaded tensors.
 
     Returns:
@@ -108,23 +93,38 @@ def load_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, An
         file has one.
 
     Raises:
-        FileNotFoundError: The file does not exist.
+        MissingCheckpointError: The file does not exist.
         CheckpointError: The file is not a checkpoint, is truncated, or contains Python objects.
     """
-    source = Path(path)
-    if source.is_dir():
+    source, choice = _split_choice(path)
+    if check_exists(source):
         return {"state_dict": ShardedState(source)}
-    if not source.is_file():
-        raise FileNotFoundError(_explain_missing(source))
-    if source.suffix == SAFETENSORS_SUFFIX:
-        return _load_safetensors(source, map_location)
-    content = _load_pickle(source, map_location)
-    if not isinstance(content, Mapping) or not content:
-        raise CheckpointError(
-            f"{source} must contain a dictionary with 'state_dict', got a "
-            f"{type(content).__name__}; choose another file"
-        )
-    return _with_state_dict(dict(content), source)
+    kind = file_kind(source)
+    if kind is FileKind.SAFETENSORS:
+        content = _load_safetensors(source, map_location)
+    else:
+        content = _load_content(source, kind, map_location)
+    is_ours = "vgtoolbox_version" in _meta(content)
+    if is_ours and not choice and isinstance(content.get("state_dict"), Mapping):
+        return content
+    state, note = find_state_dict(content, str(source), choice)
+    if note:
+        warnings.warn(note, stacklevel=2)
+    is_bare = state.keys() & content.keys()
+    return {"state_dict": state} if is_bare else {**content, "state_dict": state}
+
+
+def _split_choice(path: str | Path) -> tuple[Path, str]:
+    """Split `file.pth#ema` into the path and the name of the weights, if that file exists."""
+    whole, mark, choice = str(path).rpartition(CHOICE_MARK)
+    if mark and not Path(path).exists() and Path(whole).is_file():
+        return Path(whole), choice
+    return Path(path), ""
+
+
+def _meta(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta = content.get("meta")
+    return meta if isinstance(meta, Mapping) else {}
 
 
 def save_released(
@@ -188,99 +188,43 @@ def load_released(path: str | Path, map_location: str = "cpu") -> tuple[dict[str
 
 
 def _load_safetensors(source: Path, map_location: str) -> dict[str, Any]:
-    _check_content(source)
     try:
         with safe_open(source, framework="pt", device=map_location) as file:
             metadata = file.metadata() or {}
             state_dict = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, RuntimeError) as error:
+    except Exception as error:
+        # A dtype that torch does not have is a KeyError or an AttributeError.
+        known = isinstance(error, (SafetensorError, ValueError, RuntimeError, OSError))
+        kind = "" if known else f"{type(error).__name__}: "
         raise CheckpointError(
-            f"{source} is truncated, or not a safetensors file ({error}); copy it again"
+            f"{source} is truncated, or not a safetensors file ({kind}{error}); copy it again"
         ) from error
     meta = {key: value for key, value in metadata.items() if key != "config"}
     return {"state_dict": state_dict, "config": metadata.get("config", ""), "meta": meta}
 
 
-def _load_pickle(source: Path, map_location: str) -> Any:
-    _check_content(source)
+def _load_content(source: Path, kind: FileKind, map_location: str) -> dict[str, Any]:
+    """Return the content of a file of torch, or of a pickle of arrays, in plain containers."""
+    if kind is FileKind.TORCH:
+        content = load_torch_content(source, map_location=map_location)
+    else:
+        content = _load_arrays(source)
     try:
-        _check_signature(source)
-        if source.suffix == _ARRAYS_SUFFIX:
-            return _as_tensors(load_restricted_pickle(source, arrays=True), map_location)
-        with torch.serialization.safe_globals(_PLAIN_OBJECTS):
-            return torch.load(source, map_location=map_location, weights_only=True)
+        content = plain_values(content)
+    except NestingError as error:
+        raise CheckpointError(f"{source} is not a checkpoint: {error}") from error
+    if not isinstance(content, dict) or not content:
+        raise CheckpointError(
+            f"{source} must contain a dictionary with 'state_dict', got a "
+            f"{type(content).__name__}; choose another file"
+        )
+    return content
+
+
+def _load_arrays(source: Path) -> Any:
+    try:
+        return load_restricted_pickle(source, arrays=True)
     except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{source} contains Python objects, and loading these could run arbitrary code. If you "
-            f"trust it, save it again with tensors and plain values only. Message of torch: {error}"
-        ) from error
-    except CheckpointError:
-        raise
-    except Exception as error:
-        # For damaged bytes, zipfile and torch raise errors of a dozen kinds that all mean this.
-        raise CheckpointError(
-            f"{source} is damaged or truncated ({type(error).__name__}: {error}); copy it again"
-        ) from error
-
-
-def _as_tensors(value: Any, device: str) -> Any:
-    """Convert the arrays in nested dictionaries to tensors."""
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value).to(device)
-    if isinstance(value, dict):
-        return {key: _as_tensors(entry, device) for key, entry in value.items()}
-    return value
-
-
-def _check_content(source: Path) -> None:
-    """Raise if the file is a typical result of a failed download instead of weights."""
-    with source.open("rb") as file:
-        head = file.read(512).lstrip().lower()
-    if head.startswith(b"version https://git-lfs.github.com"):
-        raise CheckpointError(
-            f"{source} is a pointer of git-lfs, not the weights: run git lfs pull in its "
-            "repository, or download the file from its page"
-        )
-    if head.startswith((b"<!doctype html", b"<html")):
-        raise CheckpointError(
-            f"{source} is an HTML page, not the weights: the download returned a web page, for "
-            "example one that asks to log in; download the file itself"
-        )
-
-
-def _check_signature(source: Path) -> None:
-    """Raise if the file does not begin and end like one that `torch.save` wrote."""
-    with source.open("rb") as file:
-        start = file.read(2)
-    if start == b"PK":
-        if not zipfile.is_zipfile(source):
-            raise CheckpointError(
-                f"{source} is truncated ({source.stat().st_size} bytes): it begins like a "
-                "checkpoint, but its end is missing; copy it again"
-            )
-    elif start[:1] != pickle.PROTO:  # first byte of files of torch < 1.6 and of plain pickles
-        raise CheckpointError(
-            f"{source} is not a checkpoint: it must be a file of torch.save or "
-            f"*{SAFETENSORS_SUFFIX}, got a file that begins with {start!r}"
-        )
-
-
-def _with_state_dict(content: dict[str, Any], source: Path) -> dict[str, Any]:
-    """Find the weights under their usual names, or use the whole file as a bare state dict."""
-    for name in ("state_dict", "model", "module"):
-        if isinstance(content.get(name), Mapping):
-            plain = {k: vars(v) if isinstance(v, Namespace) else v for k, v in content.items()}
-            return {**plain, "state_dict": dict(content[name])}
-    if all(isinstance(value, Tensor) for value in content.values()):
-        return {"state_dict": content}
-    raise CheckpointError(
-        f"{source} has no weights: it must have an entry 'state_dict', got {sorted(content)[:10]}"
-    )
-
-
-def _explain_missing(source: Path) -> str:
-    """Return a message that lists the checkpoints next to the file that was not found."""
-    if not source.parent.is_dir():
-        return f"no checkpoint {source}: the folder {source.parent} does not exist"
-    found = sorted(entry.name for entry in source.parent.iterdir() if entry.suffix in _SUFFIXES)
-    return f"no checkpoint {source}; checkpoints in that folder: {', '.join(found) or 'none'}"
+        raise CheckpointError(str(error)) from error
+    except OSError as error:
+        raise unreadable(source, error) from error

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from vgtoolbox.utils.pickle_tuples import TupleError, check_tuples
+from vgtoolbox.utils.pickle_keys import KeyTypeError, check_keys
 
 MAX_WIDE_INTEGERS = 100
 """Integers of more than 8 bytes. Any number of them can be chosen to have one and the same hash,
@@ -20,8 +20,6 @@ which makes a dictionary of them quadratic. A file of torch begins with one of 1
 _WORD = 8
 _MAX_INTEGER_BYTES = 1024
 _MAX_LINE = 1 << 20
-_UNMEASURED_TUPLES = 1000
-"""Tuples that need no measurement if each is used once: their depth is at most their number."""
 
 
 class PickleOpcodeError(ValueError):
@@ -37,6 +35,8 @@ _FIXED_SIZE = rb"K.|M..|J.{4}|G.{8}|\x80[\x00-\x05]"
 # LONG_BINPUT with an index below 2^22 is harmless; a larger one is compared with the file's size.
 _PUT = rb"q.|r..[\x00-\x3f]\x00"
 _GET = rb"h.|j.{4}"
+_TUPLES = b"t\x85\x86\x87"
+_TUPLE = _one_of(_TUPLES)
 
 
 def _runs_of(*opcodes: bytes) -> re.Pattern[bytes]:
@@ -44,11 +44,11 @@ def _runs_of(*opcodes: bytes) -> re.Pattern[bytes]:
 
 
 # By whether the pickle names its memo entries (PUT, protocols 0 to 3; otherwise MEMOIZE numbers
-# them), and whether entries may be fetched unchecked, which holds until there is a tuple.
+# them), and whether it has tuples.
 _RUNS = {
-    (puts, gets): _runs_of(*([_PUT] if puts else []), *([_GET] if gets else []))
+    (puts, tuples): _runs_of(_GET, *([_PUT] if puts else []), *([_TUPLE] if tuples else []))
     for puts in (False, True)
-    for gets in (False, True)
+    for tuples in (False, True)
 }
 
 # Width of the length that precedes the payload of an opcode.
@@ -59,10 +59,8 @@ _LENGTH_WIDTH = {
 }
 _INTEGERS = frozenset(b"\x8a\x8b")
 _LINES = {**dict.fromkeys(b"ILSVFgp", 1), **dict.fromkeys(b"ci", 2)}
-_TUPLES = frozenset(b"t\x85\x86\x87")
 _STOP, _FRAME, _MEMOIZE, _PERSISTENT_ID = b".\x95\x94Q"
 _PUTS = {ord("q"): 1, ord("r"): 4}
-_GETS = {ord("h"): 1, ord("j"): 4}
 
 
 def check_opcodes(data: bytes, start: int = 0, *, persistent_ids: bool = False) -> int:
@@ -70,7 +68,7 @@ def check_opcodes(data: bytes, start: int = 0, *, persistent_ids: bool = False) 
 
     Args:
         data: Whole file, as bytes or as a memory map.
-        start: Position of the pickle. What follows its end is ignored.
+        start: Position of the pickle. Bytes after its end are ignored.
         persistent_ids: Whether the pickle may refer to objects outside, as files of torch do.
 
     Returns:
@@ -79,15 +77,14 @@ def check_opcodes(data: bytes, start: int = 0, *, persistent_ids: bool = False) 
     Raises:
         PickleOpcodeError: The stream is truncated; a payload is longer than the file; a memo index
             is larger than the file; there are more than `MAX_WIDE_INTEGERS`, or one of more than
-            1 KiB; tuples are nested deeply, or share their parts so often that hashing them would
-            take forever (`check_tuples`); or an opcode is unknown or not allowed (persistent ids,
-            DUP, extensions, out-of-band buffers).
+            1 KiB; a tuple is a key (`check_keys`); or an opcode is unknown or not allowed
+            (persistent ids, DUP, extensions, out-of-band buffers).
     """
     return _Checker(data, start, persistent_ids=persistent_ids).run()
 
 
 class _Checker:
-    """Position in the stream, and whether its tuples must be measured."""
+    """Position in the stream, and whether it has tuples."""
 
     def __init__(self, data: bytes, start: int, *, persistent_ids: bool) -> None:
         self.data = data
@@ -96,21 +93,17 @@ class _Checker:
         self.memoized = 0
         self.named = False
         self.wide_integers = 0
-        self.num_tuples = 0
-        self.shares_tuples = False
-        self._run = _RUNS[False, True]
+        self.has_tuples = False
+        self._run = _RUNS[False, False]
 
     def run(self) -> int:
         self._check_stream()
-        if self.shares_tuples or self.num_tuples > _UNMEASURED_TUPLES:
-            self._measure_tuples()
+        if self.has_tuples:
+            try:
+                check_keys(self.data, self.start, self.position)
+            except KeyTypeError as error:
+                raise PickleOpcodeError(str(error)) from error
         return self.position
-
-    def _measure_tuples(self) -> None:
-        try:
-            check_tuples(self.data, self.start, self.position)
-        except TupleError as error:
-            raise PickleOpcodeError(str(error)) from error
 
     def _check_stream(self) -> None:
         data, size = self.data, len(self.data)
@@ -148,14 +141,12 @@ class _Checker:
     def _check_other(self, opcode: int) -> None:
         """Check an opcode that is rare, or that depends on the memo."""
         if opcode in _TUPLES:
-            self._check_tuple()
+            self.has_tuples = True
+            self._run = _RUNS[self.named, True]
         elif opcode in _LINES:
             self._check_lines(opcode)
         elif opcode in _PUTS:
             self._check_put(self._number(_PUTS[opcode]))
-        elif opcode in _GETS:
-            self._number(_GETS[opcode])
-            self._check_get()
         elif opcode == _FRAME:
             self._number(8)
         elif opcode == _PERSISTENT_ID and self.persistent_ids:
@@ -163,18 +154,10 @@ class _Checker:
         else:
             raise PickleOpcodeError(f"the opcode {bytes([opcode])!r} is not allowed")
 
-    def _check_tuple(self) -> None:
-        """Count a tuple; from now on, an entry of the memo may be one."""
-        self.num_tuples += 1
-        if self.num_tuples == _UNMEASURED_TUPLES:
-            self._measure_tuples()  # before the rest of a bad file is read
-        self._run = _RUNS[self.named, self.shares_tuples]
-
     def _check_lines(self, opcode: int) -> None:
         lines = [self._line() for _ in range(_LINES[opcode])]
         if opcode == ord("g"):
             _decimal(lines[0])
-            self._check_get()
         elif opcode == ord("p"):
             self._check_put(_decimal(lines[0]))
         elif opcode in b"IL":
@@ -184,14 +167,9 @@ class _Checker:
         if self.memoized:
             raise PickleOpcodeError("it mixes two ways to number its memo entries")
         self.named = True
-        self._run = _RUNS[True, self.shares_tuples or not self.num_tuples]
+        self._run = _RUNS[True, self.has_tuples]
         if index > len(self.data):
             raise PickleOpcodeError(f"the memo index {index} is larger than the file")
-
-    def _check_get(self) -> None:
-        # Which entries are tuples is not known here: POP or an empty APPENDS may uncover one again.
-        self.shares_tuples = self.shares_tuples or self.num_tuples > 0
-        self._run = _RUNS[self.named, True]
 
     def _number(self, width: int) -> int:
         end = self.position + width

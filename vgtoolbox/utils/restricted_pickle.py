@@ -13,7 +13,7 @@ import math
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from vgtoolbox.utils.pickle_opcodes import PickleOpcodeError, check_opcodes
 
 _BUILTINS = ("builtins", "__builtin__")  # the second is Python 2's name
 _NUMPY_CORES = ("numpy.core", "numpy._core")  # of NumPy 1 and of NumPy 2
+_NUMERIC_KINDS = "biufc"
 _NUMERIC_TYPE = re.compile(r"[<>|=]?[biufc?]\d{0,2}")
 _COPIES_PER_BYTE = (
     4  # a pickle of protocol 2 writes bytes as text, which is decoded and then copied
 )
 
 # Errors that the standard unpickler raises for malformed bytes.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     pickle.UnpicklingError,
     EOFError,
     ValueError,
@@ -53,7 +54,7 @@ class DamagedPickleError(pickle.UnpicklingError):
     """A pickle is truncated or malformed, or wants more memory than a file of its size needs."""
 
 
-class _Dtype:
+class CheckedDtype:
     """Stand-in for `numpy.dtype` that accepts plain numeric types only.
 
     Args:
@@ -66,6 +67,8 @@ class _Dtype:
         if not isinstance(name, str) or not _NUMERIC_TYPE.fullmatch(name):
             raise RefusedPickleError(f"it has an array of type {name!r:.40}, which is not numeric")
         self.dtype = np.dtype(name)
+        if self.dtype.kind not in _NUMERIC_KINDS:  # "c" is a character
+            raise RefusedPickleError(f"it has an array of type {name!r}, which is not numeric")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Take the byte order; fields, subarrays and metadata are refused."""
@@ -82,7 +85,7 @@ class _Array(np.ndarray):
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         version, shape, dtype, is_fortran, data = state
-        checked = _checked_dtype(dtype)
+        checked = _dtype_of(dtype)
         if not isinstance(data, bytes) or self.spend is None:
             raise RefusedPickleError("it has an array that does not consist of numbers")
         if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
@@ -94,7 +97,7 @@ class _Array(np.ndarray):
         super().__setstate__((version, shape, checked, is_fortran, data))
 
 
-class _Global:
+class CheckedGlobal:
     """Object that a pickle knows by its global name. Unlike a function, it can't be modified.
 
     Args:
@@ -108,6 +111,7 @@ class _Global:
         self._function = function
 
     def __call__(self, *args: Any) -> Any:
+        """Call the function with the arguments in the pickle."""
         if self._function is None:
             raise RefusedPickleError("it calls a type that is not a function")
         return self._function(*args)
@@ -123,11 +127,11 @@ class _Ordered(OrderedDict[Any, Any]):
         """Ignore the attributes, such as the versions that torch stores with a state dict."""
 
 
-_ARRAY_TYPE = _Global()
+_ARRAY_TYPE = CheckedGlobal()
 """Result of looking `numpy.ndarray` up: an argument of `_reconstruct`, and not callable."""
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
+class RestrictedUnpickler(pickle.Unpickler):
     """Unpickler that knows only the functions below.
 
     Args:
@@ -146,26 +150,32 @@ class _RestrictedUnpickler(pickle.Unpickler):
             known[module, "frozenset"] = self._frozenset
         if arrays:
             known |= self._array_functions()
-        self._known = {
-            name: value if isinstance(value, _Global) else _Global(value)
-            for name, value in known.items()
+        self._known: dict[tuple[str, str], Any] = {}
+        self.learn(known)
+
+    def learn(self, functions: Mapping[tuple[str, str], Any]) -> None:
+        """Add functions and classes that check their arguments, by module and name."""
+        self._known |= {
+            name: value if isinstance(value, (CheckedGlobal, type)) else CheckedGlobal(value)
+            for name, value in functions.items()
         }
 
     def _array_functions(self) -> dict[tuple[str, str], Any]:
         known: dict[tuple[str, str], Any] = {
             ("numpy", "ndarray"): _ARRAY_TYPE,
-            ("numpy", "dtype"): _make_dtype,
-            ("_codecs", "encode"): self._encode,
+            ("numpy", "dtype"): checked_dtype,
+            ("_codecs", "encode"): self.encode,
         }
         for module in _BUILTINS:
             known[module, "bytes"] = _no_bytes
         for core in _NUMPY_CORES:
             known[f"{core}.multiarray", "_reconstruct"] = self._reconstruct
-            known[f"{core}.multiarray", "scalar"] = self._scalar
+            known[f"{core}.multiarray", "scalar"] = checked_scalar
             known[f"{core}.numeric", "_frombuffer"] = self._from_buffer
         return known
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
+        """Return the checked function of a global name."""
         try:
             return self._known[module_name, global_name]
         except KeyError:
@@ -174,7 +184,12 @@ class _RestrictedUnpickler(pickle.Unpickler):
                 "read from pickles"
             ) from None
 
-    def _spend(self, amount: int) -> None:
+    def spend(self, amount: int) -> None:
+        """Count bytes or items that a function copies.
+
+        Raises:
+            RefusedPickleError: The functions copy several times more than the pickle contains.
+        """
         self._budget -= amount
         if self._budget < 0:
             raise RefusedPickleError("it makes more copies of its parts than it has bytes")
@@ -182,7 +197,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
     def _members(self, items: Iterable[Any]) -> list[Any]:
         if not isinstance(items, list):
             raise RefusedPickleError(f"a set is made of a list, got {type(items).__name__}")
-        self._spend(len(items))
+        self.spend(len(items))
         for item in items:
             _check_key(item)
         return items
@@ -195,7 +210,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
     def _ordered(self, pairs: Iterable[Any] = ()) -> OrderedDict[Any, Any]:
         items = pairs if isinstance(pairs, list) else []
-        self._spend(len(items))
+        self.spend(len(items))
         for key, _ in items:
             _check_key(key)
         return _Ordered(items)
@@ -205,29 +220,23 @@ class _RestrictedUnpickler(pickle.Unpickler):
         if kind is not _ARRAY_TYPE or shape != (0,):
             raise RefusedPickleError("it has an array of a class that is not NumPy's")
         array = _Array.__new__(_Array, (0,), np.int8)
-        array.spend = self._spend
+        array.spend = self.spend
         return array
 
-    def _encode(self, text: str, encoding: str) -> bytes:
+    def encode(self, text: str, encoding: str) -> bytes:
         """Make the bytes that a pickle of protocol 2 writes as text."""
         if encoding != "latin1" or not isinstance(text, str):
             raise RefusedPickleError(f"it asks for the codec {encoding!r}")
-        self._spend(len(text))
+        self.spend(len(text))
         return text.encode("latin1")
 
-    def _scalar(self, dtype: _Dtype, data: bytes) -> Any:
-        checked = _checked_dtype(dtype)
-        if not isinstance(data, bytes) or len(data) != checked.itemsize:
-            raise RefusedPickleError("it has a number whose bytes do not fit its type")
-        return np.frombuffer(data, checked)[0]
-
     def _from_buffer(
-        self, data: bytes | bytearray, dtype: _Dtype, shape: tuple[int, ...], order: str
+        self, data: bytes | bytearray, dtype: CheckedDtype, shape: tuple[int, ...], order: str
     ) -> np.ndarray:
         if not isinstance(data, (bytes, bytearray)) or order not in ("C", "F"):
             raise RefusedPickleError("it has an array that does not consist of numbers")
-        self._spend(len(data))
-        flat = np.frombuffer(data, _checked_dtype(dtype))
+        self.spend(len(data))
+        flat = np.frombuffer(data, _dtype_of(dtype))
         array = np.reshape(flat, shape, order="F" if order == "F" else "C").copy()
         return array.view(_Array)
 
@@ -237,18 +246,27 @@ def _no_bytes() -> bytes:
     return b""
 
 
-def _make_dtype(name: str, align: bool = False, copy: bool = False) -> _Dtype:
-    return _Dtype(name)
+def checked_dtype(name: str, align: bool = False, copy: bool = False) -> CheckedDtype:
+    """Make a numeric type, with the arguments of `numpy.dtype` in pickles."""
+    return CheckedDtype(name)
 
 
-def _checked_dtype(dtype: Any) -> np.dtype[Any]:
-    if not isinstance(dtype, _Dtype):
+def checked_scalar(dtype: CheckedDtype, data: bytes) -> Any:
+    """Make a NumPy number, with the arguments of `numpy.core.multiarray.scalar` in pickles."""
+    checked = _dtype_of(dtype)
+    if not isinstance(data, bytes) or len(data) != checked.itemsize:
+        raise RefusedPickleError("it has a number whose bytes do not fit its type")
+    return np.frombuffer(data, checked)[0]
+
+
+def _dtype_of(dtype: Any) -> np.dtype[Any]:
+    if not isinstance(dtype, CheckedDtype):
         raise RefusedPickleError("it has an array that does not consist of numbers")
     return dtype.dtype
 
 
 def _check_key(key: Any) -> None:
-    if not isinstance(key, (str, bytes, int, float, bool, type(None), np.number, np.bool_, tuple)):
+    if not isinstance(key, (str, bytes, int, float, bool, type(None), np.number, np.bool_)):
         raise RefusedPickleError(f"it has a key of type {type(key).__name__}")
 
 
@@ -268,13 +286,13 @@ def load_restricted_pickle(path: str | Path, *, arrays: bool = False) -> Any:
     data = Path(path).read_bytes()
     try:
         check_opcodes(data)
-        return _RestrictedUnpickler(data, arrays=arrays).load()
+        return RestrictedUnpickler(data, arrays=arrays).load()
     except RefusedPickleError as error:
         raise RefusedPickleError(
             f"{path} was not read: {error}. If you trust the file, convert it to JSON with a "
             "script of your own"
         ) from None
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise DamagedPickleError(
             f"{path} is truncated or not a pickle ({error}); fetch the official file again"
         ) from error
