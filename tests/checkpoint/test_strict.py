@@ -41,7 +41,11 @@ def test_the_prefix_of_a_data_parallel_wrapper_is_dropped():
         (Grounder(existence=False), "2 missing\n    existence_head.weight", "other parts"),
         (Grounder(width=6), "4 mis-shaped\n    backbone.weight: \\[6, 3\\]", "another size"),
         (nn.Linear(2, 2), "6 missing(?s:.*)... and 1 more\n2 unexpected", "another model"),
-        (nn.ModuleDict({"net": Grounder()}), "6 unexpected\n    net.backbone", "under 'net.'"),
+        (
+            nn.ModuleDict({"net": Grounder(), "loss": nn.Linear(1, 1)}),
+            "8 unexpected\n    net.backbone",
+            "under 'net.'",
+        ),
     ],
     ids=["missing parts", "other width", "other model", "prefix"],
 )

@@ -126,7 +126,7 @@ def nested_tuples(fetch):
     ],
 )
 def test_shared_tuples_are_refused_before_they_are_hashed(tmp_path, data):
-    with pytest.raises(pickle.UnpicklingError, match=r"x\.pkl .*(key|malformed)"):
+    with pytest.raises(pickle.UnpicklingError, match=r"x\.pkl .*(key|malformed|not allowed)"):
         load_restricted_pickle(write(tmp_path, data))
 
 
@@ -134,7 +134,7 @@ def test_shared_tuples_are_refused_before_they_are_hashed(tmp_path, data):
     "value", [{(1, 2): 3}, {(1, 2)}, frozenset([(1, 2)]), [{"a": {"b": 1, ("c",): 2}}]]
 )
 @pytest.mark.parametrize("protocol", [2, 4])
-def test_tuples_are_no_keys(tmp_path, value, protocol):
+def test_keys_must_not_be_tuples(tmp_path, value, protocol):
     """2^17 tuples of -1 and -2 have one hash, so that a dictionary of them takes minutes."""
     with pytest.raises(pickle.UnpicklingError, match="key"):
         load_restricted_pickle(write(tmp_path, pickle.dumps(value, protocol=protocol)))

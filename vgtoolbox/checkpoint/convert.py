@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +10,16 @@ from torch import Tensor, nn
 
 from vgtoolbox.checkpoint.config_text import read_config_text
 from vgtoolbox.checkpoint.embedded_files import tokenizer_files
+from vgtoolbox.checkpoint.errors import CheckpointError
+from vgtoolbox.checkpoint.finite import check_finite
 from vgtoolbox.checkpoint.io import (
     SAFETENSORS_SUFFIX,
-    CheckpointError,
     load_checkpoint,
     save_checkpoint,
     save_released,
 )
 from vgtoolbox.checkpoint.layouts import LAYOUTS, recognize_export_layout, recognize_layout
-from vgtoolbox.checkpoint.strict import match_state_dict, strip_wrapper_prefix
+from vgtoolbox.checkpoint.strict import LayoutError, match_state_dict, strip_wrapper_prefix
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def convert_state_dict(
     published = recognize_layout(state)
     if published is not None:
         if model is None:
-            ours = published.to_ours(state, None)
+            ours = _convert(published.to_ours, state, None, source)
         else:
             ours, _ = match_state_dict(model, state, source=source)
         return Conversion(ours, published.name, to_published=False)
@@ -71,7 +72,23 @@ def convert_state_dict(
         )
     if model is not None:
         match_state_dict(model, state, source=source)
-    return Conversion(target.to_published(state, model), target.name, to_published=True)
+    theirs = _convert(target.to_published, state, model, source)
+    return Conversion(theirs, target.name, to_published=True)
+
+
+def _convert(
+    function: Callable[[dict[str, Tensor], nn.Module | None], dict[str, Tensor]],
+    state: dict[str, Tensor],
+    model: nn.Module | None,
+    source: str,
+) -> dict[str, Tensor]:
+    """Call the conversion of a layout, whose errors are those of the checkpoint."""
+    try:
+        return function(state, model)
+    except Exception as error:  # the shapes and keys of an unknown file can be anything
+        raise LayoutError(
+            f"{source} can't be converted: {error or type(error).__name__}"
+        ) from error
 
 
 def convert_checkpoint(
@@ -100,6 +117,7 @@ def convert_checkpoint(
     if Path(source).resolve() == Path(target).resolve():
         raise CheckpointError(f"target must be another file than {source}, got the file itself")
     weights = load_checkpoint(source)["state_dict"]
+    check_finite(weights, str(source))
     conversion = convert_state_dict(weights, model, source=str(source))
     if conversion.to_published:
         config_text = ""

@@ -77,10 +77,8 @@ def file_kind(source: Path) -> FileKind:
         raise unreadable(source, error) from error
     if not head:
         raise CheckpointError(f"{source} is not a checkpoint: it is empty; download it again")
-    text = head.lstrip().lower()
-    for start, explanation in _FAILED_DOWNLOADS:
-        if text.removeprefix(b"\xef\xbb\xbf").startswith(start):
-            raise CheckpointError(f"{source} is {explanation}")
+    if explanation := failed_download(head):
+        raise CheckpointError(f"{source} is {explanation}")
     if head[:4] == b"PK\x03\x04" or is_legacy_torch(head):
         return FileKind.TORCH
     if 0 < int.from_bytes(head[:8], "little") <= _MAX_HEADER and head[8:9] == b"{":
@@ -88,6 +86,13 @@ def file_kind(source: Path) -> FileKind:
     if head[:1] == b"\x80":
         return FileKind.ARRAYS
     raise CheckpointError(_explain_other(source, head))
+
+
+def failed_download(content: bytes) -> str:
+    """Return what a file is that a typical failed download leaves, "" for any other file."""
+    text = content[:_HEAD_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    found = (explained for start, explained in _FAILED_DOWNLOADS if text.startswith(start))
+    return next(found, "")
 
 
 def _explain_other(source: Path, head: bytes) -> str:

@@ -27,7 +27,7 @@ from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.checkpoint.torch_content import load_torch_content
 from vgtoolbox.checkpoint.wrappers import CHOICE_MARK, find_state_dict
 from vgtoolbox.utils.atomic_file import atomic_file
-from vgtoolbox.utils.restricted_pickle import load_restricted_pickle
+from vgtoolbox.utils.restricted_pickle import RefusedPickleError, load_restricted_pickle
 from vgtoolbox.version import __version__
 
 SAFETENSORS_SUFFIX = ".safetensors"
@@ -224,6 +224,12 @@ def _load_content(source: Path, kind: FileKind, map_location: str) -> dict[str, 
 def _load_arrays(source: Path) -> Any:
     try:
         return load_restricted_pickle(source, arrays=True)
+    except RefusedPickleError as error:
+        raise CheckpointError(
+            f"{source} contains Python objects, and loading these could run arbitrary code: "
+            f"{error.__context__ or error}. If you trust it, save it again with tensors and plain "
+            "values only"
+        ) from error
     except pickle.UnpicklingError as error:
         raise CheckpointError(str(error)) from error
     except OSError as error:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from vgtoolbox.checkpoint.adapting import check_dtypes, clean_names, few, fit_to_model
 from vgtoolbox.checkpoint.config_text import ConfigTextError, read_config_text
-from vgtoolbox.checkpoint.layouts import StreamingLayout, recognize_layout
+from vgtoolbox.checkpoint.errors import CheckpointError
+from vgtoolbox.checkpoint.finite import check_finite
+from vgtoolbox.checkpoint.layouts import (
+    Layout,
+    StreamingLayout,
+    recognize_export_layout,
+    recognize_layout,
+)
 from vgtoolbox.checkpoint.lora import fit_lora, has_language_model
 from vgtoolbox.checkpoint.sharded import ShardedState, load_streaming
 
 _SHOWN_KEYS = 5
-# Prefixes of DataParallel, DistributedDataParallel and torch.compile; a model may have several.
-_WRAPPER_PREFIXES = ("module.", "_orig_mod.")
+# Scales and tables that bitsandbytes, GPTQ, AWQ and FP8 store next to a quantized weight.
+_QUANTIZED = re.compile(
+    r".*\.(?:absmax|quant_map|quant_state\..*|SCB|qweight|qzeros|scales|weight_scale(?:_inv)?)"
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,10 @@ class LoadReport:
         return "\n".join(lines)
 
 
+class LayoutError(CheckpointError, ValueError):
+    """The entries of a checkpoint do not have the form that their names promise."""
+
+
 class CheckpointMismatchError(RuntimeError):
     """A checkpoint does not fit the model into which it should be loaded."""
 
@@ -67,28 +83,54 @@ class CheckpointMismatchError(RuntimeError):
 
 
 def to_model_layout(
-    state_dict: Mapping[str, Tensor], model: nn.Module
+    state_dict: Mapping[str, Tensor], model: nn.Module, *, source: str = "the checkpoint"
 ) -> tuple[dict[str, Tensor], str]:
     """Convert a state dict to the names that `model` uses.
 
+    Args:
+        state_dict: State dict in our layout or in a published one, see `clean_names`.
+        model: Model that the state dict is meant for.
+        source: Name of the checkpoint in error messages.
+
     Returns:
         The state dict, and the name of its original layout.
+
+    Raises:
+        LayoutError: The entries do not fit the layout that their names have.
     """
-    ours = strip_wrapper_prefix(state_dict)
-    layout = recognize_layout(ours.keys())
-    if layout is None:
-        return (fit_lora(ours, model) if has_language_model(ours) else ours), "vgtoolbox"
-    return layout.to_ours(ours, model), layout.name
+    expected = model.state_dict()
+    names = clean_names(state_dict.keys(), _is_known, expected.keys())
+    state = {name: state_dict[key] for name, key in names.items()}
+    layout = recognize_layout(state.keys())
+    try:
+        if layout is not None:
+            return layout.to_ours(state, model), layout.name
+        return (fit_lora(state, model) if has_language_model(state) else state), "vgtoolbox"
+    except CheckpointError:
+        raise
+    except Exception as error:  # the shapes and keys of an unknown file can be anything
+        raise _layout_error(layout, model, source, error) from error
+
+
+def _is_known(keys: Collection[str]) -> bool:
+    return recognize_layout(keys) is not None or recognize_export_layout(keys) is not None
+
+
+def _layout_error(
+    layout: Layout | None, model: nn.Module, source: str, error: Exception
+) -> LayoutError:
+    name = "vgtoolbox" if layout is None else layout.name
+    reason = f"{error}" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return LayoutError(
+        f"{source} has the layout of {name}, but its weights do not fit {type(model).__name__}, "
+        f"and nothing was loaded: {reason}"
+    )
 
 
 def strip_wrapper_prefix(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Drop the prefixes of data-parallel wrappers and of torch.compile that every key has."""
-    for prefix in _WRAPPER_PREFIXES:
-        if state_dict and all(key.startswith(prefix) for key in state_dict):
-            return strip_wrapper_prefix(
-                {key[len(prefix) :]: value for key, value in state_dict.items()}
-            )
-    return dict(state_dict)
+    """Drop the prefixes of wrappers that every key has, and leftovers of profilers."""
+    names = clean_names(state_dict.keys(), _is_known)
+    return {name: state_dict[key] for name, key in names.items()}
 
 
 def load_state_dict_strict(
@@ -97,26 +139,42 @@ def load_state_dict_strict(
     *,
     source: str = "the checkpoint",
     config_text: str = "",
+    allow_nonfinite: bool = False,
 ) -> LoadReport:
     """Load weights into a model, or leave it untouched and raise.
 
     Args:
         model: Model whose values are overwritten, on its device.
-        state_dict: State dict in our layout or in a published one, with or without the prefix
-            `module.`.
+        state_dict: State dict in our layout or in a published one, with or without prefixes of
+            wrappers such as `module.`.
         source: Name of the checkpoint in error messages.
         config_text: Text of the config in the checkpoint; used in errors to name the other model.
+        allow_nonfinite: Whether to load NaN and infinite values.
 
     Raises:
         CheckpointMismatchError: A key is missing, unexpected, or has another shape.
+        CheckpointError: Weights are NaN or infinite, are quantized, or do not fit the layout that
+            their names have. A published folder with NaN is the only case in which the model
+            contains some of the weights.
     """
-    layout = recognize_layout(state_dict.keys())
-    if isinstance(state_dict, ShardedState) and isinstance(layout, StreamingLayout):
-        shapes = state_dict.shapes()
-        _, report = match_state_dict(model, shapes, source=source, config_text=config_text)
-        load_streaming(model, state_dict, convert=layout.convert, scaling=layout.lora_scaling)
-        return report
+    if isinstance(state_dict, ShardedState):
+        names = clean_names(state_dict.keys(), _is_known, model.state_dict().keys())
+        state_dict = state_dict.renamed(names)
+        layout = recognize_layout(state_dict.keys())
+        if isinstance(layout, StreamingLayout):
+            shapes = state_dict.shapes()
+            _, report = match_state_dict(model, shapes, source=source, config_text=config_text)
+            load_streaming(
+                model,
+                state_dict,
+                convert=layout.convert,
+                scaling=layout.lora_scaling,
+                allow_nonfinite=allow_nonfinite,
+            )
+            return report
     ours, report = match_state_dict(model, state_dict, source=source, config_text=config_text)
+    if not allow_nonfinite:
+        check_finite(ours, source)
     model.load_state_dict(ours)
     return report
 
@@ -136,12 +194,17 @@ def match_state_dict(
     Returns:
         The state dict in our layout, and the report.
     """
-    ours, layout = to_model_layout(state_dict, model)
-    report = compare(ours, model.state_dict(), layout=layout)
+    ours, layout = to_model_layout(state_dict, model, source=source)
+    expected = model.state_dict()
+    ours, changes = fit_to_model(ours, expected)
+    report = compare(ours, expected, layout=layout)
     if not report.complete:
         raise CheckpointMismatchError(
             report, source=source, cause=_likely_cause(report, model, config_text)
         )
+    check_dtypes(ours, expected, source)
+    for line in changes:
+        warnings.warn(f"{source}: {line}", stacklevel=3)
     return ours, report
 
 
@@ -171,9 +234,18 @@ def _likely_cause(report: LoadReport, model: nn.Module, config_text: str) -> str
             f"it contains the weights of {theirs}, but the config builds {type(model).__name__}; "
             f"use a config of {theirs}"
         )
+    quantized = [key for key in report.unexpected if _QUANTIZED.fullmatch(key)]
+    if quantized:
+        return (
+            f"its weights are quantized (it has {few(quantized)}), which is not supported; use the "
+            "checkpoint in float32, bfloat16 or float16"
+        )
     prefix = _extra_prefix(report)
     if prefix:
-        return f"every key of the checkpoint is under {prefix!r}: it was saved from a wrapper"
+        return (
+            f"the keys of this model are under {prefix!r}: it was saved from a wrapper with other "
+            "parts; save the state dict of the model itself"
+        )
     parts = _only_parts(report)
     if parts:
         return (

@@ -59,7 +59,8 @@ def find_state_dict(
         raise CheckpointError(
             f"{source} has no weights: it must have an entry 'state_dict', got {shown}"
         )
-    if len(candidates) == 1 and (name := next(iter(candidates))) != choice:
+    name = next(iter(candidates))
+    if len(candidates) == 1 and (not choice or name != choice):
         # The names of the weights themselves may begin with those of a wrapper.
         split = _split_by_prefix(candidates[name])
         candidates = {".".join(filter(None, (name, key))): part for key, part in split.items()}

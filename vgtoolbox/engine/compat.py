@@ -224,7 +224,9 @@ class GroundingRunner(Runner):
         layout = ""
         # Sharded folders are streamed; hooks do not see them.
         if not isinstance(checkpoint["state_dict"], ShardedState):
-            checkpoint["state_dict"], layout = to_model_layout(checkpoint["state_dict"], model)
+            checkpoint["state_dict"], layout = to_model_layout(
+                checkpoint["state_dict"], model, source=str(filename)
+            )
             # Hooks may exchange weights here: EMA keeps those that training continues with.
             self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         report = load_state_dict_strict(

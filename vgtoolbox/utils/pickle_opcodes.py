@@ -30,13 +30,13 @@ def _one_of(opcodes: bytes) -> bytes:
     return b"[" + re.escape(opcodes) + b"]"
 
 
-_NO_ARGUMENT = _one_of(b"N\x88\x89]}aels(ud01Rbo\x8f\x90\x91\x93\x81\x92)")
+_NO_ARGUMENT = _one_of(b"N\x88\x89]}ael(01Rbo\x8f\x93\x81\x92)")
 _FIXED_SIZE = rb"K.|M..|J.{4}|G.{8}|\x80[\x00-\x05]"
 # LONG_BINPUT with an index below 2^22 is harmless; a larger one is compared with the file's size.
 _PUT = rb"q.|r..[\x00-\x3f]\x00"
 _GET = rb"h.|j.{4}"
 _TUPLES = b"t\x85\x86\x87"
-_TUPLE = _one_of(_TUPLES)
+_KEYED = b"sud\x90\x91"  # fill a dictionary or a set
 
 
 def _runs_of(*opcodes: bytes) -> re.Pattern[bytes]:
@@ -44,11 +44,11 @@ def _runs_of(*opcodes: bytes) -> re.Pattern[bytes]:
 
 
 # By whether the pickle names its memo entries (PUT, protocols 0 to 3; otherwise MEMOIZE numbers
-# them), and whether it has tuples.
+# them), and which of tuples and keys it has.
 _RUNS = {
-    (puts, tuples): _runs_of(_GET, *([_PUT] if puts else []), *([_TUPLE] if tuples else []))
+    (puts, has): _runs_of(_GET, *([_PUT] if puts else []), *([_one_of(has)] if has else []))
     for puts in (False, True)
-    for tuples in (False, True)
+    for has in (b"", _TUPLES, _KEYED, _TUPLES + _KEYED)
 }
 
 # Width of the length that precedes the payload of an opcode.
@@ -84,7 +84,7 @@ def check_opcodes(data: bytes, start: int = 0, *, persistent_ids: bool = False) 
 
 
 class _Checker:
-    """Position in the stream, and whether it has tuples."""
+    """Position in the stream, and whether it has tuples and keys."""
 
     def __init__(self, data: bytes, start: int, *, persistent_ids: bool) -> None:
         self.data = data
@@ -93,12 +93,12 @@ class _Checker:
         self.memoized = 0
         self.named = False
         self.wide_integers = 0
-        self.has_tuples = False
-        self._run = _RUNS[False, False]
+        self.has_tuples = self.has_keys = False
+        self._run = _RUNS[False, b""]
 
     def run(self) -> int:
         self._check_stream()
-        if self.has_tuples:
+        if self.has_tuples and self.has_keys:
             try:
                 check_keys(self.data, self.start, self.position)
             except KeyTypeError as error:
@@ -142,7 +142,10 @@ class _Checker:
         """Check an opcode that is rare, or that depends on the memo."""
         if opcode in _TUPLES:
             self.has_tuples = True
-            self._run = _RUNS[self.named, True]
+            self._choose_run()
+        elif opcode in _KEYED:
+            self.has_keys = True
+            self._choose_run()
         elif opcode in _LINES:
             self._check_lines(opcode)
         elif opcode in _PUTS:
@@ -153,6 +156,10 @@ class _Checker:
             pass
         else:
             raise PickleOpcodeError(f"the opcode {bytes([opcode])!r} is not allowed")
+
+    def _choose_run(self) -> None:
+        has = (_TUPLES if self.has_tuples else b"") + (_KEYED if self.has_keys else b"")
+        self._run = _RUNS[self.named, has]
 
     def _check_lines(self, opcode: int) -> None:
         lines = [self._line() for _ in range(_LINES[opcode])]
@@ -167,7 +174,7 @@ class _Checker:
         if self.memoized:
             raise PickleOpcodeError("it mixes two ways to number its memo entries")
         self.named = True
-        self._run = _RUNS[True, self.has_tuples]
+        self._choose_run()
         if index > len(self.data):
             raise PickleOpcodeError(f"the memo index {index} is larger than the file")
 

@@ -3,7 +3,7 @@
 `torch.load(weights_only=True)` runs no code, but it trusts the numbers in a file: it allocates what
 they say, calls codecs and constructors with any arguments, and hashes any key. Therefore the
 pickle in the file is first read without creating tensors: every storage must have its bytes in the
-file, every tensor must lie within its storage, and all else must be plain data.
+file, every tensor must be within its storage, and all else must be plain data.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _ITEM_SIZES = {
     **dict.fromkeys(("Long", "Double", "ComplexFloat"), 8),
     "ComplexDouble": 16,
 }
-# What the restricted unpickler of torch may call in addition to its own list. NumPy numbers have
-# different module names in NumPy 1 and 2.
+# Functions that the restricted unpickler of torch may call too. NumPy numbers have different module
+# names in NumPy 1 and 2.
 _SAFE_GLOBALS: list[Any] = [
     Namespace,
     CheckedDtype,
@@ -89,41 +89,36 @@ def load_torch_file(path: str | Path, *, map_location: str = "cpu", lazy: bool =
         TorchFileError: The file is damaged, or its numbers do not fit its size.
         RefusedPickleError: The file contains something other than tensors and plain values.
     """
-    is_archive = check_torch_file(path)
+    is_archive, checked = _check_file(path)
+    if checked.is_plain:
+        return checked.content
+    if Path(path).suffix == ".safetensors":  # torch would trust the name
+        with Path(path).open("rb") as file:
+            return _load_checked(file, map_location=map_location)
+    return _load_checked(path, map_location=map_location, mmap=lazy and is_archive)
+
+
+def _load_checked(source: Any, **options: Any) -> Any:
     with torch.serialization.safe_globals(_SAFE_GLOBALS):
         try:
-            return torch.load(
-                path, map_location=map_location, weights_only=True, mmap=lazy and is_archive
-            )
+            return torch.load(source, weights_only=True, **options)
         except pickle.UnpicklingError as error:
             raise RefusedPickleError(f"it contains objects of a class ({error})") from error
 
 
-def check_torch_file(path: str | Path) -> bool:
-    """Raise unless torch can load a file safely.
-
-    Returns:
-        Whether the file is a zip archive.
-
-    Raises:
-        TorchFileError: The file is damaged, or its numbers do not fit its size.
-        RefusedPickleError: The file contains something other than tensors and plain values.
-    """
+def _check_file(path: str | Path) -> tuple[bool, _Unpickler]:
+    """Return whether a file is a zip archive, and its content without tensors."""
     with Path(path).open("rb") as file:
         is_archive = file.read(2) == b"PK"
         try:
-            if is_archive:
-                _check_archive(file)
-            else:
-                _check_legacy(file)
+            return is_archive, _check_archive(file) if is_archive else _check_legacy(file)
         except (RefusedPickleError, TorchFileError):
             raise
         except (*DECODER_ERRORS, zipfile.BadZipFile, OSError, zlib.error, RuntimeError) as error:
             raise TorchFileError(f"{type(error).__name__}: {error}") from error
-    return is_archive
 
 
-def _check_archive(file: BinaryIO) -> None:
+def _check_archive(file: BinaryIO) -> _Unpickler:
     archive = zipfile.ZipFile(file)
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     actual = file.seek(0, 2)
@@ -145,11 +140,13 @@ def _check_archive(file: BinaryIO) -> None:
         raise TorchFileError(f"its description of the tensors has {sizes[name]} bytes")
     data = archive.read(name)
     check_opcodes(data, persistent_ids=True)
-    _Unpickler(
+    unpickler = _Unpickler(
         data,
         limit=_MAX_SHARING * actual + _FREE_BYTES,
         stored=lambda key: sizes.get(f"{folder}/data/{key}", -1),
-    ).load()
+    )
+    unpickler.content = unpickler.load()
+    return unpickler
 
 
 def _explain_archive(names: list[str]) -> str:
@@ -160,7 +157,7 @@ def _explain_archive(names: list[str]) -> str:
     return f"it is a zip archive of other files: {', '.join(names[:3]) or 'none'}"
 
 
-def _check_legacy(file: BinaryIO) -> None:
+def _check_legacy(file: BinaryIO) -> _Unpickler:
     data: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     position = 0
     for expected in (_MAGIC, 1001, None):  # the third object describes the machine
@@ -171,7 +168,7 @@ def _check_legacy(file: BinaryIO) -> None:
         position = end
     end = _end_of_pickle(data, position, persistent_ids=True)
     unpickler = _Unpickler(data[position:end], limit=_MAX_SHARING * len(data) + _FREE_BYTES)
-    unpickler.load()
+    unpickler.content = unpickler.load()
     position, end = end, _end_of_pickle(data, end)
     keys = RestrictedUnpickler(data[position:end], arrays=False).load()
     sizes = unpickler.storages
@@ -180,6 +177,7 @@ def _check_legacy(file: BinaryIO) -> None:
     missing = end + sum(8 + size for size in sizes.values()) - len(data)
     if missing > 0:
         raise TorchFileError(f"its last {missing} bytes are missing")
+    return unpickler
 
 
 def _end_of_pickle(data: Any, start: int, *, persistent_ids: bool = False) -> int:
@@ -197,7 +195,16 @@ class _Unpickler(RestrictedUnpickler):
         limit: Number of bytes that the tensors may have together.
         stored: Function that returns the size of a storage in the file by its key. If `None`, the
             sizes are not known yet.
+
+    Attributes:
+        content: Result of `load`.
+        is_plain: Whether the content consists of lists, dictionaries, text and numbers alone, so
+            that torch has nothing to add.
+        storages: Size of each storage by its key.
     """
+
+    content: Any = None
+    is_plain = True
 
     def __init__(
         self, data: bytes, *, limit: float, stored: Callable[[str], int] | None = None
@@ -231,6 +238,7 @@ class _Unpickler(RestrictedUnpickler):
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """Return the type of a storage or a number, or the checked function of a global name."""
+        self.is_plain = False
         if module_name in _MODULES or module_name == "torch.storage":
             item_size = _ITEM_SIZES.get(global_name.removesuffix("Storage"))
             if global_name.endswith("Storage") and item_size is not None:
@@ -360,7 +368,7 @@ class _Storage(_StorageType):
 
 
 class _Tensor:
-    """Tensor that lies within its storage."""
+    """Tensor that is within its storage."""
 
     def __setstate__(self, state: Any) -> None:
         raise RefusedPickleError("it modifies a tensor")

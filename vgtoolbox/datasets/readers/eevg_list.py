@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
-
-import torch
 
 from vgtoolbox.datasets.annotations.annotation_files import (
     AnnotationError,
@@ -25,6 +22,7 @@ from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.utils.restricted_pickle import RefusedPickleError
+from vgtoolbox.utils.torch_files import load_torch_file
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -142,8 +140,8 @@ def _is_zip(path: Path) -> bool:
 
 def _load_torch(path: Path) -> Any:
     try:
-        return torch.load(path, weights_only=True)
-    except pickle.UnpicklingError as error:
+        return load_torch_file(path)
+    except RefusedPickleError as error:
         raise RefusedPickleError(f"{path} was not read: {error}") from None
     except Exception as error:  # a broken file raises errors of many types
         raise AnnotationError(f"{path} is not readable; no code in it has run: {error}") from None
