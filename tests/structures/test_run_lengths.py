@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgtoolbox.structures import decode_masks_resized, encode_masks, resize_masks
-from vgtoolbox.structures.run_lengths import decode_runs_resized, nearest_sources, unpack_runs
+from vgtoolbox.structures.run_lengths import (
+    canonical_runs,
+    decode_runs_resized,
+    nearest_sources,
+    unpack_runs,
+)
 
 SIDES = st.integers(1, 30)
 
@@ -34,13 +39,39 @@ def test_runs_by_hand():
     assert unpack_runs("").tolist() == []
 
 
-def test_an_incomplete_number_is_ignored():
-    assert unpack_runs("1X").tolist() == [1]
+@pytest.mark.parametrize("counts", ["1X", "X", "1X1X"])
+def test_an_incomplete_number_raises(counts):
+    with pytest.raises(ValueError, match="must end with a complete number"):
+        unpack_runs(counts)
+
+
+@pytest.mark.parametrize("counts", ["1/", "1p", "1 2", "1é", "1\udc80", "1\0", b"1\xff", "日本"])
+def test_foreign_characters_raise(counts):
+    with pytest.raises(ValueError, match='must have characters "0" to "o" only'):
+        unpack_runs(counts)
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([3, 4], [3, 4]),
+        ([0, 4], [0, 4]),
+        ([0, 0, 4], [4]),
+        ([2, 0, 3, 4], [5, 4]),
+        ([0, 2, 0, 2], [0, 4]),
+        ([0, 0, 0, 5, 0], [0, 5]),
+        ([], []),
+    ],
+)
+def test_empty_runs_are_merged(runs, expected):
+    assert canonical_runs(np.array(runs, np.int64)).tolist() == expected
 
 
 def test_a_number_with_too_many_characters_raises():
-    with pytest.raises(ValueError, match="at most 12 characters, got 31"):
+    with pytest.raises(ValueError, match="at most 6 characters, got 31"):
         unpack_runs("X" * 30 + "1")
+    assert unpack_runs("PPPPP0").tolist() == [0]
+    assert unpack_runs("ooooo?").tolist() == [2**29 - 1]
 
 
 @settings(max_examples=200)

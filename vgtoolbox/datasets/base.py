@@ -24,6 +24,7 @@ from vgtoolbox.datasets.annotations.image_names import (
     image_file,
 )
 from vgtoolbox.datasets.annotations.split_names import is_misspelled
+from vgtoolbox.datasets.annotations.target_checks import TargetChecker
 from vgtoolbox.datasets.image_identity import ImageFile, ImageIndex
 from vgtoolbox.datasets.record_index import RecordIndex
 from vgtoolbox.datasets.records import (
@@ -101,6 +102,7 @@ class GroundingDataset(BaseDataset):
         check_choice("group_by", self.group_by, get_args(GroupBy))
         check_choice("corrupted", self.corrupted, get_args(Corrupted))
         self.ann_dir = Path(self.data_root, self.ann_root)
+        self._read_from = str(self.ann_dir)
         self._epoch = _shared_counter()
         self._other_splits: set[str] = set()
         self.data_list: Any  # a list while it is read, then a RecordIndex
@@ -148,13 +150,19 @@ class GroundingDataset(BaseDataset):
             self._other_splits.add(split)
         return split == self.split
 
+    def targets_file(self, entry: Entry) -> Path:
+        """Return the file that contains the targets of an entry, for errors and warnings."""
+        return entry.file
+
     def load_data_list(self) -> list[Record]:
         """Read the annotations of the split into records, in a stable order."""
-        refs, broken = [], []
+        refs, broken, checker = [], [], TargetChecker()
         for entry in self.read_entries():
             try:
                 ref = self.parse_data_info(entry.value)
                 check_expressions(() if ref is None else ref["expressions"])
+                if ref is not None:
+                    checker.check(ref, entry.file, self.targets_file(entry))
             except FieldError as error:
                 if self.corrupted == "raise":
                     raise AnnotationError(f"{entry.file}, {entry.name}: {error}") from None
@@ -166,6 +174,10 @@ class GroundingDataset(BaseDataset):
         for other in sorted(split for split in self._other_splits if is_misspelled(split)):
             if is_nearly(other, self.split):
                 self._log(f"annotations of the split {other!r} are not read; is it {self.split!r}?")
+        self._read_from = str(checker.file or self.ann_dir)
+        if checker.dropped:
+            self._log(checker.describe_dropped())
+        checker.check_pixels(f"{self._read_from}, split {self.split!r},")
         records = regroup(refs, self.group_by)
         repeated = number_repeated_ids(records)
         if repeated:
@@ -325,7 +337,10 @@ class GroundingDataset(BaseDataset):
         record["rng"] = np.random.default_rng((self.seed, self.epoch, record["sample_idx"]))
         name, path = record["sample_id"], record["img_path"]
         # mmengine would replace a failing sample by a random other one and hide the broken file.
-        data = self.pipeline(record)
+        try:
+            data = self.pipeline(record)
+        except AnnotationError as error:
+            raise AnnotationError(f"{self._read_from}, {error}") from None
         if data is None:
             raise ValueError(f"a transform returned None for sample {name} ({path})")
         return data

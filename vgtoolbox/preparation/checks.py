@@ -24,6 +24,7 @@ from vgtoolbox.preparation.expression_checks import (
     find_split_problem,
 )
 from vgtoolbox.preparation.targets import find_target_problems
+from vgtoolbox.structures.validation import FractionDetector
 from vgtoolbox.utils.choices import check_choice
 from vgtoolbox.utils.image_files import similar_file
 
@@ -48,6 +49,7 @@ PROBLEM_KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "image-copied": "an image is in two splits, as files of equal bytes",
         "box-empty": "a box has no area",
         "box-outside": "a box is partly outside the image",
+        "box-fraction": "all boxes are within one pixel, as fractions of the image are",
         "polygon-broken": "a polygon has fewer than three points, or half a point",
         "polygon-outside": "a polygon is partly outside the image",
         "rle-broken": "run lengths do not match the size of the image",
@@ -226,6 +228,7 @@ def _check_split(
     report = SplitReport(split.name)
     dataset = benchmark.dataset(root, split)
     ids: set[str] = set()
+    fractions = FractionDetector()
     try:
         for entry in dataset.read_entries():
             location = f"{split.name}, {entry.file.name}, {entry.name}"
@@ -238,6 +241,7 @@ def _check_split(
             if record is None:  # belongs to another split
                 continue
             report.add(record, location)
+            fractions.add(target["bbox"] for target in record.get("targets", ()))
             report.problems += checker.find_problems(record, location)
             repeated = ids.intersection(record["expression_ids"])
             if repeated:
@@ -253,6 +257,12 @@ def _check_split(
     name = find_split_problem(split.name.rpartition("/")[2])
     if name is not None:
         report.problems.append(Problem("split-name", split.name, name))
+    if fractions.are_fractions:
+        message = (
+            "all boxes are within one pixel; are they fractions of the image? Multiply them by its "
+            "width and height"
+        )
+        report.problems.append(Problem("box-fraction", split.name, message))
     known = expected_counts(benchmark, split, root)
     if report.rejected:  # their expressions and images are unknown
         known = Counts(refs=known.refs)

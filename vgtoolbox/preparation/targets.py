@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 from vgtoolbox.structures import RLE, rle_areas, rle_boxes_xyxy, segmentation_to_rle
+from vgtoolbox.structures.validation import are_finite
+from vgtoolbox.utils.values import excerpt
 
 Target = dict[str, Any]
 TOLERANCE = 1.0
@@ -48,23 +49,23 @@ def _polygon_problems(segmentation: Any, size: tuple[int, int]) -> Iterator[tupl
     """Yield the problems of polygons; RLE has none."""
     if isinstance(segmentation, dict):
         return
-    for polygon in segmentation:
+    for position, polygon in enumerate(segmentation):
         if not is_polygon(polygon):
             yield (
                 "polygon-broken",
-                f"a polygon must have at least 3 points, got {polygon[:8]}",
+                f"polygon {position} must have at least 3 points [x1, y1, x2, y2, ...], got "
+                f"{excerpt(polygon[:8])}",
             )
         elif leaves_image(polygon, size):
-            yield "polygon-outside", f"a polygon exceeds the image of {size[1]} x {size[0]} pixels"
+            yield (
+                "polygon-outside",
+                f"polygon {position} exceeds the image of {size[1]} x {size[0]} pixels",
+            )
 
 
 def is_polygon(points: Any) -> bool:
     """Return whether `points` are alternating x and y of at least three points."""
-    return (
-        len(points) >= 6
-        and len(points) % 2 == 0
-        and all(isinstance(value, int | float) and math.isfinite(value) for value in points)
-    )
+    return bool(len(points) >= 6 and len(points) % 2 == 0 and are_finite(points))
 
 
 def leaves_image(polygon: list[float], size: tuple[int, int]) -> bool:

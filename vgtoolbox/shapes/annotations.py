@@ -7,9 +7,8 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 import torch
-from pycocotools import mask as mask_utils
 
-from vgtoolbox.structures import RLE, encode_masks
+from vgtoolbox.structures import RLE, decode_masks, encode_masks, segmentation_to_rle
 
 MIN_POLYGON_IOU = 0.98
 """Lowest IoU of polygons with their mask; below it, finer polygons and then the RLE are used."""
@@ -54,9 +53,8 @@ def trace_polygons(mask: np.ndarray, *, tolerance: float) -> list[list[float]]:
 
 def polygon_iou(polygons: list[list[float]], mask: np.ndarray) -> float:
     """Return the IoU of polygons, as COCO fills them, with a bool mask (H, W)."""
-    height, width = mask.shape
-    rle = mask_utils.merge(mask_utils.frPyObjects(polygons, height, width))
-    drawn = mask_utils.decode(rle).astype(bool)
+    size = (mask.shape[0], mask.shape[1])
+    drawn = decode_masks([segmentation_to_rle(polygons, size)])[0].numpy()
     return float((drawn & mask).sum() / max((drawn | mask).sum(), 1))
 
 

@@ -21,7 +21,6 @@ from vgtoolbox.structures.data_sample import GroundingDataSample
 from vgtoolbox.structures.frames import Frame, boxes_to_original, mask_logits_to_original
 from vgtoolbox.structures.masks import (
     RLE,
-    check_rle_size,
     decode_masks,
     decode_masks_resized,
     empty_rle,
@@ -43,6 +42,17 @@ from vgtoolbox.structures.prompts import (
     referring_prompts,
 )
 from vgtoolbox.structures.thresholds import PUBLISHED_SCORE_THR
+from vgtoolbox.structures.validation import (
+    GeometryError,
+    check_box,
+    check_boxes,
+    check_polygons,
+    check_prediction,
+    check_rle,
+    check_rle_size,
+    check_scores,
+    check_size,
+)
 
 __all__ = [
     "IMAGE_MARK",
@@ -54,13 +64,21 @@ __all__ = [
     "BatchTargets",
     "Conversation",
     "Frame",
+    "GeometryError",
     "GroundingDataSample",
     "ReferringPrompts",
     "Turn",
     "box_iou",
     "boxes_to_original",
+    "check_box",
+    "check_boxes",
     "check_boxes_xyxy",
+    "check_polygons",
+    "check_prediction",
+    "check_rle",
     "check_rle_size",
+    "check_scores",
+    "check_size",
     "clip_boxes",
     "convert_boxes",
     "decode_masks",

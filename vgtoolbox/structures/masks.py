@@ -6,13 +6,14 @@ RLE      COCO's run-length encoding {"size": [H, W], "counts": str}, serializabl
 polygon  COCO's [[x1, y1, x2, y2, ...], ...] in pixels; used in annotations
 
 Areas, boxes, unions and IoUs are computed from run lengths without decoding. All functions accept
-zero masks.
+zero masks. Encodings are checked before pycocotools reads them (see `validation`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, TypedDict
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict, cast
 
 import cv2
 import numpy as np
@@ -22,6 +23,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vgtoolbox.structures.run_lengths import decode_runs_resized, unpack_runs
+from vgtoolbox.structures.validation import (
+    MAX_OVERHANG,
+    check_polygons,
+    check_rle,
+    check_rle_size,
+    mark_valid,
+)
 
 
 class RLE(TypedDict):
@@ -74,16 +82,15 @@ def decode_masks(rles: Sequence[RLE], size: tuple[int, int] | None = None) -> Te
         Masks (N, H, W) bool.
 
     Raises:
-        ValueError: The encodings have another size than `size`, or N is 0 and `size` is `None`.
+        ValueError: The encodings have another size than `size`, or different sizes, or N is 0 and
+            `size` is `None`.
+        GeometryError: The runs of an encoding do not cover its image.
     """
     if not rles:
         if size is None:
             raise ValueError("size must be (H, W) to decode zero masks, got None")
         return torch.zeros((0, *size), dtype=torch.bool)
-    if size is not None:
-        for rle in rles:
-            check_rle_size(rle, size)
-    decoded = coco_mask.decode([_as_bytes(rle) for rle in rles])  # (H, W, N), column-major
+    decoded = coco_mask.decode(_same_size(rles, size))  # (H, W, N), column-major
     return torch.from_numpy(decoded.transpose(2, 0, 1).astype(bool))
 
 
@@ -102,66 +109,48 @@ def decode_masks_resized(
 
     Raises:
         ValueError: The encodings have another size than `size`.
+        GeometryError: The runs of an encoding do not cover its image.
     """
     masks = np.zeros((len(rles), *new_size), np.uint8)
     for mask, rle in zip(masks, rles, strict=True):
-        check_rle_size(rle, size)
-        mask[:] = decode_runs_resized(unpack_runs(rle["counts"]), size, new_size)
+        counts = check_rle(rle, size)["counts"]
+        mask[:] = decode_runs_resized(unpack_runs(counts), size, new_size)
     return torch.from_numpy(masks.view(bool))
 
 
 # --- annotations -> RLE ---------------------------------------------------------------------------
 
 
-def segmentation_to_rle(segmentation: Segmentation, size: tuple[int, int]) -> RLE:
+def segmentation_to_rle(
+    segmentation: Segmentation, size: tuple[int, int], *, max_overhang: float = MAX_OVERHANG
+) -> RLE:
     """Convert a COCO `segmentation`: polygons, or uncompressed or compressed run lengths.
 
     Args:
         segmentation: List of polygons, which are parts of one mask, or RLE dict.
         size: Height and width (H, W) of the image.
+        max_overhang: Maximum distance in pixels of a point of a polygon from the image.
 
     Raises:
-        ValueError: A polygon has fewer than 3 points or an odd number of coordinates, or run
-            lengths are for an image of another size or do not add up to its pixels.
+        GeometryError: A polygon leaves the image, no polygon has 3 points, or run lengths are for
+            an image of another size or do not cover it exactly.
+
+    Warns:
+        UserWarning: A polygon is dropped, since it has fewer than 3 points or half a point.
     """
-    if isinstance(segmentation, dict):
-        check_rle_size(segmentation, size)
-        _check_runs(segmentation["counts"], size)
-        if isinstance(segmentation["counts"], list):
-            return _as_text(coco_mask.frPyObjects(segmentation, *size))
-        return _as_text(segmentation)
-    for polygon in segmentation:
-        if len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError(
-                f"a polygon must have at least 3 points [x1, y1, x2, y2, ...], got {len(polygon)} "
-                f"numbers: {list(polygon)[:8]}"
-            )
-    if not segmentation:
+    if isinstance(segmentation, Mapping):
+        return cast(RLE, check_rle(segmentation, size))
+    if isinstance(segmentation, list | tuple) and not segmentation:
         return empty_rle(size)
-    return merge_rles([_as_text(r) for r in coco_mask.frPyObjects(list(segmentation), *size)], size)
-
-
-def check_rle_size(rle: RLE | dict[str, Any], size: tuple[int, int]) -> None:
-    """Raise ValueError if `rle` encodes a mask of another size than `size` (H, W)."""
-    if list(rle["size"]) != list(size):
-        raise ValueError(
-            f"a mask must have the height x width of its image, {size[0]} x {size[1]}, got "
-            f"{rle['size'][0]} x {rle['size'][1]}"
+    polygons, unusable = check_polygons(segmentation, size, max_overhang=max_overhang)
+    if unusable:
+        warnings.warn(
+            f"dropped {len(unusable)} of {len(segmentation)} polygons of a mask, which must have "
+            "at least 3 points",
+            stacklevel=2,
         )
-
-
-def _check_runs(counts: list[int] | str | bytes, size: tuple[int, int]) -> None:
-    """Raise ValueError unless the runs fill an image of `size` (H, W) exactly.
-
-    pycocotools does not check this and reads beyond the end of the runs.
-    """
-    runs = np.asarray(counts) if isinstance(counts, list) else unpack_runs(counts)
-    if runs.sum() != size[0] * size[1] or runs.min(initial=0) < 0:
-        raise ValueError(
-            f"the run lengths of a mask must be non-negative and add up to the pixels of its "
-            f"image, {size[0]} x {size[1]} = {size[0] * size[1]}, got {len(runs)} runs with the "
-            f"sum {runs.sum()} and the minimum {runs.min(initial=0)}"
-        )
+    rles = coco_mask.frPyObjects([list(polygon) for polygon in polygons], *size)
+    return _as_text(rles[0] if len(rles) == 1 else coco_mask.merge(rles))
 
 
 def empty_rle(size: tuple[int, int]) -> RLE:
@@ -179,10 +168,13 @@ def merge_rles(rles: Sequence[RLE], size: tuple[int, int], *, intersect: bool = 
         rles: Masks of the size `size`.
         size: Height and width (H, W).
         intersect: Whether to return the intersection instead.
+
+    Raises:
+        GeometryError: A mask has another size, or its runs do not cover the image.
     """
     if not rles:
         return empty_rle(size)
-    return _as_text(coco_mask.merge([_as_bytes(rle) for rle in rles], intersect=intersect))
+    return _as_text(coco_mask.merge(_same_size(rles, size), intersect=intersect))
 
 
 def rle_areas(rles: Sequence[RLE]) -> np.ndarray:
@@ -205,14 +197,14 @@ def rle_iou(rles_a: Sequence[RLE], rles_b: Sequence[RLE]) -> np.ndarray:
     """Return the pairwise IoU of N and M masks, (N, M) float64; 0 if both masks are empty."""
     if not rles_a or not rles_b:
         return np.zeros((len(rles_a), len(rles_b)))
+    encoded = _same_size([*rles_a, *rles_b])
     crowd = [0] * len(rles_b)
-    encoded_a, encoded_b = ([_as_bytes(r) for r in rles] for rles in (rles_a, rles_b))
-    return np.nan_to_num(coco_mask.iou(encoded_a, encoded_b, crowd))
+    return np.nan_to_num(coco_mask.iou(encoded[: len(rles_a)], encoded[len(rles_a) :], crowd))
 
 
 def intersection_and_union(rle_a: RLE, rle_b: RLE) -> tuple[int, int]:
     """Return the number of pixels in the intersection and in the union of two masks, exactly."""
-    encoded = [_as_bytes(rle_a), _as_bytes(rle_b)]
+    encoded = _same_size([rle_a, rle_b])
     intersection = int(coco_mask.area(coco_mask.merge(encoded, intersect=True)))
     area_a, area_b = coco_mask.area(encoded)
     return intersection, int(area_a) + int(area_b) - intersection
@@ -281,16 +273,29 @@ def masks_to_boxes_xyxy(masks: Tensor) -> Tensor:
     return boxes * columns.any(1, keepdim=True)
 
 
-def _as_bytes(rle: RLE | dict[str, Any]) -> dict[str, Any]:
-    """Return an encoding with `counts` as bytes, which pycocotools requires."""
-    counts = rle["counts"]
-    return {"size": rle["size"], "counts": counts.encode() if isinstance(counts, str) else counts}
+def _same_size(rles: Sequence[RLE], size: tuple[int, int] | None = None) -> list[dict[str, Any]]:
+    """Return encodings for pycocotools, which must all have `size` (H, W), or equal sizes."""
+    encoded = [_as_bytes(rle) for rle in rles]
+    expected = encoded[0]["size"] if size is None else size
+    for rle in encoded:
+        check_rle_size(rle, expected)
+    return encoded
 
 
-def _as_text(rle: dict[str, Any]) -> RLE:
-    """Return an encoding with `counts` as text, for storage."""
-    counts = rle["counts"]
-    return {
-        "size": [int(side) for side in rle["size"]],
-        "counts": counts.decode() if isinstance(counts, bytes) else counts,
-    }
+def _as_bytes(rle: RLE | Mapping[str, Any]) -> dict[str, Any]:
+    """Return an encoding for pycocotools, with `counts` as bytes.
+
+    Raises:
+        GeometryError: The runs do not cover the image.
+    """
+    checked = check_rle(rle)
+    checked["counts"] = checked["counts"].encode()
+    return checked
+
+
+def _as_text(rle: Mapping[str, Any]) -> RLE:
+    """Return an encoding made by pycocotools with `counts` as text, for storage."""
+    height, width = map(int, rle["size"])
+    counts = rle["counts"].decode()
+    mark_valid(counts, (height, width))
+    return {"size": [height, width], "counts": counts}

@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 
 Runs = NDArray[np.int64]
 
-# Most characters of a number: 12 * 5 = 60 bits, so that a corrupt text cannot overflow int64.
-_MAX_CHARACTERS = 12
+# Most characters of a number: 6 * 5 = 30 bits. pycocotools decodes longer ones wrongly.
+_MAX_CHARACTERS = 6
+_ALPHABET = bytes(range(48, 112))
+# Value of each byte of the alphabet: 5 bits, which are signed in the last character of a number.
+_VALUES = np.r_[np.zeros(48), np.arange(16), np.arange(-16, 0), np.arange(32)].astype(np.int64)
+_FIRST_CONTINUED = 48 + 32
 
 
 def unpack_runs(counts: str | bytes) -> Runs:
@@ -24,35 +28,54 @@ def unpack_runs(counts: str | bytes) -> Runs:
     A character minus "0" holds 5 bits of a number, low bits first. Bit 5 says that the number
     continues in the next character, bit 4 of its last character is the sign. From the fourth number
     on, numbers are differences to the number two positions before (cocoapi, maskApi.c,
-    rleToString). An incomplete number at the end of the text is ignored.
+    rleToString).
 
     Args:
         counts: Compressed counts.
 
     Returns:
-        Run lengths (R,).
+        Run lengths (R,). They may be negative or not fit the image if `counts` is corrupt.
 
     Raises:
-        ValueError: A number has more characters than the size of an image requires.
+        ValueError: A character is not one of "0" to "o", the last number is incomplete, or a number
+            has more characters than the size of an image requires.
     """
-    text = counts.encode() if isinstance(counts, str) else counts
-    characters = np.frombuffer(text, np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero((characters & 0x20) == 0)
-    if len(last) == 0:
+    text = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
+    if foreign := text.translate(None, _ALPHABET):
+        raise ValueError(f'counts must have characters "0" to "o" only, got {foreign[:8]!r}')
+    characters = np.frombuffer(text, np.uint8)
+    last = (characters < _FIRST_CONTINUED).nonzero()[0]  # character of each number
+    if len(text) == 0:
         return np.zeros(0, np.int64)
-    first = np.concatenate(([0], last[:-1] + 1))
-    lengths = last - first + 1
-    if lengths.max() > _MAX_CHARACTERS:
+    if len(last) == 0 or last[-1] != len(text) - 1:
+        raise ValueError(f"counts must end with a complete number, got the end {text[-8:]!r}")
+    first = np.empty_like(last)
+    first[0] = 0
+    np.add(last[:-1], 1, out=first[1:])
+    place = np.arange(len(text))
+    place -= first.repeat(last - first + 1)  # of a character in its number
+    if place.max() >= _MAX_CHARACTERS:
         raise ValueError(
             f"a compressed run length must have at most {_MAX_CHARACTERS} characters, got "
-            f"{lengths.max()}"
+            f"{place.max() + 1}"
         )
-    place = np.arange(last[-1] + 1) - np.repeat(first, lengths)  # of a character in its number
-    runs = np.add.reduceat((characters[: last[-1] + 1] & 0x1F) << (5 * place), first)
-    runs -= (characters[last] >> 4 & 1) << (5 * lengths)  # two's complement
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
+    place *= 5
+    runs = np.add.reduceat(_VALUES.take(characters) << place, first)
+    runs[1::2].cumsum(out=runs[1::2])
+    runs[2::2].cumsum(out=runs[2::2])
     return runs
+
+
+def canonical_runs(runs: Runs) -> Runs:
+    """Merge the neighbors of empty runs, so that only the first run can be empty.
+
+    Args:
+        runs: Run lengths (R,).
+    """
+    colors, lengths = (np.arange(len(runs)) & 1)[runs > 0], runs[runs > 0]
+    starts = np.flatnonzero(np.diff(colors, prepend=-1))
+    merged = np.add.reduceat(lengths, starts) if len(starts) else lengths
+    return np.r_[0, merged] if len(colors) and colors[0] else merged
 
 
 def decode_runs_resized(

@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.structures import InstanceData
 from numpy.typing import NDArray
 
-from vgtoolbox.structures import RLE, decode_masks
+from vgtoolbox.structures import RLE, check_prediction, check_size, decode_masks
 from vgtoolbox.utils.choices import check_choice, check_fraction
 from vgtoolbox.visualization.drawing import (
     DenseMask,
@@ -78,10 +78,14 @@ class Overlay:
             record: Record of `predictions.jsonl` with `size`, `boxes_xyxy`, `scores`, `masks`,
                 `merged_mask` and `no_target`, and optionally `points_xy`.
             score_thr: Score threshold in [0, 1]; instances above it are drawn.
+
+        Raises:
+            GeometryError: A key is missing or its value is invalid.
         """
-        size = (int(record["size"][0]), int(record["size"][1]))
-        if record["no_target"]:
+        size = check_size(record["size"])
+        if record["no_target"] is True:
             return cls.empty(size)
+        record = check_prediction(record)
         kept = [i for i, score in enumerate(record["scores"]) if score > score_thr]
         rles: Sequence[RLE] = record["masks"]
         merged: RLE | None = record["merged_mask"]

@@ -100,10 +100,10 @@ def test_ranked_boxes_get_decreasing_scores(write):
         ("coco", '[{"image_id": 7, "bbox"', "truncated or not JSON"),
         ("coco", "7", "must contain a list"),
         ("coco", [{"image_id": 7, "score": 1}], "lacks 'bbox'"),
-        ("coco", [{"image_id": 7, "bbox": [1, 2, 3], "score": 1}], "not enough values"),
+        ("coco", [{"image_id": 7, "bbox": [1, 2, 3], "score": 1}], "a box of 4 finite numbers"),
         ("coco", [COCO[0], {**COCO[1], "image_id": 7}], "some detections of '7'"),
         ("refexp", [{"refexp_id": 1, "annotation_id": 2}], "lacks 'predicted_bounding_boxes'"),
-        ("refexp", [{**REFEXP[0], "predicted_bounding_boxes": [[1, 2]]}], "not enough values"),
+        ("refexp", [{**REFEXP[0], "predicted_bounding_boxes": [[1, 2]]}], "a box of 4 finite"),
         ("jsonl", "[1]\n", "must be a JSON object"),
     ],
 )

@@ -12,8 +12,19 @@ from vgtoolbox.inference.results.prediction_log import PredictionLog, remaining_
 
 
 def record(image, expression):
-    empty = dict.fromkeys(PredictionRecord.__required_keys__)
-    return {**empty, "image": image, "expression": expression}
+    return PredictionRecord(
+        id="0",
+        image=image,
+        expression=expression,
+        size=[2, 3],
+        boxes_xyxy=[],
+        scores=[],
+        masks=[],
+        merged_mask=None,
+        no_target=True,
+        existence=0.0,
+        text=None,
+    )
 
 
 @pytest.fixture

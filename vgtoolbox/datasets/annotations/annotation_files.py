@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, NamedTuple, TypeAlias, get_args
 
-from vgtoolbox.structures import rle_boxes_xyxy, segmentation_to_rle
+from vgtoolbox.structures import (
+    GeometryError,
+    check_box,
+    check_polygons,
+    check_size,
+    rle_boxes_xyxy,
+    segmentation_to_rle,
+)
+from vgtoolbox.structures.validation import check_coordinates
 from vgtoolbox.utils.restricted_pickle import DamagedPickleError, load_restricted_pickle
 from vgtoolbox.utils.text_files import (
     CompressedFileError,
@@ -18,12 +26,12 @@ from vgtoolbox.utils.text_files import (
     plain_suffix,
     read_bytes,
 )
+from vgtoolbox.utils.values import are_numbers
+from vgtoolbox.utils.values import describe as describe
 
 Number: TypeAlias = int | float
 
 PICKLE_SUFFIXES = (".p", ".pkl", ".pickle")
-_MAX_PIXEL = 2**31
-_MAX_SIDE = 100_000
 
 
 class FieldError(ValueError):
@@ -173,48 +181,58 @@ def expect_texts(entry: Any, key: str) -> list[str]:
 
 def expect_box(box: Any, what: str = "the key 'bbox'") -> list[Number]:
     """Return a box as a list of four finite numbers."""
-    is_box = isinstance(box, list | tuple) and len(box) == 4
-    if not is_box or not _are_numbers(box) or not all(abs(x) < _MAX_PIXEL for x in box):
-        found = str(list(box)) if is_box else describe(box)
-        raise FieldError(f"{what} must be a box of 4 finite numbers, got {found:.99}")
-    return list(box)
+    try:
+        return check_box(box, what)
+    except GeometryError as error:
+        raise FieldError(str(error)) from None
 
 
 def expect_segmentation(value: Any, what: str = "the key 'segmentation'") -> Any:
-    """Return polygons [[x1, y1, ...], ...] or an RLE dict; a list of one RLE (RefCLEF) is unpacked.
+    """Return polygons [[x1, y1, ...], ...], an RLE dict, or `None` if there is only a box.
 
-    Polygon validity is not checked here.
+    A list of one RLE (RefCLEF) is unpacked. `None`, an empty list and a list of empty lists, which
+    annotation tools export for boxes, mean that there is no mask. The number of points of polygons
+    and the sum of run lengths are not checked here.
+
+    Raises:
+        FieldError: The value is of another kind, or a coordinate is not a finite number.
     """
+    if value is None or (isinstance(value, list | tuple) and all(part == [] for part in value)):
+        return None
     if isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], Mapping):
         value = value[0]
-    if isinstance(value, Mapping):
-        size = expect_items(value, "size", int)
-        if len(size) != 2 or not all(0 < side < _MAX_SIDE for side in size):
-            raise FieldError(f"the size of {what} must be [height, width], got {size!r:.60}")
-        counts = expect(value, "counts", str | bytes | list)
-        if isinstance(counts, list) and not _are_numbers(counts):
-            raise FieldError(f"the run lengths of {what} must be numbers")
-        text = counts.decode("ascii", "replace") if isinstance(counts, bytes) else counts
-        return {"size": size, "counts": text}
-    for position, polygon in enumerate(expect_value(value, what, list | tuple)):
-        if not _are_numbers(expect_value(polygon, f"{what}, polygon {position}", list | tuple)):
-            raise FieldError(f"the coordinates of {what}, polygon {position}, must be numbers")
+    try:
+        if isinstance(value, Mapping):
+            return _expect_rle(value, what)
+        check_coordinates(value, what)
+    except GeometryError as error:
+        raise FieldError(str(error)) from None
     return value
+
+
+def _expect_rle(value: Mapping[str, Any], what: str) -> dict[str, Any]:
+    size = check_size(expect(dict(value), "size", list | tuple), f"the size of {what}")
+    counts = expect(dict(value), "counts", str | bytes | list)
+    if isinstance(counts, list) and not are_numbers(counts):
+        raise FieldError(f"the run lengths of {what} must be numbers")
+    text = counts.decode("latin-1") if isinstance(counts, bytes) else counts
+    return {"size": list(size), "counts": text}
 
 
 def segmentation_box(segmentation: Any) -> list[Number]:
     """Return the box [x, y, w, h] around a mask returned by `expect_segmentation`."""
-    if isinstance(segmentation, Mapping):
-        try:
-            rle = segmentation_to_rle(dict(segmentation), tuple(segmentation["size"]))
-        except (ValueError, TypeError) as error:
-            raise FieldError(str(error)) from None
-        x1, y1, x2, y2 = rle_boxes_xyxy([rle])[0].tolist()
-        return [x1, y1, x2 - x1, y2 - y1]
-    xs = [x for polygon in segmentation for x in polygon[::2]]
-    ys = [y for polygon in segmentation for y in polygon[1::2]]
-    if not xs or not ys:
+    if not segmentation:
         raise FieldError("the mask must have one polygon or more to derive its box, got none")
+    try:
+        if isinstance(segmentation, Mapping):
+            rle = segmentation_to_rle(dict(segmentation), tuple(segmentation["size"]))
+            x1, y1, x2, y2 = rle_boxes_xyxy([rle])[0].tolist()
+            return [x1, y1, x2 - x1, y2 - y1]
+        polygons, _ = check_polygons(segmentation)
+    except GeometryError as error:
+        raise FieldError(str(error)) from None
+    xs = [x for polygon in polygons for x in polygon[::2]]
+    ys = [y for polygon in polygons for y in polygon[1::2]]
     return expect_box([min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], "the mask")
 
 
@@ -222,15 +240,3 @@ def dicts_in(value: Any) -> list[dict[str, Any]]:
     """Return the dicts in a list; an empty list for any other value."""
     items = value if isinstance(value, list | tuple) else []
     return [item for item in items if isinstance(item, dict)]
-
-
-def _are_numbers(values: Iterable[Any]) -> bool:
-    return set(map(type, values)) <= {int, float}
-
-
-def describe(value: Any) -> str:
-    """Describe a value of unknown size and depth in a few words."""
-    if isinstance(value, Mapping | list | tuple | set | frozenset):
-        return f"{type(value).__name__} of {len(value)}"
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

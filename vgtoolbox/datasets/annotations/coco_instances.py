@@ -66,11 +66,10 @@ class COCOInstances:
         """
         if ann_id not in self._targets:
             annotation = _look_up(self._annotations, ann_id, "annotation", self.path)
-            mask = annotation.get("segmentation")
             with self._naming(f"annotation {ann_id}"):
                 self._targets[ann_id] = {
                     "bbox": expect_box(expect(annotation, "bbox", list | tuple)),
-                    "segmentation": None if mask is None else expect_segmentation(mask),
+                    "segmentation": expect_segmentation(annotation.get("segmentation")),
                     "ann_id": ann_id,
                 }
         return self._targets[ann_id]

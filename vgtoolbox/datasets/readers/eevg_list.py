@@ -87,9 +87,7 @@ class EEVGListDataset(GroundingDataset):
         x, y, *extent = expect_box(box[:4], "the box")
         if self.name in _WITH_CORNERS:
             extent = [extent[0] - x, extent[1] - y]
-        polygons = box[4:] or None
-        if polygons is not None:
-            polygons = expect_segmentation(polygons, "the list after the box")
+        polygons = expect_segmentation(box[4:], "the list after the box")
         return {"bbox": [x, y, *extent], "segmentation": polygons, "ann_id": number}
 
     def _files(self) -> list[Path]:

@@ -154,11 +154,10 @@ def _targets(part: Item) -> list[dict[str, Any]]:
 
 
 def _target(annotation: Item, mask_key: str, position: int) -> dict[str, Any]:
-    mask = annotation.get(mask_key)
     ann_id = annotation.get("id", annotation.get("ann_id", position))
     return {
         "bbox": expect_box(annotation.get("bbox")),
-        "segmentation": expect_segmentation(mask, f"the key {mask_key!r}") if mask else None,
+        "segmentation": expect_segmentation(annotation.get(mask_key), f"the key {mask_key!r}"),
         "ann_id": expect_value(ann_id, "the key 'id'", int | str),
     }
 

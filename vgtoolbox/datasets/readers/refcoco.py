@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vgtoolbox.datasets.annotations.annotation_files import (
@@ -50,6 +51,10 @@ class RefCOCODataset(GroundingDataset):
     def target_ids(self, ref: Ref) -> Sequence[Any]:
         """Return the annotation ids of the ref's targets."""
         return [expect(ref, "ann_id", int)]
+
+    def targets_file(self, entry: Entry) -> Path:
+        """Return the path of `instances.json`."""
+        return self._instances.path
 
     def read_entries(self) -> Iterator[Entry]:
         """Yield the refs of the split, in the order of the file."""

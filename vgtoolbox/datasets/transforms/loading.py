@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torchvision import tv_tensors
 
+from vgtoolbox.datasets.annotations.annotation_files import AnnotationError
 from vgtoolbox.datasets.transforms.image_cache import ImageCache
 from vgtoolbox.datasets.transforms.sample import Results, describe_sample, set_boxes
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.structures import RLE, decode_masks, segmentation_to_rle
 from vgtoolbox.structures.masks import Segmentation
+from vgtoolbox.structures.validation import MAX_OVERHANG
 from vgtoolbox.utils.image_files import similar_file
 
 Corners = tuple[float, float, float, float]
@@ -146,8 +148,8 @@ class LoadTargets:
     Args:
         keep_original: Whether to keep the targets in the original frame as well, as `boxes_ori`
             (N, 4) float32 and `rles_ori`. Metrics need them, training does not.
-        max_overhang: Maximum distance in pixels by which an annotated box may exceed the image, as
-            happens by rounding; such boxes are clipped.
+        max_overhang: Maximum distance in pixels by which an annotated box or polygon may exceed the
+            image, as happens by rounding; it is clipped.
         truncate_boxes: Whether to truncate x, y, width and height to integers first, in the
             original frame too, as in training and evaluation of EEVG and PLVL.
         with_masks: Whether to read the masks. If `False`, targets need only a box.
@@ -160,7 +162,7 @@ class LoadTargets:
         self,
         *,
         keep_original: bool = True,
-        max_overhang: float = 8.0,
+        max_overhang: float = MAX_OVERHANG,
         truncate_boxes: bool = False,
         with_masks: bool = True,
         dense: bool = True,
@@ -175,8 +177,9 @@ class LoadTargets:
         """Read the targets.
 
         Raises:
-            ValueError: A box is invalid or outside the image, a polygon has fewer than three
-                points, or run lengths are for an image of another size.
+            AnnotationError: A box is invalid or outside the image, a polygon leaves it by more than
+                `max_overhang` or no polygon has three points, run lengths are for an image of
+                another size or do not cover it, or there is no mask.
         """
         if "targets" not in results:
             return results
@@ -186,9 +189,9 @@ class LoadTargets:
             try:
                 corners.append(self._clip(target["bbox"], size))
                 if self.with_masks:
-                    rles.append(_read_mask(target["segmentation"], size))
-            except (ValueError, TypeError, KeyError) as error:
-                raise ValueError(
+                    rles.append(self._read_mask(target["segmentation"], size))
+            except (ValueError, TypeError, KeyError, OverflowError) as error:
+                raise AnnotationError(
                     f"{describe_sample(results)}, annotation {target.get('ann_id')}: {error}"
                 ) from error
         boxes_xyxy = torch.tensor(corners).reshape(-1, 4)
@@ -206,6 +209,14 @@ class LoadTargets:
             results["masks"] = tv_tensors.Mask(decode_masks(rles, results["ori_shape"]))
         else:
             results["rles"] = rles
+
+    def _read_mask(self, segmentation: Segmentation | None, size: tuple[int, int]) -> RLE:
+        if segmentation is None or len(segmentation) == 0:
+            raise ValueError(
+                "a target must have a mask, got only a box; to read boxes alone, set "
+                "with_masks=False"
+            )
+        return segmentation_to_rle(segmentation, size, max_overhang=self.max_overhang)
 
     def _clip(self, box_xywh: Any, size: tuple[int, int]) -> Corners:
         """Return an annotated box as corners clipped to the image."""
@@ -225,14 +236,6 @@ class LoadTargets:
                 "border are clipped"
             )
         return _clip_corners(_corners(map(int, box_xywh)), size) if self.truncate_boxes else clipped
-
-
-def _read_mask(segmentation: Segmentation | None, size: tuple[int, int]) -> RLE:
-    if segmentation is None:
-        raise ValueError(
-            "a target must have a mask, got only a box; to read boxes alone, set with_masks=False"
-        )
-    return segmentation_to_rle(segmentation, size)
 
 
 def _corners(box_xywh: Iterable[float]) -> Corners:

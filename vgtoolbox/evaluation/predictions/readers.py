@@ -17,10 +17,14 @@ from vgtoolbox.evaluation.predictions.records import PredictionRecord, iter_pred
 from vgtoolbox.structures import (
     PUBLISHED_SCORE_THR,
     RLE,
+    GeometryError,
+    check_box,
+    check_scores,
     merge_rles,
     rle_boxes_xyxy,
     segmentation_to_rle,
 )
+from vgtoolbox.structures.validation import FractionDetector
 from vgtoolbox.utils.choices import check_choice
 from vgtoolbox.utils.text_files import (
     CompressedFileError,
@@ -28,6 +32,7 @@ from vgtoolbox.utils.text_files import (
     read_first_entry,
     read_text,
 )
+from vgtoolbox.utils.values import describe
 
 PredictionFormat = Literal["jsonl", "coco", "refexp"]
 MaskMerge = Literal["kept", "best"]
@@ -58,6 +63,8 @@ class ScoredDetections:
     scores: list[float] = field(default_factory=list)
     segmentations: list[Any] = field(default_factory=list)
     """Polygons or RLE of each box, or empty."""
+    places: list[str] = field(default_factory=list)
+    """File and entry of each box, for errors, or empty."""
 
     def to_record(self, options: DetectionOptions, sample: Mapping[str, Any]) -> PredictionRecord:
         """Return the line of `predictions.jsonl` for `sample`.
@@ -65,9 +72,12 @@ class ScoredDetections:
         Args:
             options: Conversion of detections.
             sample: Mapping with `sample_id`, `img_path`, `expressions` and `ori_shape`.
+
+        Raises:
+            GeometryError: A mask is invalid or for an image of another size.
         """
         size = (int(sample["ori_shape"][0]), int(sample["ori_shape"][1]))
-        masks = [segmentation_to_rle(segmentation, size) for segmentation in self.segmentations]
+        masks = [self._mask(position, size) for position in range(len(self.segmentations))]
         if masks and not self.boxes_xyxy:  # results of a task with masks only
             self.boxes_xyxy = rle_boxes_xyxy(masks).tolist()
         return PredictionRecord(
@@ -83,6 +93,13 @@ class ScoredDetections:
             existence=max(self.scores, default=0.0),
             text=None,
         )
+
+    def _mask(self, position: int, size: tuple[int, int]) -> RLE:
+        try:
+            return segmentation_to_rle(self.segmentations[position], size)
+        except GeometryError as error:
+            place = f"{self.places[position]}: " if self.places else ""
+            raise GeometryError(f"{place}the key 'segmentation': {error}") from None
 
     def _merged_mask(
         self, masks: list[RLE], options: DetectionOptions, size: tuple[int, int]
@@ -140,19 +157,35 @@ def iter_keyed_predictions(
 
     Raises:
         ValueError: The content does not match the format.
+        GeometryError: A box, score or mask is invalid, or all boxes are within one pixel.
     """
     file_format = file_format or detect_prediction_format(path)
     check_choice("file_format", file_format, get_args(PredictionFormat))
     if file_format == "jsonl":
-        return ((str(record["id"]), record) for record in iter_predictions(path))
+        records = ((str(record["id"]), record) for record in iter_predictions(path))
+        return _in_pixels(records, path)
     entries = _read_entries(path)
     try:
         if file_format == "coco":
-            return iter(_coco_results(entries).items())
-        return iter(list(_ranked_boxes(entries, by_annotation=by_annotation)))
+            found: Any = _coco_results(entries, str(path)).items()
+        else:
+            found = list(_ranked_boxes(entries, by_annotation=by_annotation))
     except (KeyError, TypeError, ValueError) as error:
         problem = f"an entry lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{path} is not a valid {file_format!r} file: {problem}") from error
+    return _in_pixels(found, path)
+
+
+def _in_pixels(
+    predictions: Iterable[tuple[str, Any]], path: str | os.PathLike[str]
+) -> Iterator[tuple[str, Any]]:
+    """Yield (key, prediction) pairs; raise GeometryError at the end if no box is in pixels."""
+    detector = FractionDetector()
+    for key, prediction in predictions:
+        is_record = isinstance(prediction, dict)
+        detector.add(prediction["boxes_xyxy"] if is_record else prediction.boxes_xyxy)
+        yield key, prediction
+    detector.check(str(path))
 
 
 def _read_entries(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -169,19 +202,21 @@ def _read_entries(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     return entries
 
 
-def _coco_results(entries: Iterable[Mapping[str, Any]]) -> dict[str, ScoredDetections]:
+def _coco_results(entries: Iterable[Mapping[str, Any]], path: str) -> dict[str, ScoredDetections]:
     """Group the detections by `sample_id`, or by `image_id` if they have no `sample_id`.
 
     If each "image" is one expression, as in MDETR's and mmdet's files, `image_id` is its number.
     """
     found: defaultdict[str, ScoredDetections] = defaultdict(ScoredDetections)
-    for entry in entries:
+    for position, entry in enumerate(entries):
         key = str(entry["sample_id"] if "sample_id" in entry else entry["image_id"])
         detections = found[key]
         if entry.get("bbox") is not None:
-            x, y, width, height = map(float, entry["bbox"])
-            detections.boxes_xyxy.append([x, y, x + width, y + height])
-        detections.scores.append(float(entry["score"]))
+            box = _corners(entry["bbox"], f"entry {position}, the key 'bbox',")
+            detections.boxes_xyxy.append(box)
+        (score,) = check_scores([entry["score"]], f"entry {position}, the key 'score'")
+        detections.scores.append(float(score))
+        detections.places.append(f"{path}, entry {position}")
         if entry.get("segmentation"):
             detections.segmentations.append(entry["segmentation"])
         for name, values in (
@@ -207,11 +242,26 @@ def _ranked_boxes(
         annotation = str(entry["annotation_id"])
         key = f"{annotation}:{ranks[annotation]}" if by_annotation else str(entry["refexp_id"])
         ranks[annotation] += 1
-        boxes = [[float(v) for v in box] for box in entry["predicted_bounding_boxes"]]
+        boxes, name = entry["predicted_bounding_boxes"], f"refexp {entry['refexp_id']}"
+        if not isinstance(boxes, list):
+            raise GeometryError(
+                f"{name}, the key 'predicted_bounding_boxes' must be a list of boxes, got "
+                f"{describe(boxes)}"
+            )
         yield (
             key,
             ScoredDetections(
-                boxes_xyxy=[[x, y, x + width, y + height] for x, y, width, height in boxes],
+                boxes_xyxy=[_corners(b, f"{name}, box {i},") for i, b in enumerate(boxes)],
                 scores=[1 / rank for rank in range(1, len(boxes) + 1)],
             ),
         )
+
+
+def _corners(box_xywh: Any, what: str) -> list[float]:
+    """Return the corners of a box [x, y, width, height]."""
+    x, y, width, height = map(float, check_box(box_xywh, what))
+    if width < 0 or height < 0:
+        raise GeometryError(
+            f"{what} must be x, y, width, height, the latter two not negative, got {box_xywh}"
+        )
+    return [x, y, x + width, y + height]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -14,10 +14,27 @@ from mmengine.structures import BaseDataElement
 from vgtoolbox.evaluation.metrics.base import GroundingMetric
 from vgtoolbox.evaluation.metrics.sample_reader import Fields, required, sample_fields
 from vgtoolbox.registry import METRICS
-from vgtoolbox.structures import RLE, clip_boxes, decode_masks, encode_masks, resize_masks
+from vgtoolbox.structures import (
+    RLE,
+    GeometryError,
+    check_prediction,
+    clip_boxes,
+    decode_masks,
+    encode_masks,
+    resize_masks,
+)
 from vgtoolbox.utils.atomic_file import atomic_file
 from vgtoolbox.utils.text import encode_json
 from vgtoolbox.utils.text_files import EncodingError, decode_utf8, iter_lines
+from vgtoolbox.utils.values import describe
+
+_TEXTS: dict[str, tuple[type, ...]] = {
+    "id": (str, int),
+    "image": (str,),
+    "expression": (str,),
+    "text": (str, type(None)),
+}
+"""Allowed types of the keys of a record that are not geometry."""
 
 
 class PredictionRecord(TypedDict):
@@ -102,7 +119,8 @@ def iter_predictions(path: str | os.PathLike[str]) -> Iterator[PredictionRecord]
     """Read `predictions.jsonl` line by line, since masks of a large split take gigabytes.
 
     Raises:
-        ValueError: A line is not a JSON object or lacks a key; the message names file and line.
+        ValueError: A line is not a JSON object, lacks a key, or has an invalid value; the message
+            names file, line and key.
     """
     for number, line in _prediction_lines(path):
         try:
@@ -119,7 +137,12 @@ def iter_predictions(path: str | os.PathLike[str]) -> Iterator[PredictionRecord]
         missing = PredictionRecord.__required_keys__ - set(record)
         if missing:
             raise ValueError(f"{path}, line {number} lacks {sorted(missing)}")
-        yield cast(PredictionRecord, record)
+        try:
+            _check_texts(record)
+            checked = check_prediction(record)
+        except GeometryError as error:
+            raise GeometryError(f"{path}, line {number}: {error}") from None
+        yield cast(PredictionRecord, checked)
 
 
 def _prediction_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes]]:
@@ -127,6 +150,13 @@ def _prediction_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes
         yield from iter_lines(path)
     except EncodingError as error:
         raise ValueError(f"{path}, line {error.line}: the text {error}") from None
+
+
+def _check_texts(record: Mapping[str, Any]) -> None:
+    """Raise GeometryError unless the keys that are not geometry have values of the right type."""
+    for key, kinds in _TEXTS.items():
+        if not isinstance(record[key], kinds) or isinstance(record[key], bool):
+            raise GeometryError(f"{key} must be text, got {describe(record[key])}")
 
 
 def _in_original_frame(fields: Fields) -> Fields:

@@ -29,6 +29,7 @@ from vgtoolbox.structures import (
     PUBLISHED_SCORE_THR,
     RLE,
     GroundingDataSample,
+    check_prediction,
     clip_boxes,
     decode_masks,
     decode_masks_resized,
@@ -105,8 +106,12 @@ class GroundingResult:
     def from_dict(
         cls, record: Mapping[str, Any], *, score_thr: float = PUBLISHED_SCORE_THR
     ) -> GroundingResult:
-        """Read one line of `predictions.jsonl`, which has neither points nor a threshold."""
-        return cls(cast(PredictionRecord, dict(record)), score_thr)
+        """Read one line of `predictions.jsonl`, which has neither points nor a threshold.
+
+        Raises:
+            GeometryError: A key is missing or its value is invalid.
+        """
+        return cls(cast(PredictionRecord, check_prediction(record)), score_thr)
 
     @property
     def id(self) -> str:
