@@ -162,7 +162,7 @@ class GroundingDataset(BaseDataset):
                 ref = self.parse_data_info(entry.value)
                 check_expressions(() if ref is None else ref["expressions"])
                 if ref is not None:
-                    checker.check(ref, entry.file, self.targets_file(entry))
+                    checker.check(ref, entry, self.targets_file(entry))
             except FieldError as error:
                 if self.corrupted == "raise":
                     raise AnnotationError(f"{entry.file}, {entry.name}: {error}") from None

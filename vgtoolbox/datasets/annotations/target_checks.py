@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vgtoolbox.datasets.annotations.annotation_files import AnnotationError, FieldError
+from vgtoolbox.datasets.annotations.annotation_files import AnnotationError, Entry, FieldError
 from vgtoolbox.structures import GeometryError, check_polygons
 from vgtoolbox.structures.validation import FractionDetector
 
@@ -34,12 +34,12 @@ class TargetChecker:
         """File of all targets, or `None` if there are several."""
         return next(iter(self._files)) if len(self._files) == 1 else None
 
-    def check(self, record: dict[str, Any], entry_file: Path, targets_file: Path) -> None:
+    def check(self, record: dict[str, Any], entry: Entry, targets_file: Path) -> None:
         """Check the targets of a record, and drop their polygons of fewer than three points.
 
         Args:
             record: Record of a ref.
-            entry_file: File of the ref, which the caller names in an error.
+            entry: Raw annotation that the record was made of, which the caller names in an error.
             targets_file: File of its targets.
 
         Raises:
@@ -53,12 +53,11 @@ class TargetChecker:
             self._fractions.add([target["bbox"]])
             if isinstance(target["segmentation"], list | tuple):
                 name = f"annotation {target['ann_id']}"
-                source = "" if entry_file == targets_file else f" of {targets_file}"
+                source = "" if entry.file == targets_file else f" of {targets_file}"
+                what = "the mask" if entry.name == name else f"{name}{source}"
                 size = (record["height"], record["width"]) if "height" in record else None
                 try:
-                    polygons, unusable = check_polygons(
-                        target["segmentation"], size, what=f"{name}{source}"
-                    )
+                    polygons, unusable = check_polygons(target["segmentation"], size, what=what)
                 except GeometryError as error:
                     raise FieldError(str(error)) from None
                 if unusable:
