@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
@@ -35,6 +33,7 @@ from vgtoolbox.datasets.records import (
 )
 from vgtoolbox.registry import DATASETS, TRANSFORMS
 from vgtoolbox.utils.choices import check_choice, did_you_mean, is_nearly
+from vgtoolbox.utils.garbage_collection import garbage_collection_paused
 from vgtoolbox.utils.text_files import existing_file
 
 Step = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -196,7 +195,7 @@ class GroundingDataset(BaseDataset):
 
     def full_init(self) -> None:
         """Read the annotations, unless they have been read already."""
-        with _garbage_collection_paused():
+        with garbage_collection_paused():
             super().full_init()
         self._check_not_empty()
 
@@ -381,18 +380,6 @@ def images_of(datasets: Iterable[Any]) -> ImageIndex:
     """
     built = (DATASETS.build(dict(d)) if isinstance(d, Mapping) else d for d in datasets)
     return ImageIndex(image for dataset in built for image in dataset.images())
-
-
-@contextmanager
-def _garbage_collection_paused() -> Iterator[None]:
-    """Pause the search for reference cycles, which takes half the time of reading a large file."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _shared_counter(value: int = 0) -> torch.Tensor:
