@@ -48,6 +48,23 @@ def plain(expression: str) -> str:
 
 
 REFERRING_PROMPTS: Mapping[str, ReferringPrompts] = {
+    "lisa": ReferringPrompts(
+        questions=(
+            "<image>\n What is {expressions} in this image? Please output segmentation mask.",
+            "<image>\nCan you segment the {expressions} in this image?",
+            "<image>\nPlease segment the {expressions} in this image.",
+            "<image>\nWhat is {expressions} in this image? Please respond with segmentation mask.",
+            "<image>\nWhat is {expressions} in this image? Please output segmentation mask.",
+        ),
+        answers=(
+            ("", "{token}"),
+            ("It is ", "{token}"),
+            ("Sure, ", "{token}"),
+            ("Sure, it is ", "{token}"),
+            ("Sure, the segmentation result is ", "{token}"),
+            ("", "{token}"),
+        ),
+    ),
     "mllmseg": ReferringPrompts(
         questions=(
             "<image>\n What are {expressions}in this image? Please output segmentation masks.",

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from vgtoolbox.models.grounders.token_grounder import EncodedImages, TargetFrame, TokenGrounder
 from vgtoolbox.models.mllm import PackedBatch, TokenStates, image_states, states_predicting
 from vgtoolbox.models.mllm.answering import AnswerMode, Reading
 from vgtoolbox.registry import MODELS
-from vgtoolbox.structures import GroundingDataSample
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class MLLMSeg(TokenGrounder):
         self,
         encoded: EncodedImages,
         reading: Reading,
-        data_samples: Sequence[GroundingDataSample] = (),
+        sizes: Sequence[tuple[int, int]] = (),
     ) -> FusedMaps:
         """Fuse the patches of each image with the states of its image tokens."""
         semantic = image_states(
@@ -145,7 +145,8 @@ class MLLMSeg(TokenGrounder):
         encoded = self.encode(inputs)
         packed = PackedBatch.from_ids(inputs["token_ids"], inputs.get("text_padding_mask"))
         states = self.mllm.run(packed, encoded.language)
-        maps = self.prepare(encoded, Reading(states, packed))
+        image = torch.arange(len(states.last), device=states.last.device)
+        maps = self.prepare(encoded, Reading(states, packed, image))
         found = states_predicting(states.last, packed, self.target_ids[:1])
         return MLLMSegOutput(
             patches=encoded.language.patches,

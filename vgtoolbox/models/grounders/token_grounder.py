@@ -45,6 +45,11 @@ class EncodedImages:
     language: ImageFeatures
     maps: Tensor | None = None
 
+    def __getitem__(self, index: Tensor) -> EncodedImages:
+        """Select images by their indices (M,), which may repeat."""
+        maps = None if self.maps is None else self.maps[index]
+        return EncodedImages(self.language[index], maps)
+
 
 class TokenGrounder(BaseGrounder):
     """Grounder whose language model answers [SEG] or [REJ]; the states of [SEG] query masks.
@@ -111,14 +116,14 @@ class TokenGrounder(BaseGrounder):
         self,
         encoded: EncodedImages,
         reading: Reading,
-        data_samples: Sequence[GroundingDataSample],
+        sizes: Sequence[tuple[int, int]],
     ) -> Any:
         """Return what the masks of all tokens share, for `decode`.
 
         Args:
-            encoded: Features of the I images.
+            encoded: Features of the image of each of R rows.
             reading: States of the language model.
-            data_samples: A sample of each image, for its sizes.
+            sizes: Height and width (H, W) of the original image of each row.
         """
 
     @abstractmethod
@@ -127,7 +132,7 @@ class TokenGrounder(BaseGrounder):
 
         Args:
             prepared: Result of `prepare`.
-            tokens: States of N target tokens; `row` is the index of the image.
+            tokens: States of N target tokens.
         """
 
     @property
@@ -169,14 +174,17 @@ class TokenGrounder(BaseGrounder):
         Raises:
             ValueError: A sample has no conversations, or a conversation lost target tokens.
         """
-        rows = [self._row(sample) for sample in data_samples]
-        encoded = self.encode(inputs)
-        packed = self.mllm.pack(rows)
+        sequences = [self._rows(sample) for sample in data_samples]
+        packed = self.mllm.pack([row for rows in sequences for row in rows])
+        image = [i for i, rows in enumerate(sequences) for _ in rows]
+        encoded, index = self.encode(inputs), torch.tensor(image, device=packed.token_ids.device)
+        if len(image) > len(data_samples):
+            encoded = encoded[index]
         states = self.mllm.run(packed, encoded.language, all_layers=self.all_layers)
         found = states_predicting(states.last, packed, self.target_ids, states.layers)
         named = [
-            (i, targets)
-            for i, sample in enumerate(data_samples)
+            (sample, targets)
+            for sample in data_samples
             for conversation in sample.conversations
             for targets in conversation.targets
         ]
@@ -185,11 +193,12 @@ class TokenGrounder(BaseGrounder):
                 f"conversations must have {len(named)} {TARGET_MARK} or {REJECT_MARK} as tokens, "
                 f"got {len(found)}; check new_tokens and the length of the conversations"
             )
-        prepared = self.prepare(encoded, Reading(states, packed), data_samples)
-        masks = [self._target(data_samples[i], targets) for i, targets in named if targets]
+        shown = [data_samples[i] for i in image]
+        prepared = self.prepare(encoded, Reading(states, packed, index), _sizes(shown))
+        masks = [self._target(sample, targets) for sample, targets in named if targets]
         tokens = found[found.token_ids == self.target_ids[0]]
         losses = self.mask_losses(
-            prepared, tokens, masks, data_samples, num_no_target=len(named) - len(masks)
+            prepared, tokens, masks, shown, num_no_target=len(named) - len(masks)
         )
         if not masks:
             losses |= self._connected(losses)
@@ -211,7 +220,7 @@ class TokenGrounder(BaseGrounder):
             prepared: Result of `prepare`.
             tokens: States of the N tokens [SEG].
             targets: Target masks (H_i, W_i) bool of the tokens.
-            data_samples: A sample of each image.
+            data_samples: Sample of the image of each row.
             num_no_target: Number of rejected expressions.
         """
         mask_logits = self.decode(prepared, tokens)
@@ -253,7 +262,7 @@ class TokenGrounder(BaseGrounder):
             truth = [[_truth(data_samples[i]) for i in each] for each in members]
         answers = self.querier.ask(self.answer_mode, encoded.language, expressions, truth)
         firsts = [data_samples[each[0]] for each in members]
-        prepared = self.prepare(encoded, answers.reading, firsts)
+        prepared = self.prepare(encoded, answers.reading, _sizes(firsts))
         for start in range(0, len(data_samples), _DECODER_BATCH_SIZE):
             end = min(start + _DECODER_BATCH_SIZE, len(data_samples))
             chosen = (answers.expression >= start) & (answers.expression < end)
@@ -270,8 +279,11 @@ class TokenGrounder(BaseGrounder):
                 )
         return list(data_samples)
 
-    def _row(self, sample: GroundingDataSample) -> BranchedSequence:
-        """Tokenize the conversations of an image, which share the prefix up to their questions."""
+    def _rows(self, sample: GroundingDataSample) -> list[BranchedSequence]:
+        """Tokenize the conversations of an image.
+
+        Conversations that begin with the same text up to the image share one row.
+        """
         if not sample.get("conversations"):
             raise ValueError(
                 f"{sample.get('img_path', 'a sample')} must have conversations for training, got "
@@ -282,7 +294,11 @@ class TokenGrounder(BaseGrounder):
             self.mllm.encode_turns([(t.question, t.answer) for t in each.turns], num_tokens)
             for each in sample.conversations
         ]
-        return BranchedSequence(encoded[0]) if len(encoded) == 1 else share_prefix(encoded)
+        if len(encoded) > 1:
+            shared = share_prefix(encoded)
+            if shared.prefix.token_ids.count(self.mllm.image_token_id) == num_tokens:
+                return [shared]
+        return [BranchedSequence(each) for each in encoded]
 
     def _target(self, sample: GroundingDataSample, targets: Sequence[int]) -> Tensor:
         """Return the union of some masks of a sample, (H, W) bool."""
@@ -304,6 +320,11 @@ class TokenGrounder(BaseGrounder):
             if parameter.requires_grad and not key.startswith("mllm.")
         )
         return {name: losses[name] + 0.0 * weights}
+
+
+def _sizes(data_samples: Sequence[GroundingDataSample]) -> list[tuple[int, int]]:
+    """Return height and width (H, W) of the original image of each sample."""
+    return [(sample.ori_shape[0], sample.ori_shape[1]) for sample in data_samples]
 
 
 def _truth(sample: GroundingDataSample) -> bool:

@@ -2,6 +2,7 @@
 
 from vgtoolbox.models.heads.center_head import CenterHead, CenterMaps
 from vgtoolbox.models.heads.existence_head import ExistenceHead
+from vgtoolbox.models.heads.layer_policy_head import LayerPolicyHead
 from vgtoolbox.models.heads.mask_heads import QueryMaskHead, SemanticMaskHead
 from vgtoolbox.models.heads.patch_mask_head import PatchMaskHead
 from vgtoolbox.models.heads.query_box_head import QueryBoxHead
@@ -10,6 +11,7 @@ __all__ = [
     "CenterHead",
     "CenterMaps",
     "ExistenceHead",
+    "LayerPolicyHead",
     "PatchMaskHead",
     "QueryBoxHead",
     "QueryMaskHead",

@@ -21,19 +21,20 @@ def dice_loss(mask_logits: Tensor, targets: Tensor) -> Tensor:
     return soft_dice_loss(mask_logits.sigmoid(), targets)
 
 
-def soft_dice_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
+def soft_dice_loss(probabilities: Tensor, targets: Tensor, *, smooth: float = 1.0) -> Tensor:
     """Return `dice_loss` of probabilities.
 
     Args:
         probabilities: Predicted masks after the sigmoid, (N, H, W).
         targets: Target masks (N, H, W), 0 or 1.
+        smooth: Number added to numerator and denominator.
 
     Returns:
         Losses (N,).
     """
     probabilities, targets = probabilities.flatten(1), targets.flatten(1)
     overlap = (probabilities * targets).sum(1)
-    return 1 - (2 * overlap + 1) / (probabilities.sum(1) + targets.sum(1) + 1)
+    return 1 - (2 * overlap + smooth) / (probabilities.sum(1) + targets.sum(1) + smooth)
 
 
 @MODELS.register_module()

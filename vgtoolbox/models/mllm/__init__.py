@@ -19,6 +19,7 @@ from vgtoolbox.models.mllm.packing import (
 )
 from vgtoolbox.models.mllm.token_states import (
     TokenStates,
+    image_positions,
     image_states,
     next_token_loss,
     states_at,
@@ -40,6 +41,7 @@ __all__ = [
     "Placeholders",
     "TokenSequence",
     "TokenStates",
+    "image_positions",
     "image_states",
     "next_token_loss",
     "share_prefix",

@@ -36,15 +36,17 @@ AnswerMode = Literal["constrained", "generate", "teacher_forced"]
 
 @dataclass(frozen=True)
 class Reading:
-    """States of a language model for I rows, the i-th of which shows the i-th image.
+    """States of a language model for R rows, each of which shows one image.
 
     Attributes:
-        states: States (I, L, H) of the rows.
+        states: States (R, L, H) of the rows.
         packed: Rows that the states belong to.
+        image: Index (R,) of the image of each row, ascending.
     """
 
     states: LMStates
     packed: PackedBatch
+    image: Tensor
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ class ExpressionQuerier:
                 if token in self.token_ids:
                     found[i].append(_token_state(step, row, branch, len(written[i])))
                 written[i].append(token)
-        return self._generated_answers(Reading(decoder.prefill, packed), first, found, written)
+        return self._generated_answers(_reading(decoder.prefill, packed), first, found, written)
 
     def _generated_answers(
         self,
@@ -274,7 +276,7 @@ class ExpressionQuerier:
         )
 
     def _run(self, packed: PackedBatch, features: ImageFeatures) -> Reading:
-        return Reading(self.mllm.run(packed, features, all_layers=self.all_layers), packed)
+        return _reading(self.mllm.run(packed, features, all_layers=self.all_layers), packed)
 
     def _find(self, reading: Reading, token_ids: Sequence[int]) -> TokenStates:
         states = reading.states
@@ -296,6 +298,11 @@ class ExpressionQuerier:
 def _places(groups: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
     """Return row and branch of each expression."""
     return [(row, branch) for row, group in enumerate(groups) for branch in range(len(group))]
+
+
+def _reading(states: LMStates, packed: PackedBatch) -> Reading:
+    """Return the states of rows, the i-th of which shows the i-th image."""
+    return Reading(states, packed, torch.arange(len(states.last), device=states.last.device))
 
 
 def _one_token_each(

@@ -104,6 +104,25 @@ def image_states(
     return found.states.unflatten(0, (len(states), -1))
 
 
+def image_positions(packed: PackedBatch, image_token_id: int) -> Tensor:
+    """Return the index (B, K) of the image tokens in each row.
+
+    Args:
+        packed: Batch with K image tokens in every row.
+        image_token_id: Id of the token that represents an image token.
+
+    Raises:
+        ValueError: The rows have different numbers of image tokens.
+    """
+    row, position = torch.nonzero(packed.token_ids == image_token_id, as_tuple=True)
+    counts = torch.bincount(row, minlength=len(packed.token_ids))
+    if bool((counts != counts[0]).any()):
+        raise ValueError(
+            f"all rows must have the same number of image tokens, got {counts.tolist()}"
+        )
+    return position.unflatten(0, (len(counts), -1))
+
+
 def next_token_loss(logits: Tensor, packed: PackedBatch) -> Tensor:
     """Return the mean cross-entropy of the labeled tokens; 0 if there are none.
 

@@ -23,10 +23,13 @@ class SAMPrompts:
     Attributes:
         sparse: Tokens (N, S, C) of points and text; S may be 0.
         dense: Map (N, C, h, w) that is added to the feature map of the image.
+        lengths: Number of tokens (N,) at the end of each row of `sparse` that are prompts; the
+            others are padding. If `None`, all are prompts.
     """
 
     sparse: Tensor
     dense: Tensor
+    lengths: Tensor | None = None
 
 
 @MODELS.register_module()

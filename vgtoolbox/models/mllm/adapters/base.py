@@ -35,6 +35,11 @@ class ImageFeatures:
     tokens: Tensor
     valid: Tensor | None = None
 
+    def __getitem__(self, index: Tensor) -> ImageFeatures:
+        """Select images by their indices (M,), which may repeat."""
+        valid = None if self.valid is None else self.valid[index]
+        return ImageFeatures(self.patches[index], self.grid, self.tokens[index], valid)
+
 
 @dataclass(frozen=True)
 class Placeholders:
