@@ -187,7 +187,8 @@ def _test(
 
 def prepare_config(cfg: Config) -> Config:
     """Return a copy of a config with defaults for a run."""
-    cfg = Config(cfg.to_dict(), filename=cfg.filename)
+    # mmengine formats the text of a config four times in each run, which takes seconds.
+    cfg = Config(cfg.to_dict(), filename=cfg.filename, format_python_code=False)
     stem = Path(cfg.filename).stem if cfg.filename else "unnamed"
     cfg.work_dir = cfg.get("work_dir") or str(Path("work_dirs") / stem)
     cfg.default_scope = SCOPE
