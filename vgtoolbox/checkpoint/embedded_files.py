@@ -26,47 +26,79 @@ def tokenizer_files(config: Mapping[str, Any]) -> list[str]:
     return sorted({value for key, value in _leaves(config) if key == _FILE_KEY})
 
 
-def pack_files(paths: Sequence[str | Path]) -> str:
-    """Return the contents of files as text, by their paths in a config."""
-    packed = {str(path): base64.b64encode(Path(path).read_bytes()).decode() for path in paths}
+def pack_files(files: Sequence[str | Path] | Mapping[str, bytes]) -> str:
+    """Return the contents of files as text.
+
+    Args:
+        files: Paths of the files in a config, or their contents by path.
+    """
+    if not isinstance(files, Mapping):
+        files = {str(path): Path(path).read_bytes() for path in files}
+    packed = {path: base64.b64encode(content).decode() for path, content in files.items()}
     return json.dumps(packed, sort_keys=True)
 
 
 @contextmanager
-def embedded_files(config: Mapping[str, Any], packed: str) -> Iterator[dict[str, Any]]:
+def embedded_files(
+    config: Mapping[str, Any], packed: str, *, by_kind: bool = False
+) -> Iterator[dict[str, Any]]:
     """Unpack files of `pack_files` for the duration of the block.
 
     Args:
         config: Config with paths of files.
         packed: Text from the metadata of a checkpoint; empty if it has none.
+        by_kind: Whether the only tokenizer of the config is the only one of the checkpoint even if
+            they have different names.
 
     Yields:
-        A copy of `config` with the paths of the unpacked files. A file is identified by its path
-        or, if the data is in another folder than in training, by its name.
+        A copy of `config` with the paths of the unpacked files, as in `match_files`.
 
     Raises:
         ValueError: The text was not written by `pack_files`.
     """
     with tempfile.TemporaryDirectory(prefix="vgtoolbox-") as folder:
         places = {}
-        for index, (name, content) in enumerate(_read_packed(packed).items()):
+        for index, (name, content) in enumerate(unpack_files(packed).items()):
             # The folder in the path is not trusted: only the file name is used.
             place = Path(folder, str(index), Path(name).name)
             place.parent.mkdir()
             place.write_bytes(content)
             places[name] = str(place)
-        found = _by_path_or_name(tokenizer_files(config), places)
+        found = match_files(config, places, by_kind=by_kind)
         yield apply_to(config, lambda x: isinstance(x, str), lambda x: found.get(x, x))
 
 
-def _by_path_or_name(named: Sequence[str], places: Mapping[str, str]) -> dict[str, str]:
-    """Return the unpacked path of each file of a config that the checkpoint contains."""
+def match_files(
+    config: Mapping[str, Any], places: Mapping[str, str], *, by_kind: bool
+) -> dict[str, str]:
+    """Return the unpacked path of each tokenizer of a config that the checkpoint contains.
+
+    A tokenizer is identified by its path or, if the data is in another folder than in training, by
+    its name.
+
+    Args:
+        config: Config with paths of files.
+        places: Paths of the unpacked files by their paths in training.
+        by_kind: Whether single tokenizers need no common name, see `embedded_files`.
+    """
+    named = tokenizer_files(config)
     by_name = {Path(path).name: place for path, place in places.items()}
     found = {path: places.get(path, by_name.get(Path(path).name)) for path in named}
+    if by_kind and len(found) == len(places) == 1 and _suffix(*found) == _suffix(*places):
+        found = dict.fromkeys(found, next(iter(places.values())))
     return {path: place for path, place in found.items() if place is not None}
 
 
-def _read_packed(packed: str) -> dict[str, bytes]:
+def _suffix(path: str) -> str:
+    return Path(path).suffix.replace(".spm", ".model")  # two suffixes of sentencepiece
+
+
+def unpack_files(packed: str) -> dict[str, bytes]:
+    """Return the contents of files by their paths; the inverse of `pack_files`.
+
+    Raises:
+        ValueError: The text was not written by `pack_files`.
+    """
     try:
         files = json.loads(packed) if packed else {}
         return {name: base64.b64decode(text, validate=True) for name, text in files.items()}

@@ -133,7 +133,7 @@ def save_released(
     path: str | Path,
     *,
     dtype: torch.dtype | None = None,
-    files: Sequence[str | Path] = (),
+    files: Sequence[str | Path] | Mapping[str, bytes] = (),
 ) -> None:
     """Write the weights as safetensors, with the config that builds their model.
 
@@ -143,7 +143,8 @@ def save_released(
         path: Path with the suffix `.safetensors`.
         dtype: Dtype of the stored floating-point weights. If `None`, they keep their dtype.
         files: Paths of small files that the config names and the model needs, above all its
-            tokenizer (`embedded_files.tokenizer_files`); the metadata contains them.
+            tokenizer (`embedded_files.tokenizer_files`), or their contents by path; the metadata
+            contains them.
 
     Raises:
         CheckpointError: `path` has another suffix.

@@ -17,6 +17,7 @@ from vgtoolbox.checkpoint import (
     tokenizer_files,
 )
 from vgtoolbox.checkpoint.config_text import write_config_text
+from vgtoolbox.checkpoint.embedded_files import METADATA_KEY, unpack_files
 from vgtoolbox.engine import parse_options
 from vgtoolbox.engine.config import config_from_text, override
 
@@ -48,10 +49,18 @@ def publish(
     config = config_from_text(checkpoint["config"])
     for key, value in (options or {}).items():
         override(config, key, value)
-    config = relative_paths(config.to_dict(), f"{Path.cwd()}/")
+    here = f"{Path.cwd()}/"
+    config = relative_paths(config.to_dict(), here)
     config_text = write_config_text({key: config[key] for key in config if key not in _RUN_KEYS})
-    files = tokenizer_files(config)
-    save_released(checkpoint["state_dict"], config_text, target, dtype=dtype, files=files)
+    packed = checkpoint.get("meta", {}).get(METADATA_KEY, "")
+    files = {relative_paths(name, here): file for name, file in unpack_files(packed).items()}
+    save_released(
+        checkpoint["state_dict"],
+        config_text,
+        target,
+        dtype=dtype,
+        files=files or tokenizer_files(config),  # checkpoints of version 0.1 contain no files
+    )
     size = target.stat().st_size / 2**20
     print(f"{target}: {len(checkpoint['state_dict'])} tensors, {size:.2f} MiB")
 

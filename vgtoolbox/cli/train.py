@@ -36,4 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
             "--auto-scale-lr needs the total batch size that the learning rate was chosen for; add "
             "--cfg-options auto_scale_lr.base_batch_size=N"
         )
-    train(cfg, resume=arguments.resume, load_from=arguments.load_from)
+    train(
+        cfg,
+        resume=arguments.resume,
+        load_from=arguments.load_from,
+        tokenizer=arguments.tokenizer,
+    )

@@ -25,9 +25,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from vgtoolbox.checkpoint.config_text import write_config_text
+from vgtoolbox.checkpoint.embedded_files import METADATA_KEY, pack_files, tokenizer_files
 from vgtoolbox.checkpoint.io import load_checkpoint, save_checkpoint
 from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
+from vgtoolbox.checkpoint.tokenizer_digests import DIGESTS_KEY, tokenizer_digests
 from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.engine.device import choose_device
 from vgtoolbox.engine.fixed_batches import with_fixed_batches
@@ -97,6 +99,15 @@ class GroundingRunner(Runner):
     def bare_model(self) -> nn.Module:
         """The model without its distributed wrapper."""
         return self.model.module if is_model_wrapper(self.model) else self.model
+
+    @cached_property
+    def tokenizers(self) -> dict[str, Any]:
+        """Entries of the meta data of a checkpoint: its tokenizer files, and all digests."""
+        config = self.cfg.to_dict()
+        files = [file for file in tokenizer_files(config) if Path(file).is_file()]
+        packed = {METADATA_KEY: pack_files(files)} if files else {}
+        digests = tokenizer_digests(config)
+        return packed | ({DIGESTS_KEY: digests} if digests else {})
 
     @cached_property
     def config_text(self) -> str:
@@ -314,6 +325,7 @@ class GroundingRunner(Runner):
             "experiment_name": self.experiment_name,
             "time": time.strftime("%Y%m%d_%H%M%S"),
             "vgtoolbox_version": __version__,
+            **self.tokenizers,
         }
 
     def _set_position(self, meta: dict[str, Any]) -> bool:

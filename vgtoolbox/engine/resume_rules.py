@@ -65,6 +65,11 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(r"model.*\.init_cfg", Holds.IGNORED, "weights come from the checkpoint"),
     Rule(SEED, Holds.OLD, "all random numbers of a run come from one seed"),
     Rule(
+        r"(?:model|(?:train|val)_dataloader)\..*tokenizer\.(?:model_file|folder)$",
+        Holds.IGNORED,
+        "tokenizers are compared by their content",
+    ),
+    Rule(
         r"model\..*(?:loss|drop|weight|thr|postprocessor|checkpointing)\w*",
         Holds.NEW,
         "from the next iteration; weights come from the checkpoint",

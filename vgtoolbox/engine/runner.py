@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from vgtoolbox.engine.device import choose_device, count_processes, process_grou
 from vgtoolbox.engine.hooks.checkpoint import find_last_checkpoint
 from vgtoolbox.engine.hooks.progress import ProgressBarHook
 from vgtoolbox.engine.resume_rules import Change, Holds, compare_with_checkpoint, describe_changes
+from vgtoolbox.engine.tokenizer_choice import TokenizerChoice, settle_tokenizer
 from vgtoolbox.evaluation import (
     GroundingMetric,
     PredictionWriter,
@@ -39,7 +40,11 @@ _TRAINING_KEYS = frozenset({"optim_wrapper", "param_scheduler", "auto_scale_lr"}
 
 
 def train(
-    cfg: Config, *, resume: bool | str | Path = False, load_from: str | Path | None = None
+    cfg: Config,
+    *,
+    resume: bool | str | Path = False,
+    load_from: str | Path | None = None,
+    tokenizer: TokenizerChoice | None = None,
 ) -> GroundingRunner:
     """Train the model of a config.
 
@@ -49,23 +54,28 @@ def train(
             there is none, training starts from the beginning.
         load_from: Checkpoint with initial weights. If `None`, the config's own initialization is
             used.
+        tokenizer: "checkpoint" for the tokenizer that the checkpoint contains, "config" for that of
+            the config. If `None`, a difference is an error.
 
     Returns:
         The Runner after training.
 
     Raises:
-        ConfigError: The work dir contains the checkpoints of another run and `resume` is false, or
-            a setting differs from that of the resumed run and cannot change.
+        ConfigError: The work dir contains the checkpoints of another run and `resume` is false, a
+            setting differs from that of the resumed run and cannot change, or the checkpoint
+            contains another tokenizer.
         OutputInUseError: Another process trains in the work dir.
     """
     cfg = prepare_config(cfg)
     checkpoint = find_last_checkpoint(cfg.work_dir) if resume is True else resume or None
-    changes: list[Change] = []
-    if checkpoint is not None:
-        changes = _compare_with_checkpoint(cfg, checkpoint)
     cfg.load_from = str(checkpoint or load_from) if checkpoint or load_from else None
     cfg.resume = checkpoint is not None
-    with _own_work_dir(cfg), _run_context(cfg, phases=("train", "val")) as runner:
+    changes: list[Change] = []
+    with ExitStack() as stack:
+        stack.enter_context(_own_work_dir(cfg))
+        if cfg.load_from:
+            cfg, changes = _compare_with_checkpoint(cfg, cfg.load_from, tokenizer)
+        runner = stack.enter_context(_run_context(cfg, phases=("train", "val")))
         if changes:
             runner.changes = changes
             matters = any(change.rule.holds is not Holds.IGNORED for change in changes)
@@ -79,21 +89,30 @@ def train(
         return runner
 
 
-def _compare_with_checkpoint(cfg: Config, path: str | Path) -> list[Change]:
-    """Return the settings that differ from those of a checkpoint, and take over its seed.
+def _compare_with_checkpoint(
+    cfg: Config, path: str, tokenizer: TokenizerChoice | None
+) -> tuple[Config, list[Change]]:
+    """Compare a config with the checkpoint that training resumes or starts from.
 
-    The data loaders are seeded before the Runner looks into the checkpoint.
+    Returns:
+        The config with the tokenizer to use and, if training resumes, the seed of the checkpoint:
+        the data loaders are seeded before the Runner looks into it. Then the settings that differ
+        from those of a checkpoint to resume from.
 
     Raises:
         ConfigError: A setting that differs cannot change.
     """
     checkpoint = load_checkpoint(path)
+    cfg = settle_tokenizer(cfg, checkpoint, source=path, choice=tokenizer)
+    if not cfg.resume:
+        return cfg, []
     changes = compare_with_checkpoint(
-        checkpoint, cfg.to_dict(), source=str(path), processes=count_processes()
+        checkpoint, cfg.to_dict(), source=path, processes=count_processes()
     )
     seed = checkpoint.get("meta", {}).get("seed")
-    cfg.randomness = {**cfg.get("randomness", {}), "seed": seed}
-    return changes
+    if seed is not None:
+        cfg.randomness = {**cfg.get("randomness", {}), "seed": seed}
+    return cfg, changes
 
 
 @contextmanager
@@ -135,9 +154,10 @@ def test(
         The metrics of each split, on every process.
     """
     choose_splits(cfg, splits)  # a wrong name is an error before loading
-    # A released checkpoint contains the tokenizer that it was trained with.
+    # A checkpoint contains the tokenizer that it was trained with.
     files = load_checkpoint(checkpoint).get("meta", {}).get("files", "")
-    with embedded_files(cfg.to_dict(), files if isinstance(files, str) else "") as resolved:
+    files = files if isinstance(files, str) else ""
+    with embedded_files(cfg.to_dict(), files, by_kind=True) as resolved:
         return _test(Config(resolved, filename=cfg.filename), checkpoint, splits, out)
 
 

@@ -71,7 +71,8 @@ def load_grounder(
     for key, value in (options or {}).items():
         override(cfg, key, value)
     files = content.get("meta", {}).get("files", "")
-    with embedded_files(cfg.to_dict(), files if isinstance(files, str) else "") as resolved:
+    files = files if isinstance(files, str) else ""
+    with embedded_files(cfg.to_dict(), files, by_kind=True) as resolved:
         grounder = MODELS.build(resolved["model"])
         pipeline = _build_pipeline(resolved)
     if checkpoint is None:

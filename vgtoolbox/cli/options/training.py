@@ -23,6 +23,12 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         help="resume exactly from a checkpoint; without a value, from the last one in --work-dir",
     )
     parser.add_argument("--load-from", metavar="CKPT", help="checkpoint with the initial weights")
+    parser.add_argument(
+        "--tokenizer",
+        choices=["checkpoint", "config"],
+        help="tokenizer to use if the checkpoint contains another one than the config names; "
+        "default: none, it is an error",
+    )
     parser.add_argument("--seed", type=int, help="random seed; default: randomness.seed")
     parser.add_argument(
         "--amp",
