@@ -22,7 +22,10 @@ from vgtoolbox.structures import (
     Conversation,
     GroundingDataSample,
     Turn,
+    decode_masks,
     encode_masks,
+    referring_prompts,
+    rle_areas,
 )
 
 RECORDINGS = "[lru][ieg]*_tiny_seed*.npz"
@@ -310,3 +313,73 @@ def test_training_of_the_policy(parity_folder, published_weights, tag, layers, f
 def test_the_gaussian_target(parity_folder, published_weights):
     case = Case(parity_folder / "uground_tiny_seed0.npz", published_weights)
     close(gaussian_masks(case.masks[0]), case.golden["train.gaussian_target"], 1e-6, "gaussian")
+
+
+def predict(case: Case, model: SAMTokenGrounder, *, rejected: bool = False) -> list:
+    """Predict the two targets of image A in one prompt with the true answers."""
+    ids = case.ids[0]
+    decode = IdsTokenizer(SPECIAL, bos_id=BOS, eos_id=EOS).decode
+    start = ids.index(IM_END) + 4
+    first, second = (i for i, token in enumerate(ids) if token == SEG)
+    model.answer_mode = "teacher_forced"
+    model.prompts = referring_prompts(
+        {
+            "questions": [decode(ids[1:start])],
+            "answers": [["", "{expression} {token}"]],
+            "end": " " + decode(ids[second + 1 : -1]),
+        }
+    )
+    expressions = [decode(ids[start:first]), decode(ids[first + 1 : second])]
+    samples = [
+        GroundingDataSample(
+            metainfo={
+                "ori_shape": case.frames[0],
+                "img_shape": shape(case.frames[0], 1024),
+                "expression": expression,
+            },
+            gt_instances=InstanceData(boxes_xyxy=torch.zeros(count, 4)),
+        )
+        for expression, count in zip(expressions, (1, 1 - rejected), strict=True)
+    ]
+    with torch.no_grad():
+        return model.predict(case.inputs(0, 0), samples)
+
+
+def test_predictions(case):
+    # With these weights another token than [SEG] is likeliest, which counts as a rejection.
+    model = case.build(postprocessor={"type": "TokenMaskPostprocessor", "keep_rejected": True})
+    predicted = predict(case, model)
+    masks = decode_masks([sample.pred_merged_mask for sample in predicted]).numpy()
+    golden = case.golden["masks"] > 0
+    assert (masks != golden).mean() < 1e-3
+    areas = masks.sum((1, 2))
+    np.testing.assert_allclose(areas, case.golden["masks_positive"], rtol=1e-3)
+
+
+def test_rejected_expressions_have_the_same_masks(parity_folder, published_weights):
+    """The second [SEG] is [REJ] in the first pass, and [SEG] again in the second."""
+    case = Case(parity_folder / "uground_tiny_seed0.npz", published_weights)
+    model = case.build(postprocessor={"type": "TokenMaskPostprocessor", "keep_rejected": True})
+    predicted = predict(case, model, rejected=True)
+    output_ids = case.golden["reeval.output_ids"].ravel()
+    written = [int(i) for i in output_ids if i in (SEG, REJ)]
+    assert [REJ if sample.pred_no_target else SEG for sample in predicted] == written
+    areas = [int(rle_areas([sample.pred_merged_mask])[0]) for sample in predicted]
+    assert areas == case.golden["reeval.masks_positive"].tolist()
+
+
+def test_keys_of_the_7b_convert_both_ways(parity_folder):
+    lines = (parity_folder / "uground_7b.tsv").read_text().splitlines()
+    rows = [line.split("\t")[:2] for line in lines if line.strip() and not line.startswith("#")]
+    published = {key: torch.empty(json.loads(size), device="meta") for key, size in rows}
+    assert lisa.LAYOUT.matches(published)
+    unused = {key for key in published if not lisa.LAYOUT.convert(key, published[key], None)}
+    assert {key.split(".")[1] for key in unused if "rotary_emb" not in key} == {
+        "decoder_modules_initialized",
+        "out_mm_projector",
+    }
+    ours = lisa.LAYOUT.to_ours(published)
+    assert lisa.LAYOUT.matches_ours(ours)
+    back = lisa.LAYOUT.to_published(ours)
+    assert set(back) == set(published) - unused
+    assert all(back[key].shape == published[key].shape for key in back)

@@ -190,6 +190,7 @@ class SAMTokenGrounder(TokenGrounder):
             rejects=rejects,
             language_weight=language_weight,
             max_new_tokens=max_new_tokens,
+            unexpected_token="contradicts",
             data_preprocessor=data_preprocessor,
         )
         self.image_encoder = MODELS.build(image_encoder)

@@ -12,7 +12,12 @@ from torch import Tensor
 
 from vgtoolbox.models.grounders.base import BaseGrounder
 from vgtoolbox.models.mllm import BranchedSequence, ImageFeatures, TokenStates, share_prefix
-from vgtoolbox.models.mllm.answering import AnswerMode, ExpressionQuerier, Reading
+from vgtoolbox.models.mllm.answering import (
+    AnswerMode,
+    ExpressionQuerier,
+    Reading,
+    UnexpectedToken,
+)
 from vgtoolbox.models.mllm.grouping import group_images
 from vgtoolbox.models.mllm.token_states import mean_count, states_predicting
 from vgtoolbox.registry import MODELS, TASK_UTILS
@@ -71,6 +76,7 @@ class TokenGrounder(BaseGrounder):
             or of the "input".
         language_weight: Factor of the loss of the text.
         max_new_tokens: Maximum number of tokens of a generated answer.
+        unexpected_token: Meaning of a token that is not the true one, see `ExpressionQuerier`.
         data_preprocessor: Config of the module that moves and normalizes a collated batch. If
             `None`, that of `BaseGrounder` is used.
     """
@@ -87,11 +93,13 @@ class TokenGrounder(BaseGrounder):
         target_frame: TargetFrame = "original",
         language_weight: float = 1.0,
         max_new_tokens: int = 64,
+        unexpected_token: UnexpectedToken = "accepts",
         data_preprocessor: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         check_choice("answer_mode", answer_mode, get_args(AnswerMode))
         check_choice("target_frame", target_frame, get_args(TargetFrame))
+        check_choice("unexpected_token", unexpected_token, get_args(UnexpectedToken))
         self.mllm = MODELS.build(mllm)
         self.mask_loss = MODELS.build(mask_loss)
         self.postprocessor = TASK_UTILS.build(postprocessor)
@@ -101,6 +109,7 @@ class TokenGrounder(BaseGrounder):
         self.target_frame = target_frame
         self.language_weight = language_weight
         self.max_new_tokens = max_new_tokens
+        self.unexpected_token: UnexpectedToken = unexpected_token
 
     @abstractmethod
     def encode(self, inputs: Mapping[str, Any]) -> EncodedImages:
@@ -160,6 +169,7 @@ class TokenGrounder(BaseGrounder):
             reject=REJECT_MARK if self.rejects else None,
             max_new_tokens=self.max_new_tokens,
             all_layers=self.all_layers,
+            unexpected_token=self.unexpected_token,
         )
 
     def loss(

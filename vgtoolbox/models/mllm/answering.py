@@ -32,6 +32,7 @@ from vgtoolbox.structures import ReferringPrompts, plain
 from vgtoolbox.utils.choices import check_choice
 
 AnswerMode = Literal["constrained", "generate", "teacher_forced"]
+UnexpectedToken = Literal["accepts", "contradicts"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,10 @@ class ExpressionQuerier:
         reject: Token that represents a rejection. If `None`, the model can't reject expressions.
         max_new_tokens: Maximum number of tokens of a generated answer.
         all_layers: Whether to return the states of every layer.
+        unexpected_token: Meaning in mode "teacher_forced" of a token that is not the true one:
+            "accepts" if any token except the rejecting one counts as the target token, as in
+            MLLMSeg; "contradicts" if it counts as the opposite of the true one, as in GSVA and
+            UGround.
     """
 
     mllm: MLLM
@@ -97,6 +102,7 @@ class ExpressionQuerier:
     reject: str | None = None
     max_new_tokens: int = 64
     all_layers: bool = False
+    unexpected_token: UnexpectedToken = "accepts"
 
     @property
     def token_ids(self) -> tuple[int, ...]:
@@ -177,11 +183,12 @@ class ExpressionQuerier:
         reading = self._run(self.mllm.pack(rows), features)
         found = self._find(reading, self.token_ids)
         existence, _ = self._choose(found.states)
-        # Any token except the rejecting one counts as the target token.
         written = self.mllm.logits(found.states).argmax(-1)  # (N,)
         no_target = torch.zeros_like(written, dtype=torch.bool)
-        if self.reject is not None:
+        if self.reject is not None and self.unexpected_token == "accepts":
             no_target = written == self.token_ids[1]
+        elif self.reject is not None:
+            no_target = (found.token_ids != self.token_ids[0]) ^ (written != found.token_ids)
         if bool((found.token_ids != self.token_ids[0]).any()):
             reading, found = self._with_targets_only(reading, found, features)
         return _one_token_each(reading, found, existence, no_target)
