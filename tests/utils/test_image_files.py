@@ -3,7 +3,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from vgtoolbox.datasets.transforms import LoadImage
-from vgtoolbox.utils.image_files import ImageHeaderError, image_size
+from vgtoolbox.utils.image_files import ImageFileError, image_size
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
 XMP = (
@@ -40,5 +40,5 @@ def test_data_that_decoders_ignore_do_not_turn_the_size(tmp_path, options):
 def test_file_that_is_not_an_image_is_named(tmp_path):
     (tmp_path / "a.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
     for name in ("a.jpg", "missing.jpg"):
-        with pytest.raises(ImageHeaderError, match=rf"image .*{name} cannot be read"):
+        with pytest.raises(ImageFileError, match=rf"image .*{name} cannot be read"):
             image_size(tmp_path / name)

@@ -18,6 +18,7 @@ from PIL import Image
 from vgtoolbox.cli.errors import exit_on_user_error
 from vgtoolbox.inference import GroundingInferencer
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.utils.image_files import IMAGE_FORMATS
 from vgtoolbox.utils.resources import resource_root
 from vgtoolbox.visualization import SheetEntry, draw_contact_sheet
 from vgtoolbox.visualization.drawing import RGBImage, side_by_side
@@ -75,7 +76,7 @@ def draw_page(ground: GroundingInferencer, folder: Path, browser: str) -> None:
     try:
         take_screenshots(address, browser, actions)
         for file in actions:
-            _save(np.asarray(Image.open(file).convert("RGB")), file)
+            _save(np.asarray(Image.open(file, formats=IMAGE_FORMATS).convert("RGB")), file)
     finally:
         page.close()
         responder.close()

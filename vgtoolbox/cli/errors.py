@@ -11,6 +11,7 @@ from vgtoolbox.datasets import AnnotationError, RefusedPickleError
 from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.engine.device import DeviceError
 from vgtoolbox.registry import UnknownTypeError
+from vgtoolbox.utils.image_files import ImageFileError
 from vgtoolbox.utils.locks import OutputInUseError
 from vgtoolbox.utils.text import escape_invisible
 
@@ -21,6 +22,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     DeviceError,
     AnnotationError,
     FileNotFoundError,
+    ImageFileError,
     OutputInUseError,
     RefusedPickleError,
     UnknownTypeError,

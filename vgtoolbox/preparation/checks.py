@@ -212,7 +212,7 @@ class _RecordChecker:
         elif self._images == "decode":
             try:
                 height, width = LoadImage()({"img_path": path})["ori_shape"]
-            except ValueError as error:
+            except (OSError, ValueError) as error:
                 yield Problem("image-broken", location, str(error))
                 return
             self._sizes[path] = height, width

@@ -116,6 +116,6 @@ def _image_problem(record: Record) -> str | None:
     known: Record = {key: record[key] for key in ("img_path", "height", "width") if key in record}
     try:
         LoadImage()(known)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         return str(error)
     return None

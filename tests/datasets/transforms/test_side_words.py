@@ -235,6 +235,11 @@ def test_unknown_option_is_refused():
         RandomHorizontalFlip(unknown_words="drop")
 
 
+def test_conversations_are_written_after_mirroring():
+    with pytest.raises(ValueError, match="sample 7: RandomHorizontalFlip must come before"):
+        RandomHorizontalFlip(1.0)({"conversations": (), "sample_id": "7"})
+
+
 def test_expressions_are_swapped_before_one_is_chosen():
     record = {
         "image": tv_tensors.Image(torch.zeros(3, 2, 4, dtype=torch.uint8)),

@@ -23,7 +23,7 @@ from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.utils.choices import check_choice
-from vgtoolbox.utils.image_files import ImageHeaderError, image_size
+from vgtoolbox.utils.image_files import ImageFileError, image_size
 from vgtoolbox.utils.text_files import (
     GZIP_SUFFIX,
     CompressedFileError,
@@ -100,7 +100,7 @@ class ReasonSegDataset(GroundingDataset):
         image = self._images.get(stem, raw_data_info.with_name(f"{stem}{_IMAGE_SUFFIXES[0]}"))
         try:
             size = image_size(image)
-        except ImageHeaderError as error:
+        except ImageFileError as error:
             raise FieldError(f"its {error}") from None
         region, ignored = paint_shapes(expect_items(content, "shapes", dict), size)
         return {

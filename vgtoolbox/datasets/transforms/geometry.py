@@ -28,6 +28,7 @@ from vgtoolbox.datasets.transforms.sample import (
     Variant,
     check_variant,
     decode_targets,
+    describe_sample,
     image_size,
     plain_boxes,
     record_scaling,
@@ -215,7 +216,16 @@ class RandomHorizontalFlip:
         self.extra_words = extra_words
 
     def __call__(self, results: Results) -> Results:
-        """Mirror the sample and toggle its `flip`, or return it unchanged."""
+        """Mirror the sample and toggle its `flip`, or return it unchanged.
+
+        Raises:
+            ValueError: The sample has conversations already.
+        """
+        if "conversations" in results:
+            raise ValueError(
+                f"{describe_sample(results)}: RandomHorizontalFlip must come before the "
+                "transform that writes conversations, whose words it does not swap"
+            )
         if results["rng"].random() >= self.prob or self._is_skipped(results):
             return results
         decode_targets(results)
@@ -224,12 +234,12 @@ class RandomHorizontalFlip:
                 results[key] = tvf.horizontal_flip(results[key])
         if "expression" in results:
             results["expression"] = self._swap(results["expression"])
-        elif "sampled_expressions" in results:
+        if "sampled_expressions" in results:
             results["sampled_expressions"] = [
                 (self._swap(text), targets) for text, targets in results["sampled_expressions"]
             ]
-        else:  # ChooseExpression comes later
-            results["expressions"] = [self._swap(text) for text in results.get("expressions", ())]
+        elif "expression" not in results and "expressions" in results:  # one is chosen later
+            results["expressions"] = [self._swap(text) for text in results["expressions"]]
         results["flip"] = not results.get("flip", False)
         return results
 

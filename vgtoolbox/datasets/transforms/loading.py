@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 from torchvision import tv_tensors
 
@@ -19,31 +16,34 @@ from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.structures import RLE, decode_masks, segmentation_to_rle
 from vgtoolbox.structures.masks import Segmentation
 from vgtoolbox.structures.validation import MAX_OVERHANG
-from vgtoolbox.utils.image_files import similar_file
+from vgtoolbox.utils.image_decoding import RGBPixels, decode_image, read_image_file
+from vgtoolbox.utils.image_files import MAX_PIXELS, ImageFileError, similar_file
 
 Corners = tuple[float, float, float, float]
-
-_JPEG_SIGNATURE, _PNG_SIGNATURE = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 @TRANSFORMS.register_module()
 class LoadImage:
     """Read `img_path` into `image` (3, H, W) uint8 RGB, and set `ori_shape`.
 
-    Images are decoded by OpenCV, as in the published systems. EXIF orientation is applied; gray,
-    palette and 16-bit images become 8-bit RGB, and an alpha channel is dropped. A sample that
-    already has an `image`, an (H, W, 3) uint8 RGB array, keeps it.
+    Images are decoded by OpenCV, as in the published systems, or by Pillow if OpenCV misreads them
+    (CMYK) or cannot read them. EXIF orientation is applied; gray, palette and 16-bit images become
+    8-bit RGB, and an alpha channel is dropped. A sample that already has an `image`, an (H, W, 3)
+    uint8 RGB array, keeps it.
 
     Args:
         cache_mb: Size in megabytes of a cache of the most recently decoded images, in each worker
             process, for the other expressions of an image. Useful if these follow soon, as with
             `ImageWindowSampler`.
+        max_pixels: Maximum number of pixels. Larger images are refused before they are decoded.
     """
 
-    def __init__(self, *, cache_mb: float = 0) -> None:
+    def __init__(self, *, cache_mb: float = 0, max_pixels: int = MAX_PIXELS) -> None:
         if cache_mb < 0:
             raise ValueError(f"cache_mb must be 0 or more, got {cache_mb}")
+        if max_pixels < 1:
+            raise ValueError(f"max_pixels must be 1 or more, got {max_pixels}")
+        self.max_pixels = max_pixels
         self._cache = ImageCache(int(cache_mb * 1e6))
 
     def __call__(self, results: Results) -> Results:
@@ -51,12 +51,13 @@ class LoadImage:
 
         Raises:
             FileNotFoundError: The file does not exist.
-            ValueError: The file is truncated or not an image, or its size differs from the record.
+            ImageFileError: The file is truncated, too large or not an image.
+            ValueError: The size of the image differs from the record.
         """
         if "image" in results:
             pixels = results["image"]
         else:
-            pixels = self._cache.get(str(results["img_path"]), lambda: _read_rgb(results))
+            pixels = self._cache.get(str(results["img_path"]), lambda: self._read(results))
             results["decoded"] = pixels  # lets a later step see whether the image is unchanged
         height, width = pixels.shape[:2]
         expected = (results.get("height", height), results.get("width", width))
@@ -70,73 +71,20 @@ class LoadImage:
         results["ori_shape"] = (height, width)
         return results
 
-
-def _read_rgb(results: Results) -> np.ndarray:
-    """Decode `img_path` into (H, W, 3) uint8 RGB."""
-    path = Path(results["img_path"])
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        similar = similar_file(path)
-        hint = f"rename {similar!r}, or " if similar else ""
-        raise FileNotFoundError(
-            f"{describe_sample(results)}: the file does not exist; {hint}check data_root and "
-            "image_root of the dataset"
-        ) from None
-    if _is_truncated(data):
-        raise ValueError(
-            f"{describe_sample(results)}: the file is truncated ({len(data)} bytes, the end of the "
-            "image is missing); download it again"
-        )
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # raised by some decoders, while others return None
-        pixels = None
-    if pixels is None:
-        raise ValueError(
-            f"{describe_sample(results)}: the file ({len(data)} bytes) is broken or in a format "
-            "that OpenCV cannot decode"
-        )
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-
-
-def _is_truncated(data: bytes) -> bool:
-    """Return whether a file ends early; OpenCV decodes such a JPEG to half an image, silently.
-
-    Bytes after the end of the image, such as the video of a motion photo, do not matter.
-    """
-    if data.startswith(_JPEG_SIGNATURE):
-        return _is_truncated_jpeg(data)
-    if data.startswith(_PNG_SIGNATURE):
-        return _is_truncated_png(data)
-    return not data
-
-
-def _is_truncated_jpeg(data: bytes) -> bool:
-    """Walk over the segments, one of which may contain a thumbnail, to the first scan."""
-    position = 2
-    while position + 4 <= len(data):
-        marker = data[position + 1]
-        if data[position] != 0xFF or marker == _END_OF_IMAGE:
-            return False  # malformed rather than truncated: for the decoder to judge
-        if marker == _START_OF_SCAN:
-            # The compressed data of a scan never contain the bytes of the end marker.
-            return data.find(bytes([0xFF, _END_OF_IMAGE]), position) < 0
-        if marker == 0xFF:  # fill byte
-            position += 1
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return True
-
-
-def _is_truncated_png(data: bytes) -> bool:
-    """Walk over the chunks to the last one."""
-    position = len(_PNG_SIGNATURE)
-    while position + 12 <= len(data):
-        if data[position + 4 : position + 8] == b"IEND":
-            return False
-        position += 12 + int.from_bytes(data[position : position + 4], "big")
-    return True
+    def _read(self, results: Results) -> RGBPixels:
+        """Decode `img_path` into (H, W, 3) uint8 RGB."""
+        subject = f"{describe_sample(results)}: the file"
+        try:
+            data = read_image_file(results["img_path"], subject)
+        except FileNotFoundError:
+            similar = similar_file(results["img_path"])
+            hint = f"rename {similar!r}, or " if similar else ""
+            raise FileNotFoundError(
+                f"{subject} does not exist; {hint}check data_root and image_root of the dataset"
+            ) from None
+        if not data:
+            raise ImageFileError(f"{subject} is truncated (0 bytes); download it again")
+        return decode_image(data, subject, max_pixels=self.max_pixels)
 
 
 @TRANSFORMS.register_module()

@@ -139,7 +139,7 @@ class RandomJPEG:
         tvf.to_pil_image(results["image"].as_subclass(torch.Tensor)).save(
             stream, "JPEG", quality=quality
         )
-        results["image"] = _as_image(Image.open(stream))
+        results["image"] = _as_image(Image.open(stream, formats=["JPEG"]))
         return results
 
 

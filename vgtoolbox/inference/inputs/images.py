@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
-from vgtoolbox.datasets import LoadImage
-from vgtoolbox.inference.inputs.sources import ImageLike, download, is_file, is_url
-from vgtoolbox.utils.image_files import IMAGE_FORMATS
+from vgtoolbox.inference.inputs.downloading import download, is_url
+from vgtoolbox.inference.inputs.sources import ImageLike, is_file
+from vgtoolbox.utils.image_decoding import decode_image, read_image_file, to_rgb
+from vgtoolbox.utils.image_files import IMAGE_FORMATS as IMAGE_FORMATS
+from vgtoolbox.utils.image_files import MAX_PIXELS, broken, check_pixels
 from vgtoolbox.visualization.drawing import RGBImage, check_rgb_image
 
-# 16384 x 8192 pixels, 400 MB.
-MAX_PIXELS = 2**27
 # A model reads far fewer pixels, but its masks, one per query, have the size of the given image.
 # Larger images are therefore downscaled first, and their results are scaled back.
 WORKING_PIXELS = 2**24
-# Read by Pillow: OpenCV misreads Adobe CMYK, and only some of its builds can read GIF.
-_PILLOW_FORMATS = frozenset({"GIF", "AVIF", "DIB", "JPEG2000", "MPO", "PPM"})
-_PILLOW_MODES = frozenset({"CMYK"})
-_SIGNATURES = {
-    b"%!ps": "PostScript",
-    b"<svg": "SVG, a drawing without pixels",
-    b"<?xml": "XML",
-    b"%pdf": "PDF",
-}
 
 
 def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RGBImage:
@@ -47,21 +37,21 @@ def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RGBImage:
     Raises:
         FileNotFoundError: The file does not exist.
         TypeError: The type of `image` is not supported.
-        ValueError: The file is truncated, too large or not an image, or the array or tensor has
-            another shape, type or range.
+        ImageFileError: The file is truncated, too large or not an image.
+        ValueError: The download fails, or the array or tensor has another shape, type or range.
     """
     if isinstance(image, Tensor):
         image = _from_tensor(image)
     if isinstance(image, np.ndarray):
         check_rgb_image(image)
-        _check_size((image.shape[1], image.shape[0]), "the array", max_pixels)
+        check_pixels((image.shape[1], image.shape[0]), "the array", max_pixels)
         # A copy, since torch takes neither a mirrored view (`image[..., ::-1]`) nor a frozen array.
         return np.array(image, order="C")
     if isinstance(image, Image.Image):
-        _check_size(image.size, "the image", max_pixels)
+        check_pixels(image.size, "the image", max_pixels)
         return _from_pil(image, "the image")
     if is_url(image):
-        return _decode(download(str(image)), str(image), max_pixels)
+        return decode_image(download(str(image)), f"the image {image}", max_pixels=max_pixels)
     if not isinstance(image, (str, Path)):
         raise TypeError(
             "an image must be a path, a URL, a PIL image, a tensor (3, H, W) or a uint8 RGB array "
@@ -70,7 +60,8 @@ def read_image(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> RGBImage:
     if not is_file(image):
         problem = "is a folder" if os.path.isdir(image) else "does not exist"  # noqa: PTH112
         raise FileNotFoundError(f"the image {image} {problem}; expected an image file")
-    return _decode(Path(image), str(image), max_pixels)
+    subject = f"the image {image}"
+    return decode_image(read_image_file(image, subject), subject, max_pixels=max_pixels)
 
 
 class ImageReader:
@@ -119,80 +110,11 @@ def _is_same(one: ImageLike, other: ImageLike) -> bool:
     return one is other
 
 
-def _decode(source: Path | bytes, name: str, max_pixels: int) -> RGBImage:
-    """Decode a file from its path or its bytes, after a check of its header."""
-    subject = f"the image {name}"
-    with _open(source, name) as image:
-        _check_size(image.size, subject, max_pixels)
-        in_memory = isinstance(source, bytes)
-        if in_memory or image.format in _PILLOW_FORMATS or image.mode in _PILLOW_MODES:
-            return _from_pil(image, subject)
-    try:
-        loaded = LoadImage()({"img_path": str(source)})["image"]  # (3, H, W)
-    except cv2.error as error:
-        raise _broken(subject, error) from error
-    return loaded.permute(1, 2, 0).contiguous().numpy()
-
-
-def _open(source: Path | bytes, name: str) -> Image.Image:
-    """Read the header of a file."""
-    try:
-        Image.init()  # registers the formats below; does nothing the second time
-        file = io.BytesIO(source) if isinstance(source, bytes) else source
-        return Image.open(file, formats=IMAGE_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"the image {name} is too large: {error}") from error
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is not an image: {_describe_content(source)}") from error
-    except Exception as error:
-        raise _broken(f"the image {name}", error) from error
-
-
-def _broken(subject: str, error: Exception) -> ValueError:
-    """Return the one kind of error for whatever a decoder stumbles over.
-
-    Decoders raise OSError, SyntaxError, RuntimeError, struct.error, cv2.error and more.
-    """
-    return ValueError(f"{subject} is truncated or broken ({type(error).__name__}: {error})")
-
-
-def _describe_content(source: Path | bytes) -> str:
-    """Describe the content of a file that is not an image."""
-    head = source[:512] if isinstance(source, bytes) else _read_head(source)
-    if not head:
-        return "the file is empty"
-    for signature, name in _SIGNATURES.items():
-        if signature in head.lower():
-            return f"it looks like {name}; save it as PNG or JPEG"
-    if b"\0" not in head and head.isascii():
-        return "it contains text, despite its name"
-    return "it is broken, or of a format unknown to Pillow; save it as PNG or JPEG"
-
-
-def _read_head(path: Path) -> bytes:
-    with Path(path).open("rb") as file:
-        return file.read(512)
-
-
-def _check_size(size: tuple[int, int], subject: str, max_pixels: int) -> None:
-    """Raise if an image of `size` (W, H) has more than `max_pixels` pixels."""
-    if size[0] * size[1] > max_pixels:
-        raise ValueError(
-            f"{subject} must have at most {max_pixels / 1e6:.0f} million pixels, got {size[0]} x "
-            f"{size[1]} pixels, {size[0] * size[1] / 1e6:.0f} million; downscale it first"
-        )
-
-
 def _from_pil(image: Image.Image, subject: str) -> RGBImage:
     try:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):
-            # Pillow would clip 16 bits at 255, and the image would be white.
-            wide = np.asarray(upright).astype(np.int64)
-            upright = Image.fromarray((np.clip(wide, 0, 65535) >> 8).astype(np.uint8))
-        pixels = np.array(upright.convert("RGB"))
-    except Exception as error:
-        raise _broken(subject, error) from error
+        pixels = to_rgb(ImageOps.exif_transpose(image))
+    except Exception as error:  # decoders raise errors of many types
+        raise broken(subject, error) from error
     check_rgb_image(pixels)
     return pixels
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from torch import Tensor
+
+from vgtoolbox.inference.inputs.downloading import download as download
+from vgtoolbox.inference.inputs.downloading import is_url
 
 ImageLike = str | Path | Image.Image | np.ndarray | Tensor
 
@@ -23,14 +23,7 @@ IMAGE_SUFFIXES = frozenset(
 )
 """Suffixes of the formats that are read from folders; see `utils.image_files.IMAGE_FORMATS`."""
 _HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
-MAX_DOWNLOAD_BYTES = 64 * 2**20
-_TIMEOUT_SECONDS = 30.0
 _WILDCARDS = frozenset("*?[")
-
-
-def is_url(image: object) -> bool:
-    """Return whether an image is given by an http(s) URL."""
-    return isinstance(image, str) and image.lower().startswith(("http://", "https://"))
 
 
 def is_file(image: str | Path) -> bool:
@@ -66,30 +59,6 @@ def list_images(images: ImageLike | Iterable[ImageLike]) -> list[Any]:
     if not isinstance(images, Iterable):
         return [images]  # `read_image` raises an error that explains what is wrong
     return [image for entry in images for image in list_images(entry)]
-
-
-def download(url: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES) -> bytes:
-    """Download an image file and return its content.
-
-    Args:
-        url: http(s) URL.
-        max_bytes: Maximum size of the file in bytes.
-
-    Raises:
-        ValueError: The download fails, or the file is larger than `max_bytes`.
-    """
-    try:
-        # `is_url` admits http(s) only.
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
-            data = response.read(max_bytes + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise ValueError(f"the image {url} could not be downloaded: {error}") from error
-    if len(data) > max_bytes:
-        raise ValueError(
-            f"the image {url} must have at most {max_bytes / 2**20:.0f} MiB, got more; download it "
-            "and reduce it first"
-        )
-    return data
 
 
 def describe_skipped(images: ImageLike | Iterable[ImageLike]) -> str:
