@@ -44,3 +44,10 @@ def test_index_out_of_range(browser, index):
 def test_split_that_cannot_be_read(browser, split):
     with pytest.raises(PageError, match=f"the split {split} cannot be read"):
         browser.show(split, 0)
+
+
+def test_error_names_no_file_of_the_server(browser, photo, caplog):
+    with pytest.raises(PageError) as raised:
+        browser.show("absent", 0)
+    assert str(photo.parent) not in str(raised.value)
+    assert "nowhere.json" in caplog.text

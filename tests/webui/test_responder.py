@@ -122,3 +122,50 @@ def test_model_without_a_score_threshold(responder, photo, monkeypatch):
     monkeypatch.setattr(type(inferencer.model), "score_thr", None)
     with pytest.raises(PageError, match="has no score threshold"):
         ask(responder, photo, score_thr=0.4)
+
+
+def test_large_images_allow_fewer_expressions(responder, photo):
+    limits = RequestLimits(total_pixels=80 * 60 * 2)
+    small = Responder(responder.models, limits)
+    assert len(ask(small, photo, "a\nb").images) == 2
+    with pytest.raises(PageError, match="allows 2 expressions, got 3"):
+        ask(small, photo, "a\nb\nc")
+    small.close()
+
+
+def test_results_of_downscaled_images_have_the_original_size(responder, photo, monkeypatch):
+    monkeypatch.setattr("vgtoolbox.webui.responder._MODEL_PIXELS", 30 * 40)
+    (record,) = json.loads(ask(responder, photo).result_file.read_text())
+    assert record["size"] == [60, 80]
+    assert all(mask["size"] == [60, 80] for mask in record["masks"])
+    boxes = np.array(record["boxes_xyxy"])
+    assert boxes[:, 2].max() > 40
+    assert (boxes <= [80, 60, 80, 60]).all()
+
+
+def test_drawings_are_saved_one_by_one(responder, photo):
+    response = ask(responder, photo, "two dogs\nthe red circle")
+    for (image, _), file in zip(response.images, response.drawn_files, strict=True):
+        assert np.array_equal(np.asarray(Image.open(file)), image)
+    single = ask(responder, photo)
+    assert single.drawn_files == [single.image_file]
+
+
+def test_work_ends_when_the_visitor_has_left(responder, photo, monkeypatch):
+    inferencer = responder.inferencer("miniature")
+    asked, predict = [], inferencer.predict
+
+    def count(prepared, **options):
+        asked.append(prepared)
+        return predict(prepared, **options)
+
+    monkeypatch.setattr(inferencer, "predict", count)
+    with pytest.raises(PageError, match="has left"):
+        ask(responder, photo, "a\nb\nc", is_wanted=lambda: len(asked) < 2)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("score_thr", [float("nan"), float("inf"), -0.1, 1.5])
+def test_threshold_outside_the_unit_interval(responder, photo, score_thr):
+    with pytest.raises(PageError, match="score_thr must be between 0 and 1"):
+        ask(responder, photo, score_thr=score_thr)

@@ -6,8 +6,9 @@ import asyncio
 import json
 import math
 import re
+from contextlib import nullcontext
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from vgtoolbox.webui.asgi import (
     App,
@@ -22,6 +23,7 @@ from vgtoolbox.webui.asgi import (
 from vgtoolbox.webui.connections import BusyError, Connections, Peer, Stage
 from vgtoolbox.webui.gate import API
 from vgtoolbox.webui.hiding import HidingSender, spellings
+from vgtoolbox.webui.turns import Listeners
 from vgtoolbox.webui.uploads import UploadFolder
 
 _JSON_BYTES = 2**18
@@ -29,7 +31,8 @@ _FORM_BYTES = 2**16  # boundaries and headers of an upload in addition to its fi
 _SPOOL_BYTES = 2**16  # larger uploads are on the disk while they arrive
 _DEPTH = 16
 _TOKEN = re.compile(r"[\w-]{1,64}")
-_STREAMS = re.compile(rf"{API}/(queue/data|call/[^/]+/[^/]+)")
+_CALL = f"{API}/call/"
+_STREAMS = re.compile(rf"{API}/(?:queue/data|call/[^/]+/([^/]+))")
 _ASSETS = ("/assets/", "/static/", "/svelte/")
 # Keys of a question that gradio needs; it would also read others, such as a forged request.
 _KEYS = ("data", "fn_index", "session_hash", "event_id", "trigger_id")
@@ -60,6 +63,7 @@ class Bounds:
         self._uploads = uploads
         self._connections = connections
         self._file_bytes = file_bytes
+        self._listeners = Listeners()
         self._roots = spellings(uploads.root)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,17 +95,22 @@ class Bounds:
                 self._connections.enter(peer, Stage.ANSWERING)
                 await _send_json(send, names)
                 return
-            body = _encode(self._translate(_parse(await _read(scope, counted, _JSON_BYTES))))
+            question = self._translate(_parse(await _read(scope, counted, _JSON_BYTES)))
+            if path.startswith(_CALL):
+                question.pop("session_hash", None)  # the event is the session
+            body = json.dumps(question).encode()
             scope = _with_body_headers(scope, len(body))
+            scope["state"] = {**scope.get("state", {}), "listeners": self._listeners}
             receive = _replay(body, receive)
         elif path.startswith(f"{API}/file="):
             scope = self._with_file(scope)
-        is_stream = _STREAMS.fullmatch(path) and scope["method"] == "GET"
-        self._connections.enter(peer, Stage.STREAMING if is_stream else Stage.ANSWERING)
+        stream = _STREAMS.fullmatch(path) if scope["method"] == "GET" else None
+        self._connections.enter(peer, Stage.STREAMING if stream else Stage.ANSWERING)
         if not path.startswith(_ASSETS):
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
             send = HidingSender(send, self._roots)
-        await self._app(scope, receive, send)
+        with self._listeners.listen(stream[1] or _session(scope)) if stream else nullcontext():
+            await self._app(scope, receive, send)
 
     def _counted(self, receive: Receive, peer: Peer | None) -> Receive:
         async def receive_counted() -> Message:
@@ -232,8 +241,9 @@ def _parse(body: bytes) -> object:
         raise RefusedError(400, "the body must be JSON") from error
 
 
-def _encode(body: dict[str, Any]) -> bytes:
-    return json.dumps(body).encode()
+def _session(scope: Scope) -> str:
+    (session,) = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[:1]
+    return session
 
 
 def _with_body_headers(scope: Scope, length: int) -> Scope:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vgtoolbox.utils.locks import OutputInUseError, lock_output
+from vgtoolbox.utils.locks import OutputInUseError, OutputNotWritableError, lock_output
 
 _PREFIX = "vgtoolbox-web-"
 
@@ -39,7 +39,7 @@ def remove_dead_folders(parent: Path) -> None:
         try:
             with lock_output(folder):
                 pass
-        except (OutputInUseError, OSError):
+        except (OutputInUseError, OutputNotWritableError):
             continue
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -60,5 +60,6 @@ class HidingSender:
 def spellings(root: Path) -> Sequence[bytes]:
     """Return how a path may be written in JSON, in HTML and in an address."""
     text = str(root)
-    found = [text, json.dumps(text)[1:-1], quote(text), root.as_posix()]
+    quoted = [json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
+    found = [text, *quoted, quote(text), root.as_posix()]
     return tuple(dict.fromkeys(spelling.encode() for spelling in found))

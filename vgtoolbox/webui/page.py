@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +135,14 @@ def _ask_tab(
                 png = gr.DownloadButton("PNG", elem_id="download-png")
                 json = gr.DownloadButton("JSON", elem_id="download-json")
 
-    def respond(file: str | None, words: str, name: str, threshold: float, shown: list[str]) -> Any:
+    def respond(
+        file: str | None,
+        words: str,
+        name: str,
+        threshold: float,
+        shown: list[str],
+        is_wanted: Callable[[], bool],
+    ) -> Any:
         response = responder.respond(
             file,
             words,
@@ -144,6 +150,7 @@ def _ask_tab(
             score_thr=threshold or None,
             layers=[layer for layer in LAYERS if layer in shown],
             attention=_ATTENTION in shown,
+            is_wanted=is_wanted,
         )
         files = str(response.image_file), str(response.result_file)
         summaries = [summary for _, summary in response.images]
@@ -175,7 +182,12 @@ def _dataset_tab(gr: Any, responder: Responder, turns: Turns, model: Any) -> Non
     )
     browsers: dict[str, SplitBrowser] = {}
 
-    def browse(name: str, split_name: str, position: float) -> Any:
+    def browse(
+        name: str, split_name: str, position: float | None, is_wanted: Callable[[], bool]
+    ) -> Any:
+        del is_wanted  # a sample has one expression
+        if position is None:
+            raise PageError("enter the number of a sample")
         if name not in browsers:
             browsers.clear()
             browsers[name] = SplitBrowser(responder.inferencer(name))
@@ -197,9 +209,14 @@ def _in_turn(gr: Any, turns: Turns, handler: Callable[..., Any]) -> Callable[...
     """
 
     async def handle(request: Any, *values: Any) -> Any:
-        visitor = request.client.host if request and request.client else ""
+        visitor = request.client.host if request.client else ""
+        listeners = getattr(request.state, "listeners", None)
         try:
-            return await turns.run(visitor, partial(handler, *values))
+            return await turns.run(
+                visitor,
+                lambda is_wanted: handler(*values, is_wanted=is_wanted),
+                is_heard=lambda: listeners is None or request.session_hash in listeners,
+            )
         except PageError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error
         except Exception as error:

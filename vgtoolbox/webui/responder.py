@@ -116,6 +116,7 @@ class Responder:
         score_thr: float | None,
         layers: Collection[Layer],
         attention: bool = False,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> PageResponse:
         """Answer a request.
 
@@ -127,6 +128,7 @@ class Responder:
                 model's own threshold is used.
             layers: Layers to draw.
             attention: Whether to draw on the attention map instead of the plain image.
+            is_wanted: Function that returns whether the visitor still waits for the response.
 
         Raises:
             PageError: A limit is exceeded, the file is not an image, or the model is unknown or
@@ -146,11 +148,12 @@ class Responder:
                 prepared = inferencer.preprocess(
                     pairs, names=[escape_invisible(path.name)] * len(pairs)
                 )
-                results = [
-                    result.resized(size)
-                    for pair in prepared
-                    for result in inferencer.predict([pair], score_thr=score_thr)
-                ]
+                results = []
+                for pair in prepared:
+                    if not is_wanted():
+                        raise PageError("the visitor has left")
+                    (result,) = inferencer.predict([pair], score_thr=score_thr)
+                    results.append(result.resized(size))
             except (OSError, ValueError) as error:
                 raise PageError(_hide_folder(str(error), path)) from error
             drawn_pixels = min(_MODEL_PIXELS, _DRAWN_PIXELS // len(results))

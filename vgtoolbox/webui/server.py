@@ -25,9 +25,11 @@ from vgtoolbox.webui.uploads import UploadFolder
 
 _FIRST_PORT, _PORTS = 7860, 100
 _BACKLOG = 512
+# gradio keeps about 50 KB for each session; the page stores nothing in sessions.
+_SESSIONS = 200
 _START_SECONDS = 60
 _CLOSE_SECONDS = 5
-_SWEEP_SECONDS = 60
+_SWEEP_SECONDS = 5
 
 
 class PageServer:
@@ -61,6 +63,7 @@ class PageServer:
         self._thread: threading.Thread | None = None
         self._stack = ExitStack()
         self._stack.enter_context(gradio_environment(uploads.root))
+        page.state_session_capacity = _SESSIONS
         inner = fastapi.FastAPI(
             openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._lifespan
         )

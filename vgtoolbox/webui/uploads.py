@@ -23,8 +23,8 @@ class UploadLimits:
     """Limits of all uploads together.
 
     Attributes:
-        bytes: Largest number of bytes on the disk. The oldest uploads of the address with the most
-            bytes are removed first.
+        bytes: Largest number of bytes on the disk, of the uploads and of the answers. The oldest
+            uploads of the address with the most bytes are removed first.
         least_bytes: Bytes that an upload counts at least, which bounds the number of files.
         seconds: Age at which files are removed.
     """
@@ -104,16 +104,20 @@ class UploadFolder:
         return path if is_inside else None
 
     def sweep(self) -> None:
-        """Remove the files that are older than allowed, also those that gradio has written."""
+        """Remove files that are too old, and the oldest of gradio's if they are too many."""
         oldest = self._clock() - self._limits.seconds
         with self._lock:
             self._uploads = [upload for upload in self._uploads if upload.moment >= oldest]
-        for path in self.root.iterdir():
-            try:
-                if path.lstat().st_mtime < oldest:
-                    _remove(path)
-            except OSError:
-                continue
+            uploaded = {upload.folder for upload in self._uploads}
+        others = sorted(
+            ((_modified(path), path) for path in self.root.iterdir() if path not in uploaded),
+            reverse=True,
+        )
+        size = 0
+        for moment, path in others:
+            size += max(_size(path), 1)
+            if moment < oldest or size > self._limits.bytes:
+                _remove(path)
 
     def _make_room(self) -> None:
         sizes: Counter[str] = Counter()
@@ -139,3 +143,18 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    try:
+        return sum(file.lstat().st_size for file in files)
+    except OSError:
+        return 0
