@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vgtoolbox.models.grounders.token_grounder import EncodedImages, TokenGrounder
+from vgtoolbox.models.grounders.token_grounder import EncodedImages, TargetFrame, TokenGrounder
 from vgtoolbox.models.mllm import PackedBatch, TokenStates, image_positions, states_predicting
 from vgtoolbox.models.mllm.answering import AnswerMode, Reading
 from vgtoolbox.models.mllm.token_states import mean_count
@@ -68,7 +68,7 @@ class PreparedImages:
         image_positions: Index (R, K) of the image tokens in each row of `reading`.
         grid: Number of patches (h, w) of the language model's view.
         view_size: Side of that view in pixels.
-        sizes: Height and width (H, W) of the original image of each row.
+        sizes: Height and width (H, W) of the image of each row, see `TokenGrounder.prepare`.
     """
 
     maps: Tensor
@@ -100,7 +100,7 @@ class PreparedImages:
         return result
 
     def tokens_by_image(self, row: Tensor) -> list[tuple[tuple[int, int], slice]]:
-        """Return the original size (H, W) of each image with tokens, and the range of these.
+        """Return the size (H, W) of each image with tokens, and the range of these.
 
         Args:
             row: Row (N,) of each token, ascending.
@@ -123,7 +123,7 @@ class TokenPrompts:
         states: States (N, H) of the tokens that prompt SAM.
         similarity: Similarity (N, K) to the image tokens, or `None`.
         maps: Similarity maps of the tokens of each image that has any, (N_i, H_i, W_i) each, in the
-            original images; empty for systems that do not use them.
+            images; empty for systems that do not use them.
         log_probs: Logarithms (N,) of the probabilities of sampled layers, or `None`.
         layer_probs: Probabilities (N, L) of the layers, or `None`.
         layers: Index (N,) of the sampled layer of each token, or `None`.
@@ -154,6 +154,7 @@ class SAMTokenGrounder(TokenGrounder):
         prompts: Wordings of questions and answers, see `TokenGrounder`.
         answer_mode: Mode in which `predict` queries the model, see `models.mllm.answering`.
         rejects: Whether the language model can answer [REJ].
+        target_frame: Frame in which masks are compared in training, see `TokenGrounder`.
         train_prompt_encoder: Whether the prompt encoder is trained in addition to the mask decoder.
         freeze_image_encoder: Whether SAM's image encoder keeps its weights. Without pretraining it
             has to be trained.
@@ -175,6 +176,7 @@ class SAMTokenGrounder(TokenGrounder):
         prompts: str | Mapping[str, Any] = "lisa",
         answer_mode: AnswerMode = "constrained",
         rejects: bool = True,
+        target_frame: TargetFrame = "original",
         train_prompt_encoder: bool = True,
         freeze_image_encoder: bool = True,
         language_weight: float = 1.0,
@@ -188,6 +190,7 @@ class SAMTokenGrounder(TokenGrounder):
             prompts=prompts,
             answer_mode=answer_mode,
             rejects=rejects,
+            target_frame=target_frame,
             language_weight=language_weight,
             max_new_tokens=max_new_tokens,
             unexpected_token="contradicts",

@@ -132,7 +132,8 @@ class TokenGrounder(BaseGrounder):
         Args:
             encoded: Features of the image of each of R rows.
             reading: States of the language model.
-            sizes: Height and width (H, W) of the original image of each row.
+            sizes: Height and width (H, W) of the image of each row: of the original in tests, and
+                in training of the frame in which masks are compared.
         """
 
     @abstractmethod
@@ -204,7 +205,8 @@ class TokenGrounder(BaseGrounder):
                 f"got {len(found)}; check new_tokens and the length of the conversations"
             )
         shown = [data_samples[i] for i in image]
-        prepared = self.prepare(encoded, Reading(states, packed, index), _sizes(shown))
+        sizes = _sizes(shown, self.target_frame)
+        prepared = self.prepare(encoded, Reading(states, packed, index), sizes)
         masks = [self._target(sample, targets) for sample, targets in named if targets]
         tokens = found[found.token_ids == self.target_ids[0]]
         losses = self.mask_losses(
@@ -332,9 +334,12 @@ class TokenGrounder(BaseGrounder):
         return {name: losses[name] + 0.0 * weights}
 
 
-def _sizes(data_samples: Sequence[GroundingDataSample]) -> list[tuple[int, int]]:
-    """Return height and width (H, W) of the original image of each sample."""
-    return [(sample.ori_shape[0], sample.ori_shape[1]) for sample in data_samples]
+def _sizes(
+    data_samples: Sequence[GroundingDataSample], frame: TargetFrame = "original"
+) -> list[tuple[int, int]]:
+    """Return height and width (H, W) of the image of each sample in a frame."""
+    shapes = [each.ori_shape if frame == "original" else each.img_shape for each in data_samples]
+    return [(shape[0], shape[1]) for shape in shapes]
 
 
 def _truth(sample: GroundingDataSample) -> bool:

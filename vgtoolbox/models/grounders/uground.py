@@ -14,6 +14,7 @@ from vgtoolbox.models.grounders.sam_token_grounder import (
     SAMTokenGrounder,
     TokenPrompts,
 )
+from vgtoolbox.models.grounders.token_grounder import TargetFrame
 from vgtoolbox.models.losses import similarity_losses_by_image
 from vgtoolbox.models.mllm import TokenStates
 from vgtoolbox.models.mllm.answering import AnswerMode
@@ -50,6 +51,7 @@ class UGround(SAMTokenGrounder):
         prompts: Wordings of questions and answers, see `TokenGrounder`.
         answer_mode: Mode in which `predict` queries the model, see `models.mllm.answering`.
         rejects: Whether the language model can answer [REJ].
+        target_frame: Frame in which masks are compared in training, see `TokenGrounder`.
         train_prompt_encoder: Whether the prompt encoder is trained.
         freeze_image_encoder: Whether SAM's image encoder keeps its weights.
         language_weight: Factor of the loss of the text.
@@ -78,6 +80,7 @@ class UGround(SAMTokenGrounder):
         prompts: str | Mapping[str, Any] = "lisa",
         answer_mode: AnswerMode = "constrained",
         rejects: bool = True,
+        target_frame: TargetFrame = "original",
         train_prompt_encoder: bool = True,
         freeze_image_encoder: bool = True,
         language_weight: float = 1.0,
@@ -94,6 +97,7 @@ class UGround(SAMTokenGrounder):
             prompts=prompts,
             answer_mode=answer_mode,
             rejects=rejects,
+            target_frame=target_frame,
             train_prompt_encoder=train_prompt_encoder,
             freeze_image_encoder=freeze_image_encoder,
             language_weight=language_weight,
