@@ -43,7 +43,7 @@ def test_startup_is_short_on_the_console_and_complete_in_the_log_file(cfg, comma
     assert 0 < len(startup) <= STARTUP_LINES, "\n".join(startup)
     assert any("environment, config and hooks are listed in" in line for line in startup)
     logged = log_text(cfg, progress)
-    for part in ("System environment:", "optim_wrapper = dict(", "Hooks will be executed"):
+    for part in ("System environment:", "optim_wrapper=dict(", "Hooks will be executed"):
         assert part in logged
     assert len(logged.splitlines()) > 5 * STARTUP_LINES
 
