@@ -48,8 +48,8 @@ def clean_names(
     """
     wanted = set(expected)
     names = {key: key for key in keys if _leaf(key) not in _LEFTOVERS or key in wanted}
-    if wanted & names.keys():
-        return names  # the prefix of a wrapper may be the name of a part
+    if wanted & names.keys():  # the prefix of a wrapper may be the name of a part
+        return _without_inner(names, wanted)
     return _without_prefixes(names, recognizes, wanted)
 
 
@@ -80,8 +80,8 @@ def _without_first(names: dict[str, str], first: str) -> dict[str, str]:
     return _without_inner({name[len(first) + 1 :]: old for name, old in names.items()})
 
 
-def _without_inner(names: dict[str, str]) -> dict[str, str]:
-    cleaned = {_INNER.sub("", name): old for name, old in names.items()}
+def _without_inner(names: dict[str, str], wanted: Collection[str] = ()) -> dict[str, str]:
+    cleaned = {name if name in wanted else _INNER.sub("", name): old for name, old in names.items()}
     return cleaned if len(cleaned) == len(names) else names
 
 

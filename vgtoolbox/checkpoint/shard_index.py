@@ -98,12 +98,16 @@ def _read_index(file: Path) -> dict[str, str]:
     if not isinstance(places, dict) or not places:
         raise CheckpointError(f"{file} must have a 'weight_map' with keys; download it again")
     for key, name in places.items():
-        if not isinstance(name, str) or Path(name).name != name or "\\" in name or "\0" in name:
+        if not isinstance(name, str) or not _is_file_name(name):
             raise CheckpointError(
                 f"{file}: the file of {key} must be in the same folder, got {name!r:.80}; use the "
                 "index that was published with the weights"
             )
     return places
+
+
+def _is_file_name(name: str) -> bool:
+    return Path(name).name == name and name not in ("", "..") and not set(name) & set("\\\0")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
