@@ -45,6 +45,11 @@ class Registry(MMEngineRegistry):
         scope, name = self.split_scope_key(key)
         if scope in OPENMMLAB_SCOPES:
             import_openmmlab(scope)
+        if isinstance(key, str) and "." not in key and key not in self.known_types():
+            # mmengine would import a module of that name, from any folder in the path.
+            if (present := current_type(key)) != key:
+                return self.get(present)
+            raise UnknownTypeError(self._explain(key))
         try:
             # mmcv registers its modules in mmengine's root without a scope of its own. In a lookup
             # from here, a module of ours with the same name would hide it.

@@ -74,3 +74,18 @@ def test_invalid_embedded_files_are_reported(packed):
         embedded_files({}, packed),
     ):
         raise AssertionError("nothing to read")
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "", "/", "../../etc/passwd", "a" * 300, "a\0b", "sub/../../x", "é\ud800"]
+)
+def test_names_in_a_checkpoint_do_not_leave_the_folder(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    packed = json.dumps({name: "YWJj"})
+    with embedded_files({"a": {"model_file": name}}, packed) as resolved:
+        place = Path(resolved["a"]["model_file"])
+        assert place.read_bytes() == b"abc"
+        assert place.resolve().is_relative_to(tmp_path.resolve())
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert files == [place]
+    assert not list(tmp_path.iterdir())

@@ -7,8 +7,8 @@ would load and give nonsense. Therefore the metadata of the weights contains the
 from __future__ import annotations
 
 import base64
-import binascii
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,13 +17,22 @@ from typing import Any
 
 from mmengine.utils import apply_to
 
+from vgtoolbox.checkpoint.errors import CheckpointError
+
 METADATA_KEY = "files"
 _FILE_KEY = "model_file"  # key of a tokenizer's model in a config
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_MAX_NAME = 100
+
+
+class EmbeddedFilesError(CheckpointError, ValueError):
+    """The files in the metadata of a checkpoint were not written by `pack_files`."""
 
 
 def tokenizer_files(config: Mapping[str, Any]) -> list[str]:
     """Return the distinct paths of tokenizer models in a config, unchanged."""
-    return sorted({value for key, value in _leaves(config) if key == _FILE_KEY})
+    named = (value for key, value in _leaves(config) if key == _FILE_KEY)
+    return sorted({value for value in named if isinstance(value, str)})
 
 
 def pack_files(files: Sequence[str | Path] | Mapping[str, bytes]) -> str:
@@ -54,13 +63,12 @@ def embedded_files(
         A copy of `config` with the paths of the unpacked files, as in `match_files`.
 
     Raises:
-        ValueError: The text was not written by `pack_files`.
+        EmbeddedFilesError: The text was not written by `pack_files`.
     """
     with tempfile.TemporaryDirectory(prefix="vgtoolbox-") as folder:
         places = {}
         for index, (name, content) in enumerate(unpack_files(packed).items()):
-            # The folder in the path is not trusted: only the file name is used.
-            place = Path(folder, str(index), Path(name).name)
+            place = Path(folder, str(index), _safe_name(name))
             place.parent.mkdir()
             place.write_bytes(content)
             places[name] = str(place)
@@ -97,15 +105,21 @@ def unpack_files(packed: str) -> dict[str, bytes]:
     """Return the contents of files by their paths; the inverse of `pack_files`.
 
     Raises:
-        ValueError: The text was not written by `pack_files`.
+        EmbeddedFilesError: The text was not written by `pack_files`.
     """
     try:
         files = json.loads(packed) if packed else {}
         return {name: base64.b64decode(text, validate=True) for name, text in files.items()}
-    except (json.JSONDecodeError, AttributeError, TypeError, binascii.Error) as error:
-        raise ValueError(
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise EmbeddedFilesError(
             f"the embedded files of the checkpoint can't be read: {error}; copy it again"
         ) from error
+
+
+def _safe_name(name: str) -> str:
+    """Return the last part of a path that is not trusted, as the name of a new file."""
+    cleaned = _UNSAFE.sub("_", Path(name).name)[-_MAX_NAME:]
+    return cleaned if cleaned.strip(".") else "file"
 
 
 def _leaves(node: Any) -> Iterator[tuple[str, Any]]:

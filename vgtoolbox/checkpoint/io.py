@@ -104,7 +104,8 @@ def load_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, An
         content = _load_safetensors(source, map_location)
     else:
         content = _load_content(source, kind, map_location)
-    is_ours = "vgtoolbox_version" in _meta(content)
+    content = _with_known_types(content)
+    is_ours = "vgtoolbox_version" in content.get("meta", {})
     if is_ours and not choice and isinstance(content.get("state_dict"), Mapping):
         return content
     state, note = find_state_dict(content, str(source), choice)
@@ -122,9 +123,14 @@ def _split_choice(path: str | Path) -> tuple[Path, str]:
     return Path(path), ""
 
 
-def _meta(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    meta = content.get("meta")
-    return meta if isinstance(meta, Mapping) else {}
+def _with_known_types(content: dict[str, Any]) -> dict[str, Any]:
+    """Drop a config that is not a text and other metadata of another code base."""
+    types = {"config": str, "meta": dict}
+    return {
+        key: value
+        for key, value in content.items()
+        if key not in types or isinstance(value, (types[key], Tensor))
+    }
 
 
 def save_released(

@@ -11,15 +11,21 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.model import BaseModel
+from torch import Tensor
 
 from vgtoolbox.checkpoint import (
     CheckpointError,
     embedded_files,
     load_checkpoint,
     load_state_dict_strict,
+    tokenizer_files,
 )
 from vgtoolbox.engine.config import ConfigError, load_config, override
-from vgtoolbox.engine.untrusted_config import untrusted_config
+from vgtoolbox.engine.untrusted_config import (
+    check_model_size,
+    check_untrusted_values,
+    untrusted_config,
+)
 from vgtoolbox.registry import FUNCTIONS, MODELS, TRANSFORMS
 from vgtoolbox.zoo import ZooModel, find_model
 
@@ -64,6 +70,7 @@ def load_grounder(
     """
     model = _zoo_model(config)
     if model is not None:
+        check_untrusted_values(model.options, source=f"the metafile of {model.name}")
         config, checkpoint = model.config, checkpoint or model.find_weights()
         options = {**model.options, **(options or {})}
     content: dict[str, Any] = {} if checkpoint is None else load_checkpoint(checkpoint)
@@ -73,6 +80,8 @@ def load_grounder(
     files = content.get("meta", {}).get("files", "")
     files = files if isinstance(files, str) else ""
     with embedded_files(cfg.to_dict(), files, by_kind=True) as resolved:
+        if config is None:
+            _check_untrusted_model(resolved, content["state_dict"], str(checkpoint))
         grounder = MODELS.build(resolved["model"])
         pipeline = _build_pipeline(resolved)
     if checkpoint is None:
@@ -88,8 +97,58 @@ def load_grounder(
             source=str(checkpoint),
             config_text=str(content.get("config") or ""),
         )
-    collate = cfg.get("test_dataloader", {}).get("collate_fn", {}).get("type", "grounding_collate")
-    return LoadedGrounder(grounder.eval(), pipeline, FUNCTIONS.get(collate), cfg)
+    return LoadedGrounder(
+        grounder.eval(), pipeline, FUNCTIONS.get(_collate_name(cfg.to_dict())), cfg
+    )
+
+
+def _collate_name(config: Mapping[str, Any]) -> str:
+    """Return the name of the function that makes a batch."""
+    node: Any = config
+    for key in ("test_dataloader", "collate_fn", "type"):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node if isinstance(node, str) else "grounding_collate"
+
+
+def _check_untrusted_model(
+    config: Mapping[str, Any], weights: Mapping[str, Tensor], source: str
+) -> None:
+    """Raise unless a config from a checkpoint builds a model of its size, from files that exist.
+
+    A tokenizer that does not exist would be looked for on the Hugging Face Hub.
+    """
+    for file in tokenizer_files(config):
+        if not Path(file).exists():
+            raise CheckpointError(
+                f"{source}: the config in the checkpoint names the tokenizer {file!r:.200}, which "
+                "neither exists nor is contained in the checkpoint; pass the config that it was "
+                "trained with"
+            )
+    model = config.get("model")
+    if not isinstance(model, Mapping) or "type" not in model:
+        raise CheckpointError(
+            f"{source}: the config in the checkpoint must have a model with a type, got none; pass "
+            "the config that it was trained with"
+        )
+    try:
+        _build_pipeline(config)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            f"{source}: the pipeline of the config in the checkpoint can't be built "
+            f"({type(error).__name__}: {error}); pass the config that it was trained with"
+        ) from error
+    check_model_size(model, weights, extra=_pretrained_size(model), source=source)
+
+
+def _pretrained_size(model: Mapping[str, Any]) -> int:
+    """Return the number of values in the folder that an adapter of LoRA is loaded on."""
+    mllm = model.get("mllm")
+    folder = mllm.get("pretrained") if isinstance(mllm, Mapping) else None
+    if not isinstance(folder, str) or not Path(folder).is_dir():
+        return 0
+    return sum(file.stat().st_size for file in Path(folder).iterdir() if file.is_file())
 
 
 def _zoo_model(config: ConfigLike | None) -> ZooModel | None:

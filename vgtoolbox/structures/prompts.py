@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.templates import fill_template
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class ReferringPrompts:
     def question(self, expressions: Sequence[str], index: int = 0) -> str:
         """Return question `index` about the expressions."""
         joint = ", ".join(map(plain, expressions))
-        return self.questions[index].format(expressions=joint)
+        return fill_template(self.questions[index], expressions=joint)
 
     def answer(self, expressions: Sequence[str], tokens: Sequence[str], index: int = 0) -> str:
         """Return answer `index`, with the token of each expression."""
         opening, item = self.answers[index]
         items = [
-            item.format(expression=expression, token=token)
+            fill_template(item, expression=expression, token=token)
             for expression, token in zip(expressions, tokens, strict=True)
         ]
         return f"{opening}{', '.join(items)}{self.end}"

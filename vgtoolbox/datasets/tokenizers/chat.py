@@ -191,7 +191,9 @@ class HuggingFaceChatTokenizer:
         from transformers import AutoTokenizer  # slow to import, and few need it
 
         self.folder = str(folder)
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(self.folder)
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(
+            self.folder, trust_remote_code=False, local_files_only=True
+        )
         self._tokenizer.add_tokens(list(new_tokens), special_tokens=True)
         self.bos_id = self._tokenizer.bos_token_id if add_bos else None
         self.eos_id = self.token_id(eos_token) if eos_token else self._tokenizer.eos_token_id

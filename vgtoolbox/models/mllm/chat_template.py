@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from vgtoolbox.models.mllm.packing import IGNORE, TokenSequence
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.templates import fill_template
 
 
 class ChatTokenizer(Protocol):
@@ -76,7 +77,7 @@ class ChatTemplate:
 
     def _user(self, question: str, *, is_first: bool) -> str:
         segment = self.first_user if is_first and self.first_user else self.user
-        return segment.format(text=question)
+        return fill_template(segment, text=question)
 
     def _untrained(self, text: str, tokenizer: ChatTokenizer) -> TokenSequence:
         ids = tuple(tokenizer.encode(text))

@@ -24,6 +24,7 @@ from vgtoolbox.models.mllm.tuning.new_rows import train_new_rows
 from vgtoolbox.models.mllm.tuning.quantization import Bits, quantize_linears
 from vgtoolbox.registry import MODELS, TOKENIZERS
 from vgtoolbox.structures import IMAGE_MARK
+from vgtoolbox.utils.templates import fill_template
 
 Turns = Sequence[tuple[str, str]]
 
@@ -129,7 +130,7 @@ class MLLM(nn.Module):
 
     def with_image(self, question: str, num_tokens: int) -> str:
         """Replace the image mark of a question by `num_tokens` image tokens."""
-        image = self.image_text.format(image=self.image_token * num_tokens)
+        image = fill_template(self.image_text, image=self.image_token * num_tokens)
         return question.replace(IMAGE_MARK, image)
 
     def encode_turns(self, turns: Turns, num_image_tokens: int) -> TokenSequence:

@@ -264,6 +264,20 @@ class MultimodalAdapter(nn.Module, ABC):
         nn.init.zeros_(self.model.get_output_embeddings().weight)
 
 
+def attention_name(name: str) -> str:
+    """Return the name of an attention implementation that is a part of transformers.
+
+    transformers takes any other name as that of a repository, downloads kernels from it and runs
+    them.
+
+    Raises:
+        ValueError: `name` is not one of them.
+    """
+    known = ("sdpa", "eager", "flex_attention", "flash_attention_2", "flash_attention_3")
+    check_choice("attention", name, known)
+    return name
+
+
 def torch_dtype(name: str) -> torch.dtype:
     """Return the floating-point dtype of a name.
 

@@ -13,7 +13,12 @@ from vgtoolbox.models.layers.initialization import (
     init_cosine_patches,
     init_sine_positions,
 )
-from vgtoolbox.models.mllm.adapters.base import ImageFeatures, MultimodalAdapter, torch_dtype
+from vgtoolbox.models.mllm.adapters.base import (
+    ImageFeatures,
+    MultimodalAdapter,
+    attention_name,
+    torch_dtype,
+)
 from vgtoolbox.models.mllm.adapters.text_config import native_text_config
 from vgtoolbox.registry import MODELS
 
@@ -83,7 +88,7 @@ class InternVL(MultimodalAdapter):
         super().__init__()
         config = native_config(text_config, vision_config)
         self.model = AutoModelForImageTextToText.from_config(
-            config, attn_implementation=attention, dtype=torch_dtype(dtype)
+            config, attn_implementation=attention_name(attention), dtype=torch_dtype(dtype)
         )
         embeddings = self.model.model.vision_tower.embeddings
         if sine_position_scale is not None:

@@ -12,7 +12,12 @@ from transformers import AutoModelForImageTextToText, CLIPVisionConfig, LlavaCon
 
 from vgtoolbox.checkpoint.layouts import StreamingLayout, llava
 from vgtoolbox.models.layers.initialization import init_cosine_patches, init_sine_positions
-from vgtoolbox.models.mllm.adapters.base import ImageFeatures, MultimodalAdapter, torch_dtype
+from vgtoolbox.models.mllm.adapters.base import (
+    ImageFeatures,
+    MultimodalAdapter,
+    attention_name,
+    torch_dtype,
+)
 from vgtoolbox.models.mllm.adapters.text_config import native_text_config
 from vgtoolbox.registry import MODELS
 from vgtoolbox.utils.choices import check_choice
@@ -78,7 +83,7 @@ class LLaVA(MultimodalAdapter):
             tie_word_embeddings=False,
         )
         self.model = AutoModelForImageTextToText.from_config(
-            config, attn_implementation=attention, dtype=torch_dtype(dtype)
+            config, attn_implementation=attention_name(attention), dtype=torch_dtype(dtype)
         )
         if projector == "linear":
             channels, width = vision.hidden_size, self.hidden_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def add_lora(
         raise ImportError(
             "mllm.lora needs peft, which is not installed; pip install 'vgtoolbox[mllm]'"
         ) from error
-    pattern = rf"{prefix}(.*\.)?({'|'.join(targets)})"
+    pattern = rf"{prefix}(.*\.)?({'|'.join(map(re.escape, targets))})"
     config: Any = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=pattern, bias="none"
     )
