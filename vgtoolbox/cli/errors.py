@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vgtoolbox.checkpoint import CheckpointError, CheckpointMismatchError
-from vgtoolbox.datasets import AnnotationError, RefusedPickleError
+from vgtoolbox.datasets import AnnotationError
+from vgtoolbox.datasets.transforms import SampleError
 from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.engine.device import DeviceError
 from vgtoolbox.registry import UnknownTypeError
+from vgtoolbox.utils.choices import OptionError
 from vgtoolbox.utils.image_files import ImageFileError
 from vgtoolbox.utils.locks import OutputInUseError
 from vgtoolbox.utils.text import escape_invisible
@@ -23,10 +27,32 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     AnnotationError,
     FileNotFoundError,
     ImageFileError,
+    IsADirectoryError,
+    NotADirectoryError,
+    OptionError,
     OutputInUseError,
-    RefusedPickleError,
+    PermissionError,
+    SampleError,
     UnknownTypeError,
+    pickle.UnpicklingError,
 )
+
+_LINE_BREAK = "\n"
+_IN_WORKER = re.compile(r"Caught \S+ in DataLoader worker process \d+\.\nOriginal Traceback ")
+
+
+def user_message(error: Exception) -> str:
+    """Return what a user error says, with control characters escaped.
+
+    An error in a worker process of a data loader arrives with the traceback of the worker as its
+    message; only its own message is returned.
+    """
+    text = str(error)
+    if _IN_WORKER.match(text):
+        kind = type(error)
+        prefix = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+        text = text.rpartition(f"\n{prefix}{kind.__qualname__}: ")[2].strip()
+    return escape_invisible(text, keep=_LINE_BREAK)
 
 
 @contextmanager
@@ -40,6 +66,5 @@ def exit_on_user_error(*also: type[Exception]) -> Iterator[None]:
     try:
         yield
     except mistakes as error:
-        text = escape_invisible(str(error), keep="\n")
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {user_message(error)}", file=sys.stderr)
         sys.exit(2)

@@ -11,10 +11,8 @@ from importlib import import_module
 
 from vgtoolbox.cli.commands import COMMANDS, Command
 from vgtoolbox.utils.deprecation import show_deprecation_warnings
-from vgtoolbox.utils.text import escape_invisible
 from vgtoolbox.version import __version__
 
-_LINE_BREAK = "\n"
 USAGE_ERROR = 2
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, by the convention of shells."""
@@ -90,7 +88,7 @@ def _run(command: Command, arguments: argparse.Namespace) -> int:
         try:
             return int(module.run(arguments) or 0)
         except mistakes as error:
-            print(f"error: {escape_invisible(str(error), keep=_LINE_BREAK)}", file=sys.stderr)
+            print(f"error: {errors.user_message(error)}", file=sys.stderr)
             return USAGE_ERROR
     except KeyboardInterrupt:
         print(f"\ninterrupted: {command.interrupted(arguments)}", file=sys.stderr)

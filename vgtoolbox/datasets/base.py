@@ -32,7 +32,7 @@ from vgtoolbox.datasets.records import (
     regroup,
 )
 from vgtoolbox.registry import DATASETS, TRANSFORMS
-from vgtoolbox.utils.choices import check_choice, did_you_mean, is_nearly
+from vgtoolbox.utils.choices import OptionError, check_choice, did_you_mean, is_nearly
 from vgtoolbox.utils.garbage_collection import garbage_collection_paused
 from vgtoolbox.utils.text_files import existing_file
 
@@ -390,4 +390,7 @@ def _shared_counter(value: int = 0) -> torch.Tensor:
 def _build_pipeline(pipeline: Pipeline) -> Compose:
     """Build the transforms from our registry, independent of mmengine's default scope."""
     steps = pipeline.values() if isinstance(pipeline, Mapping) else pipeline
-    return Compose([TRANSFORMS.build(s) if isinstance(s, Mapping) else s for s in steps])
+    try:
+        return Compose([TRANSFORMS.build(s) if isinstance(s, Mapping) else s for s in steps])
+    except ValueError as error:  # the constructors of transforms check their options
+        raise OptionError(str(error)) from error

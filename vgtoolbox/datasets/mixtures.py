@@ -11,6 +11,7 @@ from vgtoolbox.datasets.base import GroundingDataset, images_of
 from vgtoolbox.datasets.image_identity import ImageFile
 from vgtoolbox.datasets.records import Record
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.utils.choices import OptionError
 
 
 @DATASETS.register_module()
@@ -37,7 +38,7 @@ class ConcatGroundingDataset(ConcatDataset):
         lazy_init: bool = False,
     ) -> None:
         if not datasets:
-            raise ValueError(f"datasets must be one dataset or more, got {datasets!r}")
+            raise OptionError(f"datasets must be one dataset or more, got {datasets!r}")
         self.exclude_images_of = exclude_images_of
         parts = [DATASETS.build(dict(d)) if isinstance(d, Mapping) else d for d in datasets]
         super().__init__(parts, lazy_init=lazy_init, ignore_keys=["split"])

@@ -7,6 +7,10 @@ from difflib import get_close_matches
 from typing import Any
 
 
+class OptionError(ValueError):
+    """Error for an option of a user whose value is not allowed."""
+
+
 def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
     """Raise unless `value` is one of `choices`.
 
@@ -16,14 +20,14 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
         choices: Allowed values, usually `typing.get_args` of a `Literal`.
 
     Raises:
-        ValueError: `value` is not allowed; the message lists the allowed values.
+        OptionError: `value` is not allowed; the message lists the allowed values.
     """
     allowed = tuple(choices)
     if value in allowed:
         return
     *others, last = map(repr, allowed)
     listed = f"{', '.join(others)} or {last}" if others else last
-    raise ValueError(f"{name} must be {listed}, got {value!r}")
+    raise OptionError(f"{name} must be {listed}, got {value!r}")
 
 
 def check_fraction(name: str, value: float) -> None:
@@ -34,10 +38,10 @@ def check_fraction(name: str, value: float) -> None:
         value: Value of the option.
 
     Raises:
-        ValueError: `value` is smaller than 0, larger than 1 or NaN.
+        OptionError: `value` is smaller than 0, larger than 1 or NaN.
     """
     if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be between 0 and 1, got {value}")
+        raise OptionError(f"{name} must be between 0 and 1, got {value}")
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

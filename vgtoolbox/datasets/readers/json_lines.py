@@ -24,7 +24,7 @@ from vgtoolbox.datasets.annotations.key_hints import explain_line_keys, suggeste
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
-from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.choices import OptionError, check_choice
 from vgtoolbox.utils.text_files import plain_suffix
 
 BoxFormat = Literal["xyxy", "xywh"]
@@ -61,7 +61,7 @@ class JSONLinesDataset(GroundingDataset):
         """Yield all objects with their positions."""
         unknown = sorted(set(self.keys) - set(KEYS))
         if unknown:
-            raise ValueError(f"keys must be among {', '.join(KEYS)}, got {', '.join(unknown)}")
+            raise OptionError(f"keys must be among {', '.join(KEYS)}, got {', '.join(unknown)}")
         check_choice("box_format", self.box_format, get_args(BoxFormat))
         path = self.find_file(f"{self.split}.jsonl", f"{self.split}.json")
         if is_json_array(path):

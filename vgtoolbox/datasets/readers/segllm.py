@@ -22,6 +22,7 @@ from vgtoolbox.datasets.annotations.mask_sources import MaskSource, open_mask_so
 from vgtoolbox.datasets.base import GroundingDataset, Pipeline
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.utils.choices import OptionError
 
 _MARKER = re.compile(r"\[(IMAGE256|MASK-ENCODE|BOX-ENCODE|MASK-DECODE):([^\[\]]*)\]")
 _FALLBACKS = {"val2014": "train2014", "val2017": "train2017"}
@@ -66,7 +67,7 @@ class SegLLMConversationDataset(GroundingDataset):
 
     def __post_init__(self, pipeline: Pipeline, lazy_init: bool) -> None:
         if self.group_by != "ref":
-            raise ValueError(
+            raise OptionError(
                 f"group_by must be 'ref', one sample per conversation, got {self.group_by!r}: a "
                 "round depends on the earlier ones"
             )

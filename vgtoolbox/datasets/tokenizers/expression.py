@@ -13,6 +13,7 @@ from tokenizers.models import WordPiece
 from torch import Tensor
 
 from vgtoolbox.registry import TOKENIZERS
+from vgtoolbox.utils.choices import OptionError
 from vgtoolbox.utils.text import check_encodable
 
 
@@ -122,7 +123,7 @@ class BEiT3Tokenizer(ExpressionTokenizer):
         try:
             self._pieces = SentencePieceProcessor(model_file=self.model_file)
         except (RuntimeError, OSError) as error:
-            raise ValueError(f"{model_file} is not a sentencepiece model: {error}") from error
+            raise OptionError(f"{model_file} is not a sentencepiece model: {error}") from error
 
     @property
     def vocab_size(self) -> int:
@@ -182,7 +183,7 @@ class BertTokenizer(ExpressionTokenizer):
         """Return the id of a token that every BERT vocabulary has."""
         found = self._pieces.token_to_id(token)
         if found is None:
-            raise ValueError(f"{self.model_file} is not a vocabulary of BERT: it lacks {token}")
+            raise OptionError(f"{self.model_file} is not a vocabulary of BERT: it lacks {token}")
         return found
 
 
@@ -197,7 +198,7 @@ def _read_word_pieces(path: Path) -> Tokenizer:
             return Tokenizer.from_file(str(file))
         tokenizer = Tokenizer(WordPiece.from_file(str(file), unk_token="[UNK]"))
     except Exception as error:  # the library raises nothing more specific
-        raise ValueError(f"{file} is not a tokenizer of word pieces: {error}") from error
+        raise OptionError(f"{file} is not a tokenizer of word pieces: {error}") from error
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()

@@ -10,6 +10,7 @@ from vgtoolbox.datasets.transforms.formatting import PackGroundingInputs
 from vgtoolbox.datasets.transforms.geometry import Pad, RandomHorizontalFlip, Resize, ResizeSide
 from vgtoolbox.datasets.transforms.loading import LoadImage, LoadTargets
 from vgtoolbox.datasets.transforms.photometric import ColorJitter, GaussianBlur, RandomJPEG
+from vgtoolbox.datasets.transforms.sample import SampleError
 from vgtoolbox.datasets.transforms.text import (
     ChooseExpression,
     CleanExpression,
@@ -36,6 +37,7 @@ __all__ = [
     "RandomTargetCrop",
     "Resize",
     "ResizeSide",
+    "SampleError",
     "SampleExpressions",
     "TokenizeExpression",
     "WriteReferringConversations",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from vgtoolbox.datasets.transforms.sample import Results, describe_sample
+from vgtoolbox.datasets.transforms.sample import Results, SampleError, describe_sample
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.structures import (
     REJECT_MARK,
@@ -52,7 +52,7 @@ class WriteReferringConversations:
                 for group in groups
             )
         except ValueError as error:
-            raise ValueError(f"{describe_sample(results)}: {error}") from error
+            raise SampleError(f"{describe_sample(results)}: {error}") from error
         return results
 
     def _write(

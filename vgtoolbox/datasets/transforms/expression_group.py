@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vgtoolbox.datasets.transforms.sample import Results, describe_sample
+from vgtoolbox.datasets.transforms.sample import Results, SampleError, describe_sample
 from vgtoolbox.registry import TRANSFORMS
 
 
@@ -30,7 +30,7 @@ class SampleExpressions:
         """
         expressions = results["expressions"]
         if not expressions:
-            raise ValueError(
+            raise SampleError(
                 f"{describe_sample(results)}: the annotation must have a sentence or more, got none"
             )
         count = min(self.max_expressions, len(expressions))

@@ -25,6 +25,7 @@ from vgtoolbox.datasets.transforms.resampling import (
 )
 from vgtoolbox.datasets.transforms.sample import (
     Results,
+    SampleError,
     Variant,
     check_variant,
     decode_targets,
@@ -168,13 +169,14 @@ class Pad:
         """Pad.
 
         Raises:
-            ValueError: The image is larger than `size`.
+            SampleError: The image is larger than `size`.
         """
         height, width = image_size(results)
         if height > self.size[0] or width > self.size[1]:
-            raise ValueError(
-                f"the image must be at most {self.size[0]} x {self.size[1]} (height x width) to be "
-                f"padded to that size, got {height} x {width}; put a ResizeSide before this Pad"
+            raise SampleError(
+                f"{describe_sample(results)}: the image must be at most {self.size[0]} x "
+                f"{self.size[1]} (height x width) to be padded to that size, got {height} x "
+                f"{width}; put a ResizeSide before this Pad"
             )
         results.setdefault("img_shape", (height, width))
         pad_sample(results, self.size, self.value)

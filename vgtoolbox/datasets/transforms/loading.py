@@ -11,7 +11,7 @@ from torchvision import tv_tensors
 
 from vgtoolbox.datasets.annotations.annotation_files import AnnotationError
 from vgtoolbox.datasets.transforms.image_cache import ImageCache
-from vgtoolbox.datasets.transforms.sample import Results, describe_sample, set_boxes
+from vgtoolbox.datasets.transforms.sample import Results, SampleError, describe_sample, set_boxes
 from vgtoolbox.registry import TRANSFORMS
 from vgtoolbox.structures import RLE, decode_masks, segmentation_to_rle
 from vgtoolbox.structures.masks import Segmentation
@@ -62,7 +62,7 @@ class LoadImage:
         height, width = pixels.shape[:2]
         expected = (results.get("height", height), results.get("width", width))
         if expected != (height, width):
-            raise ValueError(
+            raise SampleError(
                 f"{describe_sample(results)}: the image must be {expected[0]} x {expected[1]} "
                 f"(height x width) as annotated, got {height} x {width} after EXIF rotation; check "
                 "that the annotations were made for these images"

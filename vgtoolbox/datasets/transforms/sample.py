@@ -16,6 +16,10 @@ Variant = Literal["published", "corrected"]
 """Behavior of a transform whose published code has a known defect: as published, or as intended."""
 
 
+class SampleError(ValueError):
+    """Error for a sample that a transform cannot process; it names the sample and its image."""
+
+
 def describe_sample(results: Results) -> str:
     """Describe a sample and its file for error messages."""
     parts = []

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vgtoolbox.datasets.records import targets_of
-from vgtoolbox.datasets.transforms.sample import Results, describe_sample
+from vgtoolbox.datasets.transforms.sample import Results, SampleError, describe_sample
 from vgtoolbox.datasets.transforms.side_words import has_unknown_words, names_side
 from vgtoolbox.datasets.transforms.side_words import swap_left_and_right as swap_left_and_right
 from vgtoolbox.registry import TOKENIZERS, TRANSFORMS
@@ -84,7 +84,7 @@ class ChooseExpression:
         """
         sentences = results["expressions"]
         if not sentences:
-            raise ValueError(
+            raise SampleError(
                 f"{describe_sample(results)}: the annotation must have a sentence or more, got none"
             )
         chosen = int(results["rng"].integers(len(sentences))) if len(sentences) > 1 else 0
@@ -92,7 +92,7 @@ class ChooseExpression:
         results["expression"] = sentences[chosen]
         if "expression_targets" in results:
             if "boxes" in results:
-                raise ValueError(
+                raise SampleError(
                     f"{describe_sample(results)}: its expressions name different targets; put "
                     "ChooseExpression before LoadTargets"
                 )
@@ -119,11 +119,11 @@ class CleanExpression:
         """Clean.
 
         Raises:
-            ValueError: No visible text remains.
+            SampleError: No visible text remains.
         """
         cleaned = CLEANINGS[self.variant](results["expression"])
         if not is_visible(cleaned):
-            raise ValueError(
+            raise SampleError(
                 f"{describe_sample(results)}: the expression {results['expression']!r} is empty "
                 f"after cleaning as {self.variant!r}; write words"
             )
@@ -148,11 +148,11 @@ class TokenizeExpression:
         """Tokenize.
 
         Raises:
-            ValueError: The expression is empty.
+            SampleError: The expression is empty.
         """
         try:
             token_ids, padding = self.tokenizer(results["expression"], self.max_tokens)
         except ValueError as error:
-            raise ValueError(f"{describe_sample(results)}: {error}") from error
+            raise SampleError(f"{describe_sample(results)}: {error}") from error
         results["token_ids"], results["text_padding_mask"] = token_ids, padding
         return results
