@@ -200,6 +200,6 @@ def test_a_layout_that_its_weights_do_not_have_is_an_error_of_the_file():
             load(state)
 
 
-def test_an_empty_state_dict_lists_what_is_missing():
+def test_an_empty_state_dict_lists_the_missing_entries():
     with pytest.raises(CheckpointMismatchError, match="0 matched"):
         load({})

@@ -1,4 +1,5 @@
 import pytest
+from mmengine.utils import apply_to
 from safetensors.torch import save_file
 
 from vgtoolbox.checkpoint import (
@@ -7,6 +8,7 @@ from vgtoolbox.checkpoint import (
     load_checkpoint,
     load_released,
     save_released,
+    tokenizer_files,
 )
 from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.engine import load_config
@@ -209,8 +211,14 @@ def test_configs_that_build_nothing_are_errors_of_the_checkpoint(changed, change
 
 
 def test_a_tokenizer_is_not_fetched_from_the_hub(changed):
+    def rename(config):
+        (name,) = tokenizer_files(config)
+        config.update(
+            apply_to(config, lambda x: isinstance(x, str), lambda x: x.replace(name, "a/tokenizer"))
+        )
+
     with pytest.raises(CheckpointError, match="neither exists nor is contained in the checkpoint"):
-        GroundingInferencer(checkpoint=changed(lambda config: None, files=""), device="cpu")
+        GroundingInferencer(checkpoint=changed(rename, files=""), device="cpu")
 
 
 @pytest.mark.parametrize(
