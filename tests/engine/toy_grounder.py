@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import numpy as np
 import torch
@@ -143,3 +144,17 @@ class KillHook(Hook):
 
     def before_save_checkpoint(self, runner, checkpoint):
         self._maybe_kill("save", runner.epoch + 1)
+
+
+@HOOKS.register_module()
+class HangHook(Hook):
+    """Wait for ever in one process, before a given iteration."""
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, rank, at):
+        self.rank, self.at = rank, at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if (runner.rank, runner.iter) == (self.rank, self.at):
+            time.sleep(10_000)

@@ -34,6 +34,7 @@ from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.engine.device import choose_device
 from vgtoolbox.engine.fixed_batches import with_fixed_batches
 from vgtoolbox.engine.message_hub import deserialize_message_hub, serialize_message_hub
+from vgtoolbox.engine.rank_watch import RankWatch
 from vgtoolbox.engine.resume_rules import Change
 from vgtoolbox.engine.resume_state import (
     parameter_names,
@@ -90,10 +91,21 @@ class GroundingRunner(Runner):
     """
 
     optim_wrapper: Any
+    watch: RankWatch | None = None
+    """Watch over the other processes, which notes the progress of this one."""
     changes: Sequence[Change] = ()
     """Settings that differ from those of the checkpoint to resume from."""
     _val_dataloader: Any
     _val_evaluator: Any
+
+    def call_hook(self, fn_name: str, **arguments: Any) -> None:
+        """Call all hooks (signature of upstream), and note the progress of this process."""
+        if self.watch is None:
+            super().call_hook(fn_name, **arguments)
+            return
+        self.watch.advance()
+        super().call_hook(fn_name, **arguments)
+        self.watch.advance()  # a process may hang in a hook
 
     @property
     def bare_model(self) -> nn.Module:

@@ -6,10 +6,15 @@ import atexit
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 import torch
 from torch import distributed as torch_distributed
+
+from vgtoolbox.engine.rank_watch import RankWatch, Timeouts, watch_ranks
+
+_GRACE = 60.0  # seconds between the timeout of the watch and that of torch
 
 
 class DeviceError(ValueError):
@@ -52,26 +57,47 @@ def count_processes() -> int:
 
 
 @contextmanager
-def process_group(device: torch.device) -> Iterator[None]:
+def process_group(
+    device: torch.device, timeouts: Timeouts | None = None
+) -> Iterator[RankWatch | None]:
     """Join the processes that torchrun started; do nothing if torchrun did not start this one.
+
+    While the block runs, this process ends if its launcher dies, or if another process is stopped
+    or hangs; the error names its rank.
 
     mmengine 0.10.7 starts a group by itself, but it calls `torch.cuda.set_device` even for gloo on
     CPU, and never ends the group. Its Runner does not touch a group that is already running.
+
+    Args:
+        device: Device of this process.
+        timeouts: Timeouts. If `None`, the defaults are used.
+
+    Yields:
+        The watch, which notes the progress of this process; `None` if there is one process.
     """
     if not under_torchrun():
-        yield
+        yield None
         return
+    timeouts = timeouts or Timeouts()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     # DDP keeps the group in reference cycles, and the group keeps its threads. A thread that
     # acquires the interpreter's lock during the interpreter's shutdown aborts the process
     # ("terminate called without an active exception"), so the threads must end earlier.
     atexit.register(gc.collect)
-    torch_distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield
-    finally:
-        torch_distributed.destroy_process_group()
+    with ExitStack() as stack:
+        # A launcher with a store of its own can be watched from the start.
+        has_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        watch = stack.enter_context(watch_ranks(timeouts)) if has_store else None
+        torch_distributed.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo",
+            # The watch names the process that hangs, so it comes first.
+            timeout=timedelta(seconds=timeouts.collective + _GRACE),
+        )
+        stack.callback(torch_distributed.destroy_process_group)
+        if not has_store:
+            watch = stack.enter_context(watch_ranks(timeouts))
+        yield watch
 
 
 def _choose_cuda(device: torch.device) -> torch.device:

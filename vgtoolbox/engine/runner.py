@@ -21,6 +21,7 @@ from vgtoolbox.engine.config import RUNNER_KEYS, ConfigError
 from vgtoolbox.engine.device import choose_device, count_processes, process_group, under_torchrun
 from vgtoolbox.engine.hooks.checkpoint import find_last_checkpoint
 from vgtoolbox.engine.hooks.progress import ProgressBarHook
+from vgtoolbox.engine.rank_watch import COLLECTIVE_TIMEOUT, RANK_TIMEOUT, Timeouts
 from vgtoolbox.engine.resume_rules import Change, Holds, compare_with_checkpoint, describe_changes
 from vgtoolbox.engine.tokenizer_choice import TokenizerChoice, settle_tokenizer
 from vgtoolbox.evaluation import (
@@ -275,8 +276,14 @@ def _protocol(evaluator: Evaluator) -> dict[str, Any]:
 def _run_context(cfg: Config, *, phases: Sequence[str]) -> Iterator[GroundingRunner]:
     """Yield a Runner with its device and process group, and clean up at the end."""
     device = choose_device(cfg.get("device", "auto"))
-    with process_group(device):
+    limits = (cfg.get("env_cfg") or {}).get("dist_cfg") or {}
+    timeouts = Timeouts(
+        rank=limits.get("rank_timeout", RANK_TIMEOUT),
+        collective=limits.get("timeout", COLLECTIVE_TIMEOUT),
+    )
+    with process_group(device, timeouts) as watch:
         runner = build_runner(cfg, phases=phases)
+        runner.watch = watch
         runner.logger.info(f"device: {device}; processes: {runner.world_size}")
         try:
             yield runner

@@ -26,6 +26,7 @@ from vgtoolbox.shapes.writer import (
 )
 from vgtoolbox.utils.atomic_file import atomic_folder, remove_leftovers
 from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.parent_watch import end_with_parent
 
 FORMAT_VERSION = 5
 """Number that is increased if the same arguments give different files."""
@@ -125,11 +126,12 @@ def _generate(folder: Path, spec: WorldSpec, *, workers: int) -> Iterator[SceneR
         return
     # A forked process can deadlock on a lock that a thread of this process held.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_limit_threads) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_set_up_worker) as pool:
         yield from pool.map(work, spec.jobs(), chunksize=16)
 
 
-def _limit_threads() -> None:
+def _set_up_worker() -> None:
+    end_with_parent("a worker", "generation of scenes")
     cv2.setNumThreads(0)
 
 

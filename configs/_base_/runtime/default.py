@@ -15,7 +15,13 @@ default_hooks = dict(
     checkpoint=dict(type="ResumableCheckpointHook", interval=1, max_keep_ckpts=1),
 )
 custom_hooks = []
-env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0))
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
+    # Seconds until the other processes end: without a sign of life of one (it is stopped), and
+    # without progress of all (the one that is behind hangs).
+    dist_cfg=dict(rank_timeout=120, timeout=1800),
+)
 log_processor = dict(type="LogProcessor", window_size=50, by_epoch=True)
 log_level = "INFO"
 visualizer = dict(
