@@ -50,6 +50,7 @@ from vgtoolbox.engine.sharding import (
 )
 from vgtoolbox.registry import FUNCTIONS, RUNNERS
 from vgtoolbox.utils.atomic_file import atomic_file
+from vgtoolbox.utils.text import encode_text
 from vgtoolbox.version import __version__
 
 
@@ -145,7 +146,7 @@ class GroundingRunner(Runner):
         """Write the resolved config to the work dir; upstream sorts the steps of a pipeline."""
         name = Path(self.cfg.filename).name if self.cfg.filename else f"{self.timestamp}.py"
         with atomic_file(Path(self.work_dir, name)) as file:
-            file.write(self.config_text.encode())
+            file.write(encode_text(self.config_text))
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Move the model to its device and, with several processes, distribute it."""

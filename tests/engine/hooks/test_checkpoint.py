@@ -1,4 +1,7 @@
+import os
 from pathlib import Path
+
+import pytest
 
 from vgtoolbox.checkpoint import load_checkpoint
 from vgtoolbox.checkpoint.config_text import read_config_text
@@ -50,3 +53,15 @@ def test_a_checkpoint_contains_the_averaged_weights_and_the_config(toy_config):
     config = read_config_text(checkpoint["config"])
     assert config["model"] == cfg.model
     assert config["test_splits"] == cfg.test_splits
+
+
+def test_the_name_of_a_work_dir_may_be_any_bytes(toy_config, tmp_path):
+    work_dir = tmp_path / os.fsdecode(b"caf\xe9\xff")
+    try:
+        work_dir.mkdir()
+    except OSError as error:
+        pytest.skip(f"this file system refuses the name: {error}")
+    train(toy_config(work_dir=str(work_dir)))
+    assert find_last_checkpoint(work_dir) == work_dir / "epoch_2.pth"
+    train(toy_config(work_dir=str(work_dir), **{"train_cfg.max_epochs": 3}), resume=True)
+    assert find_last_checkpoint(work_dir) == work_dir / "epoch_3.pth"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ class ResumableCheckpointHook(CheckpointHook):
         )
         if is_main_process():
             with atomic_file(Path(runner.work_dir) / "last_checkpoint") as file:
-                file.write(self.last_ckpt.encode())
+                file.write(os.fsencode(self.last_ckpt))
         for old in obsolete:
             self._remove(str(Path(self.out_dir) / self.filename_tmpl.format(old)))
 
@@ -137,6 +138,6 @@ def find_last_checkpoint(work_dir: str | Path) -> Path | None:
     pointer = Path(work_dir) / "last_checkpoint"
     if not pointer.is_file():
         return None
-    named = Path(pointer.read_text().strip())
+    named = Path(os.fsdecode(pointer.read_bytes().strip()))
     sibling = pointer.with_name(named.name)
     return sibling if sibling.is_file() else named
