@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vgtoolbox.structures.conversation import IMAGE_MARK
 from vgtoolbox.utils.choices import check_choice
 from vgtoolbox.utils.templates import fill_template
 
@@ -44,8 +45,11 @@ class ReferringPrompts:
 
 
 def plain(expression: str) -> str:
-    """Return an expression in lower case, without spaces and full stops around it."""
-    return expression.strip().lower().strip().strip(".")
+    """Return an expression in lower case, without spaces and full stops around it.
+
+    The mark of the image in an expression, which would be a second image, becomes a word.
+    """
+    return expression.strip().lower().strip().strip(".").replace(IMAGE_MARK, " image ")
 
 
 REFERRING_PROMPTS: Mapping[str, ReferringPrompts] = {
