@@ -5,7 +5,7 @@
 #   CPU_PROCESSES=2 bash tools/dist_train.sh configs/shapes/READ-tiny-shapes.py 0
 #   bash tools/dist_test.sh configs/shapes/READ-tiny-shapes.py 0 --load-from CKPT
 #
-# Ours, hardware, time and memory: not measured.
+# Ours: not measured. Hardware: not measured. Time: not measured. Memory: not measured.
 _base_ = [
     "../_base_/models/lisa_tiny.py",
     "../_base_/datasets/lisa_shapes.py",

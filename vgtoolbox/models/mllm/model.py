@@ -52,8 +52,8 @@ class MLLM(nn.Module):
             "final_norm", "embeddings" (whole input and output matrices), "new_rows" (those of
             `new_tokens` only), or the path of any module of the adapter's model.
         gradient_checkpointing: Whether to recompute activations in the backward pass.
-        pretrained: Published folder of the language model to start training from. If `None`,
-            weights are random.
+        pretrained: Published folder of the language model to start training from, or several if
+            its vision tower has a folder of its own. If `None`, weights are random.
         quantize: Number of bits, 4 or 8, of the language model's linear layers, for inference. If
             `None`, the weights keep their precision.
     """
@@ -70,7 +70,7 @@ class MLLM(nn.Module):
         lora: Mapping[str, Any] | None = None,
         trainable: Sequence[str] = (),
         gradient_checkpointing: bool = False,
-        pretrained: str | None = None,
+        pretrained: str | Sequence[str] | None = None,
         quantize: Bits | None = None,
     ) -> None:
         super().__init__()
@@ -106,7 +106,8 @@ class MLLM(nn.Module):
     def load_base(self) -> None:
         """Load the weights that `pretrained` names, once."""
         if self.pretrained and not self._has_base:
-            load_pretrained(self.adapter, self.pretrained)
+            folders = [self.pretrained] if isinstance(self.pretrained, str) else self.pretrained
+            load_pretrained(self.adapter, folders)
             self._has_base = True
 
     @property

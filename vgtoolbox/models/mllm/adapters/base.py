@@ -79,7 +79,7 @@ class MultimodalAdapter(nn.Module, ABC):
 
     Attributes:
         model: Model of transformers.
-        layout: Layout of published checkpoints.
+        layouts: Layouts of published folders, the first of which has the language model.
         image_token: Token that represents one image token in a text.
         image_text: Text of an image in a question; `{image}` is all its tokens.
         chat_template: Name of the chat format, see `CHAT_TEMPLATES`.
@@ -87,7 +87,7 @@ class MultimodalAdapter(nn.Module, ABC):
     """
 
     model: Any
-    layout: ClassVar[StreamingLayout]
+    layouts: ClassVar[tuple[StreamingLayout, ...]]
     image_token: ClassVar[str]
     image_text: ClassVar[str]
     chat_template: ClassVar[str]

@@ -67,7 +67,7 @@ class InternVL(MultimodalAdapter):
             biases of queries and keys, which Qwen2 has.
     """
 
-    layout: ClassVar[StreamingLayout] = internvl.LAYOUT
+    layouts: ClassVar[tuple[StreamingLayout, ...]] = (internvl.LAYOUT,)
     image_token: ClassVar[str] = "<IMG_CONTEXT>"
     image_text: ClassVar[str] = "<img>{image}</img>"
     chat_template: ClassVar[str] = "internvl2_5"

@@ -50,7 +50,7 @@ class LLaVA(MultimodalAdapter):
         local_attention: Strength of `init_local_attention`, see `InternVL`; it needs a Qwen2.
     """
 
-    layout: ClassVar[StreamingLayout] = llava.LAYOUT
+    layouts: ClassVar[tuple[StreamingLayout, ...]] = (llava.LAYOUT, llava.CLIP_LAYOUT)
     image_token: ClassVar[str] = "<image>"
     image_text: ClassVar[str] = "{image}"
     chat_template: ClassVar[str] = "llava_v1"
