@@ -51,3 +51,10 @@ def test_the_nearest_name_is_suggested(name, hint):
 def test_names_one_edit_apart_are_nearly_equal(name, other, expected):
     assert is_nearly(name, other) is expected
     assert is_nearly(other, name) is expected
+
+
+def test_the_nearest_choice_is_suggested():
+    with pytest.raises(ValueError, match=r"got 'testa'; did you mean 'testA'\?$"):
+        check_choice("split", "testa", ["train", "testA", 3, None])
+    with pytest.raises(ValueError, match=r"got 3$"):
+        check_choice("split", 3, ["train"])

@@ -27,7 +27,8 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
         return
     *others, last = map(repr, allowed)
     listed = f"{', '.join(others)} or {last}" if others else last
-    raise OptionError(f"{name} must be {listed}, got {value!r}")
+    near = did_you_mean(value, filter(_is_text, allowed)) if _is_text(value) else ""
+    raise OptionError(f"{name} must be {listed}, got {value!r}{near}")
 
 
 def check_fraction(name: str, value: float) -> None:
@@ -42,6 +43,10 @@ def check_fraction(name: str, value: float) -> None:
     """
     if not 0 <= value <= 1:
         raise OptionError(f"{name} must be between 0 and 1, got {value}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

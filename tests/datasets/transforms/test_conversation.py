@@ -39,7 +39,7 @@ def test_wordings_are_sampled_from_those_for_training_by_the_generator_of_the_sa
 def test_bad_options_and_expressions_raise():
     with pytest.raises(ValueError, match="packing must be 'joint' or 'separate'"):
         WriteReferringConversations(packing="tree")
-    with pytest.raises(ValueError, match="prompts must be 'mllmseg'"):
+    with pytest.raises(ValueError, match="prompts must be 'lisa' or 'mllmseg'"):
         WriteReferringConversations(prompts="poem")
     with pytest.raises(ValueError, match="a sample without id and path: answers must have one"):
         write(prompts="mllmseg", sampled=[("the [SEG]", [0])])

@@ -24,6 +24,7 @@ from vgtoolbox.datasets.annotations.annotation_files import (
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
+from vgtoolbox.utils.choices import did_you_mean
 from vgtoolbox.utils.text_files import existing_file
 
 Item: TypeAlias = dict[str, Any]
@@ -131,8 +132,11 @@ def _split_of(content: Any, split: str, path: Path) -> list[Any]:
     if not isinstance(content, dict):
         raise AnnotationError(f"{path} must map splits to items, got {describe(content)}")
     if not isinstance(content.get(split), list) or not content[split]:
-        present = ", ".join(sorted(map(str, content))) or "none"
-        raise AnnotationError(f"{path} has no split {split!r} with items; it has: {present}")
+        present = sorted(map(str, content))
+        raise AnnotationError(
+            f"{path} has no split {split!r} with items; it has: {', '.join(present) or 'none'}"
+            + did_you_mean(split, present)
+        )
     return content[split]
 
 

@@ -22,7 +22,7 @@ from vgtoolbox.datasets.annotations.labelme_shapes import paint_shapes
 from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
-from vgtoolbox.utils.choices import check_choice
+from vgtoolbox.utils.choices import check_choice, did_you_mean
 from vgtoolbox.utils.image_files import ImageFileError, image_size
 from vgtoolbox.utils.text_files import (
     GZIP_SUFFIX,
@@ -75,8 +75,10 @@ class ReasonSegDataset(GroundingDataset):
         folder = self.ann_dir / _FOLDERS.get(self.split, self.split)
         files = sorted([*folder.glob("*.json"), *folder.glob(f"*.json{GZIP_SUFFIX}")])
         if not files:
+            present = [file.name for file in sorted(self.ann_dir.glob("*")) if file.is_dir()]
+            nearest = did_you_mean(self.split, [*present, *_FOLDERS])
             raise FileNotFoundError(
-                f"no annotations for ReasonSegDataset in {folder.resolve()}; expected\n"
+                f"no annotations for ReasonSegDataset in {folder.resolve()}{nearest}; expected\n"
                 f"  {folder}/*.json\n  {folder}/*.jpg\n"
                 "For the official files, see data/README.md"
             )
