@@ -19,9 +19,16 @@ def test_examples_are_the_first_images_of_a_folder(photo, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def address(responder):
+def example(tmp_path_factory):
+    file = tmp_path_factory.mktemp("examples") / "circle.png"
+    Image.new("RGB", (80, 60), "red").save(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def address(responder, example):
     pytest.importorskip("gradio", reason="gradio is not installed")
-    page = build_page(responder)
+    page = build_page(responder, examples=[(str(example), "the red circle")])
     yield launch_page(page, port=None, max_file_bytes=100_000, block=False)
     page.close()
 
@@ -67,6 +74,15 @@ def test_upload_find_and_download(tab, photo, tmp_path):
     assert Image.open(tmp_path / "got.png").width >= 80
     records = json.loads((tmp_path / "got.json").read_text())
     assert [record["expression"] for record in records] == ["two dogs", "the red circle"]
+
+
+@pytest.mark.slow
+def test_example(tab):
+    tab.get_by_text("circle.png").first.click()
+    tab.get_by_text("circle", exact=True).first.wait_for()  # gradio shows the suffix on its own
+    assert tab.input_value("#expressions textarea") == "the red circle"
+    tab.click("#find")
+    tab.wait_for_selector("#found img")
 
 
 @pytest.mark.slow

@@ -73,6 +73,20 @@ def test_honest_questions_are_answered_with_files_that_can_be_fetched(visitor, r
         assert str(responder.files_folder) not in reply
 
 
+def test_examples_are_offered_without_the_folder_of_the_server(responder, photo):
+    page = build_page(responder, examples=[(str(photo), "two dogs")])
+    address = launch_page(page, port=0, max_file_bytes=100_000, block=False)
+    visitor = Visitor(int(re.search(r":(\d+)/", address)[1]), "miniature", 0)
+    config = visitor.request("GET", "/config")
+    assert str(photo.parent) not in config
+    reply = visitor.post(f"{API}/run/predict", {"data": [0], "fn_index": 0})
+    (name,) = set(re.findall(r'"path": ?"([^"]*)"', reply))
+    assert name.startswith("/files/")
+    assert name.endswith("/photo.png")
+    assert visitor.attack(lambda visitor: visitor.find(name, "two dogs")).kind == COMPLETE
+    page.close()
+
+
 def test_uploaded_pages_are_not_shown_as_pages(visitor):
     for name in ("x.html", "x.svg", "x.xml"):
         reply = visitor.request("GET", f"{API}/file={visitor.upload(b'<script>', name)}")

@@ -161,3 +161,22 @@ def test_full_queue_drops_questions_of_visitors_who_have_left_first(monkeypatch)
     answers = asyncio.run(run())
     assert isinstance(answers[2], PageError)
     assert work.done == [0, 1, 3]
+
+
+def test_small_questions_pass_large_ones_of_the_same_visitor():
+    work = Work()
+
+    async def run():
+        queue = Turns()
+        asked = [("a", 0, "first"), ("a", 60, "large"), ("a", 0, "small"), ("b", 90, "other")]
+        tasks = []
+        for visitor, handicap, name in asked:
+            question = queue.run(visitor, work(name), handicap=handicap)
+            tasks.append(asyncio.create_task(question))
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        work.start.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert work.done == ["first", "small", "other", "large"]

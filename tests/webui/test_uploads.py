@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from vgtoolbox.webui import uploads
 from vgtoolbox.webui.uploads import UploadFolder, UploadLimits
 
 
@@ -121,15 +122,35 @@ def test_sweep_removes_old_files_also_those_of_gradio(folder, clock):
     assert len(list(folder.root.iterdir())) == 1
 
 
-def test_sweep_bounds_the_answers(folder, clock):
+def test_sweep_bounds_the_answers(folder, clock, monkeypatch):
     upload = store(folder, size=900)
     for number in range(5):
         answer = folder.root / f"answer{number}"
         answer.mkdir()
         (answer / "grounding.png").write_bytes(b"x" * 300)
         os.utime(answer, (clock.now + number, clock.now + number))
+    monkeypatch.setattr(uploads, "_LEAST_BYTES", 1)
     folder.sweep()
     left = sorted(path.name for path in folder.root.glob("answer*"))
     assert len(left) < 4
     assert left == [f"answer{number}" for number in range(5)][-len(left) :]
     assert folder.path(upload) is not None
+
+
+def test_sweep_bounds_the_number_of_answers(folder, monkeypatch):
+    monkeypatch.setattr(uploads, "_LEAST_BYTES", 100)
+    for number in range(50):
+        (folder.root / str(number)).touch()
+        os.utime(folder.root / str(number), (1000, 1000))
+    folder.sweep()
+    assert len(list(folder.root.iterdir())) == 10
+
+
+def test_sweep_keeps_files_of_the_start(tmp_path, clock):
+    example = tmp_path / "example.jpg"
+    example.touch()
+    os.utime(example, (0, 0))
+    folder = UploadFolder(tmp_path, clock=clock)
+    clock.now += 10_000
+    folder.sweep()
+    assert folder.path("/files/example.jpg") == example

@@ -23,8 +23,9 @@ from vgtoolbox.webui.asgi import (
 
 API = "/gradio_api"
 _TOKEN = r"[\w-]{1,64}"
-# Routes that the page and gradio's Python client use. gradio has many more: a proxy, direct calls
-# that bypass the queue, editing of code, monitoring, downloads of URLs and states of components.
+# Routes that the page and gradio's Python client use. gradio has many more: a proxy, editing of
+# code, monitoring, downloads of URLs and states of components. Through `run/predict`, the page
+# fills in an example; gradio refuses it for questions, which must wait in the queue.
 _GET = re.compile(
     rf"/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json"
     rf"|/(assets|static|svelte)/[^\\]*"
@@ -32,7 +33,7 @@ _GET = re.compile(
     rf"|{API}/call/{_TOKEN}/{_TOKEN}|{API}/file=[^\\]*"
 )
 _POST = re.compile(
-    rf"{API}/(upload|queue/join|cancel|reset/?)|{API}/call/{_TOKEN}/?",
+    rf"{API}/(upload|queue/join|run/predict|cancel|reset/?)|{API}/call/{_TOKEN}/?",
 )
 # Delay after a wrong password. Right ones are never delayed or locked out, so that guessing from an
 # address that others share, such as that of a proxy, does not lock them out.

@@ -23,6 +23,8 @@ _LOGGER = logging.getLogger(__name__)
 _ATTENTION = "attention map"
 # Questions that wait for a turn, and events that gradio accepts in addition.
 _WAITING, _QUEUE_LENGTH = 64, 64
+# A photo of 3 MB with 8 expressions lets the small questions of the next 24 s pass.
+_BYTES_PER_SECOND, _MAX_HANDICAP = 10**6, 60.0
 _BUTTONS = ["download", "fullscreen"]  # without gradio's default button that shares images
 
 
@@ -57,7 +59,7 @@ def _build_page(
             _dataset_tab(gr, responder, turns, model)
         # All questions start at once and wait for their turns.
         page.max_threads = _WAITING + _QUEUE_LENGTH
-        page.queue(max_size=_QUEUE_LENGTH, default_concurrency_limit=None)
+        page.queue(api_open=False, max_size=_QUEUE_LENGTH, default_concurrency_limit=None)
     return page
 
 
@@ -160,7 +162,7 @@ def _ask_tab(
         return response.summary, drawn, response.rows, *files
 
     ask.click(
-        _in_turn(gr, turns, respond),
+        _in_turn(gr, turns, respond, handicap=_handicap),
         [image, text, model, score_thr, layers],
         [summary, gallery, table, png, json],
         api_name="find",
@@ -201,7 +203,19 @@ def _dataset_tab(gr: Any, responder: Responder, turns: Turns, model: Any) -> Non
     )
 
 
-def _in_turn(gr: Any, turns: Turns, handler: Callable[..., Any]) -> Callable[..., Any]:
+def _handicap(file: str | None, words: str, *others: object) -> float:
+    """Return a handicap in seconds that grows with the image and the number of expressions."""
+    size = Path(file).stat().st_size if file and Path(file).is_file() else 0
+    return min(_MAX_HANDICAP, size * (1 + str(words).count("\n")) / _BYTES_PER_SECOND)
+
+
+def _in_turn(
+    gr: Any,
+    turns: Turns,
+    handler: Callable[..., Any],
+    *,
+    handicap: Callable[..., float] = lambda *values: 0.0,
+) -> Callable[..., Any]:
     """Call a handler in its visitor's turn, and show its errors as messages on the page.
 
     Other errors than `PageError` may name files of the server. They are logged, and visitors only
@@ -216,6 +230,7 @@ def _in_turn(gr: Any, turns: Turns, handler: Callable[..., Any]) -> Callable[...
                 visitor,
                 lambda is_wanted: handler(*values, is_wanted=is_wanted),
                 is_heard=lambda: listeners is None or request.session_hash in listeners,
+                handicap=handicap(*values),
             )
         except PageError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error

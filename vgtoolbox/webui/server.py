@@ -11,6 +11,11 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 import fastapi
 import gradio
 import uvicorn
@@ -18,13 +23,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vgtoolbox.webui.access import Access, AccessError
 from vgtoolbox.webui.bounds import Bounds
-from vgtoolbox.webui.connections import Connections, bounded_protocol
+from vgtoolbox.webui.connections import ConnectionLimits, Connections, bounded_protocol
 from vgtoolbox.webui.environment import gradio_environment
 from vgtoolbox.webui.gate import Gate
 from vgtoolbox.webui.uploads import UploadFolder
 
 _FIRST_PORT, _PORTS = 7860, 100
 _BACKLOG = 512
+_CONNECTIONS = 200
 # gradio keeps about 50 KB for each session; the page stores nothing in sessions.
 _SESSIONS = 200
 _START_SECONDS = 60
@@ -58,7 +64,7 @@ class PageServer:
         theme: Any,
     ) -> None:
         self._uploads = uploads
-        self._connections = Connections()
+        self._connections = Connections(limits=ConnectionLimits(connections=_connection_limit()))
         self._socket = _bind(access.host, port)
         self._thread: threading.Thread | None = None
         self._stack = ExitStack()
@@ -150,6 +156,15 @@ class PageServer:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             await asyncio.to_thread(self._uploads.sweep)
+
+
+def _connection_limit() -> int:
+    """Return how many connections fit into the limit of open files; each may need two more."""
+    if resource is None:
+        return _CONNECTIONS
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = allowed in (resource.RLIM_INFINITY, -1)
+    return _CONNECTIONS if unlimited else max(8, min(_CONNECTIONS, allowed // 4))
 
 
 def _bind(host: str, port: int | None) -> socket.socket:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -47,7 +48,13 @@ class _Question:
 
     turn: asyncio.Future[None]
     is_heard: Callable[[], bool]
+    handicap: float
     since: float = field(default_factory=time.monotonic)
+
+    @property
+    def rank(self) -> float:
+        """Position among the questions of its visitor."""
+        return self.since + self.handicap
 
     def is_abandoned(self, seconds: float) -> bool:
         """Return whether nobody listens for the answer `seconds` after the question."""
@@ -61,8 +68,8 @@ class _Question:
 class Turns:
     """Queue that serves one question at a time and alternates between the visitors.
 
-    Questions for whose answers nobody listens are dropped. If the queue is full, the newest
-    question of the visitor with the most questions is refused.
+    Questions for whose answers nobody listens are dropped. If the queue is full, the last question
+    of the visitor with the most questions is refused.
 
     Args:
         waiting: Largest number of questions that wait.
@@ -73,7 +80,7 @@ class Turns:
         self._limit = waiting
         self._seconds = seconds
         self._busy = False
-        self._waiting: OrderedDict[str, deque[_Question]] = OrderedDict()
+        self._waiting: OrderedDict[str, list[_Question]] = OrderedDict()
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -84,6 +91,7 @@ class Turns:
         function: Callable[[Callable[[], bool]], Result],
         *,
         is_heard: Callable[[], bool] = lambda: True,
+        handicap: float = 0.0,
     ) -> Result:
         """Call a function in a thread when it is the turn of a visitor.
 
@@ -94,6 +102,8 @@ class Turns:
             function: Function that is given a function which returns whether the answer is still
                 wanted.
             is_heard: Function that returns whether the visitor still listens for the answer.
+            handicap: Seconds by which the question is counted as newer than it is, so that a large
+                one lets later small ones of the same visitor pass.
 
         Raises:
             PageError: The queue is full, the turn did not come in time, or nobody listens.
@@ -103,7 +113,7 @@ class Turns:
         def is_wanted() -> bool:
             return is_heard() or time.monotonic() - started < _UNHEARD_SECONDS
 
-        async with self._take(visitor, is_heard):
+        async with self._take(visitor, is_heard, handicap):
             call = asyncio.ensure_future(asyncio.to_thread(function, is_wanted))
             try:
                 return await asyncio.shield(call)
@@ -111,9 +121,12 @@ class Turns:
                 await asyncio.wait([call])
 
     @asynccontextmanager
-    async def _take(self, visitor: str, is_heard: Callable[[], bool]) -> AsyncIterator[None]:
+    async def _take(
+        self, visitor: str, is_heard: Callable[[], bool], handicap: float
+    ) -> AsyncIterator[None]:
         if self._busy:
-            await self._wait(visitor, is_heard)
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            await self._wait(visitor, _Question(turn, is_heard, handicap))
         self._busy = True
         try:
             yield
@@ -121,9 +134,9 @@ class Turns:
             self._busy = False
             self._call_next()
 
-    async def _wait(self, visitor: str, is_heard: Callable[[], bool]) -> None:
-        question = _Question(asyncio.get_running_loop().create_future(), is_heard)
-        self._waiting.setdefault(visitor, deque()).append(question)
+    async def _wait(self, visitor: str, question: _Question) -> None:
+        questions = self._waiting.setdefault(visitor, [])
+        bisect.insort(questions, question, key=lambda other: other.rank)
         if len(self) > self._limit:
             self._refuse_some()
         try:
@@ -162,7 +175,7 @@ class Turns:
         """Give the turn to the visitor whose last turn is the longest ago."""
         while self._waiting:
             visitor, questions = self._waiting.popitem(last=False)
-            question = questions.popleft() if questions else None
+            question = questions.pop(0) if questions else None
             if questions:
                 self._waiting[visitor] = questions
             if question is None or question.turn.done():

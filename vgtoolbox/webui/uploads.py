@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 PUBLIC_FOLDER = "/files"
 """Folder under which visitors see the files of the page, in place of that of the server."""
+_LEAST_BYTES = 2**16  # that an answer counts at least, which bounds their number
 _NAME_CHARACTERS = 60  # of at most 4 bytes; file systems allow 255 bytes
 
 
@@ -47,6 +48,8 @@ class _Upload:
 class UploadFolder:
     """Folder of the uploads and the other temporary files of a page.
 
+    Files that are there from the start, such as examples, are kept.
+
     Args:
         root: Existing folder that the page alone uses.
         limits: Limits. If `None`, the defaults are used.
@@ -63,6 +66,7 @@ class UploadFolder:
         self.root = root.resolve()
         self._limits = limits or UploadLimits()
         self._clock = clock
+        self._kept = frozenset(self.root.iterdir())
         self._uploads: list[_Upload] = []
         self._lock = threading.Lock()
 
@@ -108,14 +112,14 @@ class UploadFolder:
         oldest = self._clock() - self._limits.seconds
         with self._lock:
             self._uploads = [upload for upload in self._uploads if upload.moment >= oldest]
-            uploaded = {upload.folder for upload in self._uploads}
+            kept = self._kept | {upload.folder for upload in self._uploads}
         others = sorted(
-            ((_modified(path), path) for path in self.root.iterdir() if path not in uploaded),
+            ((_modified(path), path) for path in self.root.iterdir() if path not in kept),
             reverse=True,
         )
         size = 0
         for moment, path in others:
-            size += max(_size(path), 1)
+            size += max(_size(path), _LEAST_BYTES)
             if moment < oldest or size > self._limits.bytes:
                 _remove(path)
 

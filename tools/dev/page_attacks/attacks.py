@@ -155,6 +155,9 @@ ATTACKS: Mapping[str, Attack] = {
     "state of a component": _get(f"{API}/deep_link?session_hash=x"),
     "edit of code": lambda visitor: visitor.post(f"{API}/vibe-edit", {"prompt": "x"}),
     "call without the queue": lambda visitor: visitor.post(f"{API}/run/find", {"data": []}),
+    "question without the queue": lambda visitor: visitor.post(
+        f"{API}/run/predict", {"data": [None, "x", visitor.model, 0.5, []], "fn_index": 1}
+    ),
     # Other websites
     "foreign Host": _get("/config", Host="evil.example"),
     "foreign Origin": _get("/config", Origin="http://evil.example"),
