@@ -20,6 +20,7 @@ from vgtoolbox.utils.resources import resource_root
 _PATTERN = "*_metafile.yml"
 # Suffixes of the same weights: as published, and as `vgtoolbox convert` writes them.
 _SUFFIXES = (".pth", ".safetensors")
+_MAX_BYTES = 2**17
 _NOT_MEASURED = "-"
 
 
@@ -214,6 +215,8 @@ def _numbers(values: Mapping[str, float]) -> str:
 
 def _read_metafile(file: Path, root: Path) -> list[ZooModel]:
     try:
+        if file.stat().st_size > _MAX_BYTES:
+            raise ZooError(f"{file} must have at most {_MAX_BYTES} bytes, as YAML is read slowly")
         content = yaml.load(file.read_bytes().decode("utf-8"), _MetafileLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ZooError(f"{file} is not valid YAML in UTF-8: {error}") from error

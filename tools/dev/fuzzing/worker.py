@@ -101,7 +101,7 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
             return True
         if "Unable to allocate" in text or "Insufficient memory" in text:
             return True
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return False
 
 
