@@ -160,6 +160,16 @@ def test_areas_boxes_and_unions_agree_with_the_dense_masks(masks):
         assert torch.equal(decode_masks([common])[0], masks.all(0))
 
 
+@pytest.mark.parametrize("count", [255, 256, 300, 600])
+def test_areas_of_many_masks(count):
+    # pycocotools keeps the number of masks in 8 bits.
+    masks = torch.arange(count).view(-1, 1, 1) % 7 > torch.arange(8).view(1, 1, -1)
+    rles = encode_masks(masks)
+    assert rle_areas(rles).tolist() == masks.sum((1, 2)).tolist()
+    assert torch.equal(rle_boxes_xyxy(rles), masks_to_boxes_xyxy(masks))
+    assert rle_iou(rles, rles[:2]).shape == (count, 2)
+
+
 @given(dense_masks(min_masks=2))
 def test_intersection_union_and_iou_agree_with_the_dense_masks(masks):
     rles = encode_masks(masks)

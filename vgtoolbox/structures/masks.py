@@ -181,7 +181,10 @@ def rle_areas(rles: Sequence[RLE]) -> np.ndarray:
     """Return the number of pixels of each mask, (N,) int64."""
     if not rles:
         return np.zeros(0, np.int64)
-    return coco_mask.area([_as_bytes(rle) for rle in rles]).astype(np.int64)
+    encoded = [_as_bytes(rle) for rle in rles]
+    # pycocotools 2.0.8 keeps the number of masks in 8 bits.
+    parts = [coco_mask.area(encoded[i : i + 255]) for i in range(0, len(encoded), 255)]
+    return np.concatenate(parts).astype(np.int64)
 
 
 def rle_boxes_xyxy(rles: Sequence[RLE]) -> Tensor:

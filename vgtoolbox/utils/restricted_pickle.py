@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from vgtoolbox.utils.pickle_opcodes import PickleOpcodeError, check_opcodes
+from vgtoolbox.utils.shared_parts import check_shared_parts
 
 _BUILTINS = ("builtins", "__builtin__")  # the second is Python 2's name
 _NUMPY_CORES = ("numpy.core", "numpy._core")  # of NumPy 1 and of NumPy 2
@@ -281,12 +282,16 @@ def load_restricted_pickle(path: str | Path, *, arrays: bool = False) -> Any:
     Raises:
         RefusedPickleError: The pickle asks for any other class or function. Nothing of it has run.
         DamagedPickleError: The file is truncated, not a pickle, or wants more memory than a file of
-            its size needs.
+            its size needs. Parts that are used many times are found with `arrays` only; for other
+            pickles, see `check_shared_parts`.
     """
     data = Path(path).read_bytes()
     try:
         check_opcodes(data)
-        return RestrictedUnpickler(data, arrays=arrays).load()
+        value = RestrictedUnpickler(data, arrays=arrays).load()
+        if arrays:
+            check_shared_parts(value, len(data))
+        return value
     except RefusedPickleError as error:
         raise RefusedPickleError(
             f"{path} was not read: {error}. If you trust the file, convert it to JSON with a "

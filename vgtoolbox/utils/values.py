@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from numbers import Real
+from reprlib import Repr
 from typing import Any
+
+# A value of a pickle can use its parts so often that its whole `repr` takes forever.
+_SHORT = Repr()
+_SHORT.maxlevel = 3
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = _SHORT.maxfrozenset = 30
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 200
 
 
 def describe(value: Any) -> str:
@@ -17,7 +24,7 @@ def describe(value: Any) -> str:
 def excerpt(value: Any, length: int = 99) -> str:
     """Return the beginning of the `repr` of a value."""
     try:
-        text = repr(value)
+        text = _SHORT.repr(value)
     except ValueError:  # an integer of thousands of digits
         return "an integer that is too long to print"
     return text if len(text) <= length else f"{text[: length - 3]}..."

@@ -16,8 +16,9 @@ from fuzzing.target import ImpossibleValueError, Target
 from vgtoolbox.datasets import AnnotationError, RefusedPickleError
 from vgtoolbox.engine.target_dataset import TargetDataset
 from vgtoolbox.structures import decode_masks, rle_areas
+from vgtoolbox.utils.image_files import ImageFileError
 
-ERRORS = (AnnotationError, RefusedPickleError, FileNotFoundError)
+ERRORS = (AnnotationError, RefusedPickleError, FileNotFoundError, ImageFileError)
 IMAGE = "COCO_train2014_000000000001.jpg"
 HEIGHT, WIDTH = 48, 64
 _SQUARE = [[2.0, 2.0, 12.0, 2.0, 12.0, 12.0, 2.0, 12.0]]

@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 from fuzzing import binary_mutators as binary
 from fuzzing.byte_mutators import BYTES, TEXT, Mutator
-from fuzzing.json_mutators import mutate_json, mutate_json_encoding, mutate_json_lines
+from fuzzing.json_mutators import compress, mutate_json, mutate_json_encoding, mutate_json_lines
 
-_JSON = (mutate_json,) * 14 + (mutate_json_encoding, *TEXT)
-_LINES = (mutate_json_lines,) * 14 + (mutate_json_encoding, *TEXT)
+_JSON = (mutate_json,) * 14 + (mutate_json_encoding, compress, *TEXT)
+_LINES = (mutate_json_lines,) * 14 + (mutate_json_encoding, compress, *TEXT)
 _PICKLE = (binary.mutate_pickle,) * 8 + BYTES
 _ZIP = (binary.mutate_zip,) * 6 + (binary.mutate_zip_directory,) * 4 + BYTES
 _LEGACY = (binary.mutate_legacy_torch,) * 8 + BYTES

@@ -12,9 +12,9 @@ from fuzzing.formats import IMAGE_MUTATORS
 from fuzzing.target import ImpossibleValueError, Target
 from vgtoolbox.datasets import LoadImage
 from vgtoolbox.inference.inputs import images
+from vgtoolbox.utils.image_files import ImageFileError
 
-# `infer` and `demo` report each ValueError in one line.
-ERRORS = (ValueError,)
+ERRORS = (ImageFileError,)
 _URL = "http://example.org/photo"
 
 

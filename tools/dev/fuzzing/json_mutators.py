@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fuzzing.byte_mutators import change_encoding
+from fuzzing.byte_mutators import change_encoding, flip_bytes
 
 _HOLE = "@@hole@@"
 # Texts in place of values that `json.dumps` does not write.
@@ -58,6 +59,13 @@ def mutate_json_encoding(rng: random.Random, data: bytes, others: Sequence[bytes
     except (ValueError, RecursionError):
         text = data.decode("utf-8", "replace")
     return change_encoding(rng, text.encode("utf-8", "replace"), others)
+
+
+def compress(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
+    """Compress with gzip, which readers of annotations recognize by its first bytes."""
+    filler = bytes(rng.choice((0, 0, 1 << 20))).replace(b"\0", b" ")
+    packed = gzip.compress(data + filler, mtime=0)
+    return packed if rng.random() < 0.5 else flip_bytes(rng, packed, others)
 
 
 def random_value(rng: random.Random, donors: Sequence[Any] = ()) -> Any:

@@ -30,6 +30,7 @@ from vgtoolbox.structures import (
     segmentation_to_rle,
 )
 
+_FILE = "predictions.json"
 _METRICS = ("GRESMetric", "GRECMetric", "RECMetric")
 
 
@@ -91,13 +92,14 @@ def _use_geometry(folder: Path) -> None:
         rle_iou([rle], [merge_rles([rle, rle], (HEIGHT, WIDTH))])
 
 
-# `eval` reports each ValueError in one line.
+# `eval` reports each ValueError in one line. Errors of the file name it; those of its match with
+# the dataset name the key.
 ERRORS = (ValueError,)
 
 TARGETS = {
-    "predictions-jsonl": Target("predictions.json", _score("jsonl"), ERRORS, _with_dataset),
-    "predictions-coco": Target("predictions.json", _score(None), ERRORS, _with_dataset),
-    "predictions-refexp": Target("predictions.json", _score("refexp"), ERRORS, _with_dataset),
+    "predictions-jsonl": Target(_FILE, _score("jsonl"), ERRORS, _with_dataset, names_file=False),
+    "predictions-coco": Target(_FILE, _score(None), ERRORS, _with_dataset, names_file=False),
+    "predictions-refexp": Target(_FILE, _score("refexp"), ERRORS, _with_dataset, names_file=False),
     "results": Target("predictions.json", _use_results, ERRORS),
     "geometry": Target("masks.json", _use_geometry, (ValueError,), names_file=False),
 }

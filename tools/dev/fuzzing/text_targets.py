@@ -16,9 +16,10 @@ from vgtoolbox.inference.inputs.pairing import pair_up
 from vgtoolbox.inference.inputs.sources import is_url, list_images
 from vgtoolbox.inference.preparing import prepare_pair
 from vgtoolbox.shapes.tokenizer import train_tokenizer
+from vgtoolbox.utils.image_files import ImageFileError
 
 # `infer` and `demo` report each of these in one line.
-ERRORS = (ValueError, FileNotFoundError)
+ERRORS = (ValueError, FileNotFoundError, ImageFileError)
 _MAX_ITEMS = 300
 """Items of a list that are used: each costs the time of a whole input."""
 _SENTENCES = ("the red circle", "a large blue square left of two dogs", "the <seg> on the right")

@@ -18,6 +18,7 @@ from vgtoolbox.structures import (
 )
 from vgtoolbox.structures.validation import check_coordinates
 from vgtoolbox.utils.restricted_pickle import DamagedPickleError, load_restricted_pickle
+from vgtoolbox.utils.shared_parts import SharedPartsError, check_shared_parts
 from vgtoolbox.utils.text_files import (
     CompressedFileError,
     EncodingError,
@@ -81,17 +82,35 @@ def read_annotations_file(path: Path) -> Any:
         raise AnnotationError(f"{path} is {error}") from None
 
 
-def read_annotations_pickle(path: Path) -> Any:
+def read_annotations_pickle(path: Path, *, depth: int = 2) -> Any:
     """Read a pickle of plain containers.
+
+    Args:
+        path: Path of the file.
+        depth: Number of levels in which parts that are used many times are looked for.
 
     Raises:
         AnnotationError: The pickle is broken.
         RefusedPickleError: The pickle would run code. No code has run.
     """
     try:
-        return load_restricted_pickle(path)
+        content = load_restricted_pickle(path)
     except DamagedPickleError as error:
         raise AnnotationError(str(error)) from None
+    check_parts(content, path, depth=depth)
+    return content
+
+
+def check_parts(content: Any, path: Path, *, depth: int) -> None:
+    """Raise if the content of a pickle is much larger than its file (`check_shared_parts`).
+
+    Raises:
+        AnnotationError: It is; the message names the file.
+    """
+    try:
+        check_shared_parts(content, path.stat().st_size, depth=depth)
+    except SharedPartsError as error:
+        raise AnnotationError(f"{path} cannot be read: {error}") from None
 
 
 def read_annotation_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -12,6 +12,7 @@ from vgtoolbox.datasets.annotations.annotation_files import (
     AnnotationError,
     Entry,
     FieldError,
+    check_parts,
     describe,
     expect_box,
     expect_segmentation,
@@ -23,11 +24,13 @@ from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.utils.restricted_pickle import RefusedPickleError
 from vgtoolbox.utils.torch_files import load_torch_file
+from vgtoolbox.utils.values import are_numbers
 
 Row: TypeAlias = tuple[Any, ...]
 
 _WITH_CORNERS = ("referit", "flickr")
 """Lists whose boxes are x1, y1, x2, y2; boxes of other lists are x, y, width, height."""
+_DEPTH = 3  # lists, tuples, boxes with polygons
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 """Number at the beginning of files in the older of torch.save's two formats."""
 
@@ -70,6 +73,8 @@ class EEVGListDataset(GroundingDataset):
         """Return the record of a ref."""
         parts = [_parts(row) for _, row in raw_data_info]
         file_name, source, box, _ = parts[0]
+        if not all(are_numbers(part if isinstance(part, list | tuple) else [part]) for part in box):
+            self._target(box, 0)  # raises the error that describes the box
         ref = self._refs.setdefault((file_name, tuple(map(str, box))), {"number": len(self._refs)})
         if "target" not in ref:
             ref["target"] = self._target(box, ref["number"])
@@ -117,13 +122,15 @@ def _box_name(row: Any, position: int) -> str:
         file_name, _, box, _ = _parts(row)
     except FieldError:
         return f"broken {position}"
-    return f"{file_name} {box[:4]!r:.200}"
+    return f"{file_name} {box[:4]}" if are_numbers(box[:4]) else f"broken {position}"
 
 
 def _read_list(path: Path) -> list[Any]:
     """Read a file written by torch.save or pickle, without running code in it."""
-    is_torch = _is_zip(path) or read_annotations_pickle(path) == _TORCH_MAGIC
-    rows = _load_torch(path) if is_torch else read_annotations_pickle(path)
+    rows = _TORCH_MAGIC if _is_zip(path) else read_annotations_pickle(path, depth=_DEPTH)
+    if type(rows) is int and rows == _TORCH_MAGIC:
+        rows = _load_torch(path)
+        check_parts(rows, path, depth=_DEPTH)
     if not isinstance(rows, list) or not rows:
         raise AnnotationError(f"{path} must be a list of tuples, got {describe(rows)}")
     return rows

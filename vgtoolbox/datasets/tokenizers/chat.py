@@ -6,7 +6,6 @@ Special tokens are found anywhere in a text; the text between two of them is tok
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from sentencepiece import SentencePieceProcessor
 
+from vgtoolbox.datasets.tokenizers.added_tokens import read_added_tokens
 from vgtoolbox.registry import TOKENIZERS
 from vgtoolbox.utils.choices import check_choice
 from vgtoolbox.utils.text import check_encodable
@@ -228,16 +228,3 @@ class HuggingFaceChatTokenizer:
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of ids, including special tokens."""
         return self._tokenizer.decode(list(map(int, token_ids)), skip_special_tokens=False)
-
-
-def read_added_tokens(folder: Path) -> dict[str, int]:
-    """Return the special tokens of a published folder and their ids."""
-    tokens: dict[str, int] = {}
-    config = folder / "tokenizer_config.json"
-    if config.is_file():
-        decoder = json.loads(config.read_text(encoding="utf-8")).get("added_tokens_decoder", {})
-        tokens |= {entry["content"]: int(token_id) for token_id, entry in decoder.items()}
-    added = folder / "added_tokens.json"
-    if added.is_file():
-        tokens |= json.loads(added.read_text(encoding="utf-8"))
-    return tokens
