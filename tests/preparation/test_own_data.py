@@ -163,3 +163,18 @@ def test_lines_are_recognized_and_broken_ones_keep_their_split(tmp_path, name):
     messages = {p.message for p in report.all_problems if p.kind == "format"}
     (message,) = messages
     assert message.startswith("the text must be UTF-8, got the byte 0xee")
+
+
+def test_a_single_line_and_an_array_are_read(tmp_path):
+    photo(tmp_path / "1.png", "red")
+    line = {"image": "1.png", "expression": "it", "boxes": []}
+    for name, content in (("a.json", line), ("b.jsonl", [line]), ("c.ndjson", line)):
+        (tmp_path / name).write_text(json.dumps(content))
+        report = check(tmp_path / name, tmp_path)
+        assert (report.all_problems, report.splits[0].expressions) == ([], 1)
+
+
+def test_pickles_are_refused(tmp_path):
+    (tmp_path / "mine.pkl").write_bytes(b"\x80\x02]q\x00.")
+    with pytest.raises(AnnotationError, match="must be JSON or JSON lines, got a pickle"):
+        own_benchmark(tmp_path / "mine.pkl", tmp_path)

@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pytest
@@ -63,3 +64,14 @@ def test_groups_without_items_are_removed():
         [0, 1],
         [1, 3],
     ]
+
+
+def test_compressed_files_are_repaired(copy, tmp_path):
+    for name in ("grefs(unc).json", "instances.json"):
+        file = copy / "grefcoco" / name
+        file.with_name(f"{name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    assert repair_benchmark(BENCHMARKS["grefcoco"], copy, tmp_path / "out") == []
+    names = {path.name for path in (tmp_path / "out" / "grefcoco").iterdir()}
+    assert {"grefs(unc).json", "instances.json"} <= names
+    assert check_benchmark(BENCHMARKS["grefcoco"], tmp_path / "out").all_problems == []

@@ -1,3 +1,4 @@
+import gzip
 import shutil
 import tarfile
 import zipfile
@@ -108,3 +109,14 @@ def test_archive_member_outside_the_folder_raises(tmp_path):
 def test_missing_source_raises(tmp_path):
     with pytest.raises(FileNotFoundError, match="source must be the folder"):
         run("refcoco", tmp_path / "nowhere", tmp_path / "data")
+
+
+def test_compressed_files_are_set_up(world, tmp_path):
+    folder = tmp_path / "mine" / "grefcoco"
+    shutil.copytree(world / "grefcoco", folder)
+    for name in ("grefs(unc).json", "instances.json"):
+        (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+        (folder / name).unlink()
+    run("grefcoco", tmp_path / "mine", tmp_path / "data")
+    assert BENCHMARKS["grefcoco"].missing_files(tmp_path / "data") == []
+    assert (tmp_path / "data" / "grefcoco" / "instances.json.gz").is_file()

@@ -14,6 +14,7 @@ from vgtoolbox.datasets.annotations.annotation_files import (
     read_annotation_lines,
     read_annotations_file,
 )
+from vgtoolbox.datasets.readers.json_lines import is_json_array
 from vgtoolbox.preparation.benchmark import Benchmark, Split
 from vgtoolbox.utils.text_files import plain_suffix
 
@@ -47,6 +48,8 @@ def own_benchmark(file: Path, images: Path) -> Benchmark:
 
 def _read(file: Path) -> tuple[str, list[dict[str, Any]]]:
     """Return the reader of a file, and the items in it that can name a split."""
+    if plain_suffix(file) in PICKLE_SUFFIXES:
+        raise AnnotationError(f"{file} must be JSON or JSON lines, got a pickle")
     if _is_lines(file):
         lines = (_parse(line) for _, line in read_annotation_lines(file))
         return "JSONLinesDataset", dicts_in(list(lines))
@@ -57,6 +60,8 @@ def _read(file: Path) -> tuple[str, list[dict[str, Any]]]:
         return "COCOExpressionsDataset", items
     if isinstance(content, list):
         return "JSONLinesDataset", dicts_in(content)
+    if isinstance(content, dict) and "image" in content:  # a single line
+        return "JSONLinesDataset", [content]
     raise AnnotationError(
         f"{file} must be COCO JSON with 'images' and 'annotations', or a list of objects with "
         f"'image' and 'expression', got {type(content).__name__} without these keys"
@@ -67,9 +72,7 @@ def _is_lines(file: Path) -> bool:
     """Return whether a file is JSON lines: by its name, or if its first line is an object."""
     suffix = plain_suffix(file)
     if suffix in (".jsonl", ".ndjson"):
-        return True
-    if suffix in PICKLE_SUFFIXES:
-        return False
+        return not is_json_array(file)
     lines = read_annotation_lines(file)
     first, second = (next(lines, (0, b""))[1] for _ in range(2))
     return bool(second) and isinstance(_parse(first), dict)

@@ -23,6 +23,7 @@ from vgtoolbox.preparation.benchmark import (
 )
 from vgtoolbox.preparation.repairers import REPAIRERS
 from vgtoolbox.utils.atomic_file import atomic_folder
+from vgtoolbox.utils.text_files import GZIP_SUFFIX, read_bytes
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,12 @@ def repair_benchmark(benchmark: Benchmark, root: Path, out: Path) -> list[Repair
 
 
 def _copy(root: Path, out: Path, folder: str) -> Path:
-    return shutil.copytree(root / folder, out / folder)
+    """Copy a folder of annotations; compressed files are decompressed, as repairers need them."""
+    copied = shutil.copytree(root / folder, out / folder)
+    for file in list(copied.rglob(f"*.json{GZIP_SUFFIX}")):
+        file.with_suffix("").write_bytes(read_bytes(file))
+        file.unlink()
+    return copied
 
 
 def _link_images(benchmark: Benchmark, root: Path, out: Path) -> None:

@@ -108,12 +108,13 @@ def similar_file(path: str | os.PathLike[str]) -> str | None:
     Args:
         path: Path of a file that does not exist.
     """
-    wanted = _plain_name(Path(path).name)
+    own = Path(path).name
+    wanted = _plain_name(own)
     try:
         names = sorted(file.name for file in Path(path).parent.iterdir())
     except (OSError, ValueError):
         return None
-    return next((name for name in names if _plain_name(name) == wanted), None)
+    return next((name for name in names if _plain_name(name) == wanted and name != own), None)
 
 
 def _plain_name(name: str) -> str:

@@ -1,3 +1,4 @@
+import gzip
 import json
 import re
 
@@ -66,3 +67,25 @@ def test_error_names_the_entry_and_the_file(instances, look_up, message):
 def test_broken_tables_raise(tmp_path, images, message):
     with pytest.raises(AnnotationError, match=message):
         COCOInstances(tmp_path / "instances.json", {"images": images, "annotations": []})
+
+
+@pytest.mark.parametrize("key", [None, [1], {"a": 1}, 1.5, True])
+def test_ids_must_be_numbers_or_texts(tmp_path, key):
+    path = tmp_path / "instances.json"
+    annotation = {**CONTENT["annotations"][0], "id": key}
+    path.write_text(json.dumps({**CONTENT, "annotations": [annotation]}))
+    with pytest.raises(AnnotationError, match="'id' of 'annotations', item 0, must be a number"):
+        COCOInstances(path)
+
+
+@pytest.mark.parametrize(("key", "other"), [("1", "1"), ("x", None), (3, None)])
+def test_id_of_another_type_is_named(instances, key, other):
+    hint = f"it has {other}, of another type" if other else "check that the files belong together"
+    with pytest.raises(FieldError, match=hint):
+        instances.image(key)
+
+
+def test_compressed_form_of_the_file_is_read(tmp_path):
+    path = tmp_path / "instances.json"
+    path.with_name("instances.json.gz").write_bytes(gzip.compress(json.dumps(CONTENT).encode()))
+    assert COCOInstances(path).image(1)["file_name"] == "1.jpg"

@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pytest
@@ -40,3 +41,9 @@ def test_broken_sources_raise(tmp_path):
         _open(tmp_path, [RLE])
     with pytest.raises(FileNotFoundError, match="check the option 'masks'"):
         open_mask_source(tmp_path / "absent.json")
+
+
+def test_compressed_form_of_the_file_is_read(tmp_path):
+    file = tmp_path / "masks.json.gz"
+    file.write_bytes(gzip.compress(json.dumps({"7": RLE}).encode()))
+    assert open_mask_source(tmp_path / "masks.json").target(7)["bbox"] == [1, 1, 1, 2]

@@ -103,3 +103,29 @@ def test_encodings_other_than_utf8_are_refused(tmp_path, encode, message):
     else:
         (record,) = COCOExpressionsDataset(**options).data_list
         assert record["expressions"] == ["la boîte à café"]
+
+
+def test_annotations_with_an_empty_list_give_no_sample(tmp_path):
+    annotations = [{**ANNOTATIONS[0], "expressions": []}, ANNOTATIONS[1]]
+    content = {"images": IMAGES, "annotations": annotations}
+    (tmp_path / "own.json").write_text(json.dumps(content))
+    options = {"data_root": str(tmp_path), "ann_file": "own.json", "split": "train"}
+    records = COCOExpressionsDataset(**options).data_list
+    assert [record["sample_id"] for record in records] == ["12_0", "12_1"]
+    content["annotations"] = annotations[:1]
+    (tmp_path / "own.json").write_text(json.dumps(content))
+    with pytest.raises(AnnotationError, match="must have the key 'expressions'"):
+        COCOExpressionsDataset(**options)
+
+
+def test_a_file_of_several_image_ids_is_logged(tmp_path, monkeypatch):
+    messages = []
+    monkeypatch.setattr(COCOExpressionsDataset, "_log", lambda self, text: messages.append(text))
+    content = {
+        "images": [*IMAGES, {**IMAGES[0], "id": 3}],
+        "annotations": ANNOTATIONS,
+    }
+    (tmp_path / "own.json").write_text(json.dumps(content))
+    COCOExpressionsDataset(data_root=str(tmp_path), ann_file="own.json", split="train")
+    (message,) = messages
+    assert message.endswith("'one.jpg' has the ids [1, 3]")

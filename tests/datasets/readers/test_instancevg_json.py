@@ -97,3 +97,13 @@ def test_item_with_two_images_raises(tmp_path):
     other = {**FALSE, "file_name": "COCO_val2014_000000000010.jpg"}
     with pytest.raises(AnnotationError, match=r"item 0: .* share one image, got .*09\.jpg, .*10"):
         _dataset(tmp_path, {"train": [[TRUE, other]]})
+
+
+def test_items_without_expressions_give_no_sample(tmp_path):
+    empty = [_item([], NOTHING), {**MIXED, "expressions": []}]
+    records = _dataset(tmp_path, {"train": [*empty, GREFS[1]]}, group_by="ref").data_list
+    assert [record["expressions"] for record in records] == [["two dogs", "three dogs"]]
+    (record,) = _dataset(
+        tmp_path, {"train": [[TRUE, _item([], NOTHING, **NAMED)]]}, group_by="ref"
+    ).data_list
+    assert record["expressions"] == ["the square"]

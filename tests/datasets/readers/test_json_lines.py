@@ -179,3 +179,12 @@ def test_other_encodings_are_refused(tmp_path, encoding, message):
 def test_error_lists_the_keys_of_the_line(tmp_path, entry, options, message):
     with pytest.raises(AnnotationError, match=rf"mine\.jsonl, line 1: .*{message}"):
         _dataset(tmp_path, [entry], **options)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_array_is_read_whatever_the_name_of_the_file(tmp_path, indent):
+    entries = [{"image": "1.png", "expression": text, "boxes": []} for text in "ab"]
+    (tmp_path / "mine.jsonl").write_text(json.dumps(entries, indent=indent))
+    options = {"data_root": str(tmp_path), "ann_file": "mine.jsonl", "split": "a"}
+    records = JSONLinesDataset(**options).data_list
+    assert [record["expressions"] for record in records] == [["a"], ["b"]]

@@ -189,11 +189,17 @@ def expect_items(entry: Any, key: str, kind: type | UnionType) -> list[Any]:
     return list(items)
 
 
-def expect_texts(entry: Any, key: str) -> list[str]:
-    """Return the texts `entry[key]`, one or several."""
+def expect_texts(entry: Any, key: str, *, allow_none: bool = False) -> list[str]:
+    """Return the texts `entry[key]`, one or several.
+
+    Args:
+        entry: Mapping with the key.
+        key: Key of the texts.
+        allow_none: Whether the list of texts may be empty.
+    """
     value = expect(entry, key, str | list | tuple)
     texts = [value] if isinstance(value, str) else expect_items(entry, key, str)
-    if not texts:
+    if not texts and not allow_none:
         raise FieldError(f"the key {key!r} must be one text or more, got none")
     return texts
 

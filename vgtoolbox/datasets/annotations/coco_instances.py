@@ -10,6 +10,7 @@ from typing import Any
 from vgtoolbox.datasets.annotations.annotation_files import (
     AnnotationError,
     FieldError,
+    describe,
     expect,
     expect_box,
     expect_items,
@@ -101,14 +102,14 @@ def _by_id(entries: Iterable[dict[str, Any]], what: str) -> dict[Any, dict[str, 
     """Index entries by id; entries with the same id must be equal."""
     table: dict[Any, dict[str, Any]] = {}
     for position, entry in enumerate(entries):
-        try:
-            first = table.setdefault(entry["id"], entry)
-        except KeyError:
-            raise FieldError(f"the key {what!r}, item {position}, must have the key 'id'") from None
-        except TypeError:
+        if "id" not in entry:
+            raise FieldError(f"the key {what!r}, item {position}, must have the key 'id'")
+        key = entry["id"]
+        if type(key) is not int and not isinstance(key, str):
             raise FieldError(
-                f"the key 'id' of {what!r}, item {position}, must be a number"
-            ) from None
+                f"the key 'id' of {what!r}, item {position}, must be a number, got {describe(key)}"
+            )
+        first = table.setdefault(key, entry)
         if first is not entry and first != entry:
             raise FieldError(
                 f"the ids of {what!r} must be unique, got two items with the id {entry['id']!r}"
@@ -118,5 +119,9 @@ def _by_id(entries: Iterable[dict[str, Any]], what: str) -> dict[Any, dict[str, 
 
 def _look_up(table: dict[Any, Any], key: Any, what: str, path: Path) -> Any:
     if isinstance(key, list | dict | set) or key not in table:
-        raise FieldError(f"{what} {key!r} is not in {path}; check that the files belong together")
+        hint = "check that the files belong together"
+        other = int(key) if isinstance(key, str) and key.isdecimal() else str(key)
+        if not isinstance(key, list | dict | set) and other in table:
+            hint = f"it has {other!r}, of another type"
+        raise FieldError(f"{what} {key!r} is not in {path}; {hint}")
     return table[key]

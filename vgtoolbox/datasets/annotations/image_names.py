@@ -15,6 +15,8 @@ _FOLDER_FIELD = "{folder}"
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _MAX_BYTES = 255
 """Maximum length of a file name on common systems."""
+_MAX_TOTAL = 2048
+"""Maximum length of the names in a path; Linux allows 4096 bytes with the folders before it."""
 _UNUSUAL = re.compile(r"^[/\s]|\s$|\.\.|[\\%:\0]")
 
 
@@ -92,7 +94,8 @@ def _check_is_path(name: str) -> None:
         parts = [os.fsencode(part) for part in PurePath(name).parts]
     except UnicodeEncodeError:  # half of a character
         parts = []
-    if not name.strip() or "\0" in name or not parts or max(map(len, parts)) > _MAX_BYTES:
+    is_long = max(map(len, parts), default=0) > _MAX_BYTES or sum(map(len, parts)) > _MAX_TOTAL
+    if not name.strip() or "\0" in name or not parts or is_long or len(parts) > _MAX_BYTES:
         raise FieldError(f"the image must be the path of a file, got {name!r:.200}")
     if "://" in name or name.startswith("data:"):
         raise FieldError(

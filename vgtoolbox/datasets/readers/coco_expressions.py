@@ -53,7 +53,7 @@ class COCOExpressionsDataset(GroundingDataset):
         except FieldError as error:
             raise AnnotationError(f"{path}: {error}") from None
         annotations = list(self._instances.annotations())
-        if not groups and not any("expressions" in annotation for annotation in annotations):
+        if not groups and not any(annotation.get("expressions") for annotation in annotations):
             raise AnnotationError(f"{path}: {_explain_no_expressions(content, annotations)}")
         repeated = repeated_files(content["images"])
         if repeated:
@@ -80,7 +80,9 @@ class COCOExpressionsDataset(GroundingDataset):
         if not self.is_of_split(expect_value(split, "the key 'split'", str)):
             return None
         image = self._instances.image(image_id)
-        texts = expect_texts(group, "expressions")
+        texts = expect_texts(group, "expressions", allow_none=True)
+        if not texts:  # tools write an empty list for objects that nobody has described
+            return None
         ids = expect_items(group, "annotation_ids", int | str)
         elsewhere = [i for i in ids if self._instances.image_of(i) != image_id]
         if elsewhere:

@@ -60,8 +60,8 @@ class InstanceVGJsonDataset(GroundingDataset):
                 name = f"split {self.split!r}, item {position}"
                 yield Entry(path, name, (group, items[position]))
 
-    def parse_data_info(self, raw_data_info: tuple[int, Any]) -> Record:
-        """Return the record of an item."""
+    def parse_data_info(self, raw_data_info: tuple[int, Any]) -> Record | None:
+        """Return the record of an item, or `None` if it has no expressions."""
         group, item = raw_data_info
         parts = item if isinstance(item, list) else [item]
         if not parts:
@@ -73,6 +73,8 @@ class InstanceVGJsonDataset(GroundingDataset):
             texts = _expressions(part)
             expressions += texts
             named += [positions] * len(texts)
+        if not expressions:  # refs of gRefCOCO without sentences
+            return None
         record = self._about_image(parts)
         first = self._numbers.get(group, 0)
         self._numbers[group] = first + len(expressions)
@@ -143,9 +145,8 @@ def _split_of(content: Any, split: str, path: Path) -> list[Any]:
 def _expressions(part: Item) -> list[str]:
     """Return the sentences: from a list, or from a dict whose `raw` is one or several."""
     value = expect(part, "expressions", list | dict)
-    return (
-        expect_texts(value, "raw") if isinstance(value, dict) else expect_texts(part, "expressions")
-    )
+    entry, key = (value, "raw") if isinstance(value, dict) else (part, "expressions")
+    return expect_texts(entry, key, allow_none=True)
 
 
 def _targets(part: Item) -> list[dict[str, Any]]:

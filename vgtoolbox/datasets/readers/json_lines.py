@@ -25,7 +25,6 @@ from vgtoolbox.datasets.base import GroundingDataset
 from vgtoolbox.datasets.records import Record, image_id_of
 from vgtoolbox.registry import DATASETS
 from vgtoolbox.utils.choices import OptionError, check_choice
-from vgtoolbox.utils.text_files import plain_suffix
 
 BoxFormat = Literal["xyxy", "xywh"]
 
@@ -35,7 +34,7 @@ KEYS = ("image", "expression", "boxes", "masks", "id", "split", "height", "width
 @DATASETS.register_module()
 @dataclass(kw_only=True, eq=False, repr=False)
 class JSONLinesDataset(GroundingDataset):
-    """One JSON object per line; or a JSON array of objects, unless the file is named .jsonl.
+    """One JSON object per line; or a JSON array of objects, whatever the name of the file.
 
     The file is UTF-8, with or without a byte order mark, and may be compressed (`.jsonl.gz`).
 
@@ -144,9 +143,7 @@ class JSONLinesDataset(GroundingDataset):
 
 
 def is_json_array(path: Path) -> bool:
-    """Return whether a file is one JSON array; files named .jsonl are always lines."""
-    if plain_suffix(path) == ".jsonl":
-        return False
+    """Return whether a file is one JSON array instead of an object per line."""
     first = next((line for _, line in read_annotation_lines(path)), b"")
     return first.lstrip().startswith(b"[")
 
