@@ -20,25 +20,38 @@ class ReferringPrompts:
     Attributes:
         questions: Questions with `{expressions}`, which is replaced by the expressions joined by
             ", ", in lower case and without a full stop.
+        long_questions: Questions with `{expressions}` about a single expression that is a whole
+            sentence, which is kept as it is. If empty, `questions` are used.
         answers: Pairs of an opening and an item with `{expression}` and `{token}`; items are joined
             by ", ".
         end: End of an answer.
+        lower_case_tests: Whether the expressions of the first question are in lower case and
+            without a full stop as well; otherwise only whitespace around them is removed.
     """
 
     questions: tuple[str, ...]
     answers: tuple[tuple[str, str], ...]
     end: str = "."
+    long_questions: tuple[str, ...] = ()
+    lower_case_tests: bool = True
 
     def question(self, expressions: Sequence[str], index: int = 0) -> str:
         """Return question `index` about the expressions."""
-        joint = ", ".join(map(plain, expressions))
+        clean = plain if index or self.lower_case_tests else _as_written
+        joint = ", ".join(map(clean, expressions))
         return fill_template(self.questions[index], expressions=joint)
+
+    def question_about(self, sentence: str, index: int = 0) -> str:
+        """Return long question `index` about an expression that is a sentence."""
+        if not self.long_questions:
+            return self.question([sentence], min(index, len(self.questions) - 1))
+        return fill_template(self.long_questions[index], expressions=_as_written(sentence))
 
     def answer(self, expressions: Sequence[str], tokens: Sequence[str], index: int = 0) -> str:
         """Return answer `index`, with the token of each expression."""
         opening, item = self.answers[index]
         items = [
-            fill_template(item, expression=expression, token=token)
+            fill_template(item, expression=_without_mark(expression), token=token)
             for expression, token in zip(expressions, tokens, strict=True)
         ]
         return f"{opening}{', '.join(items)}{self.end}"
@@ -49,7 +62,16 @@ def plain(expression: str) -> str:
 
     The mark of the image in an expression, which would be a second image, becomes a word.
     """
-    return expression.strip().lower().strip().strip(".").replace(IMAGE_MARK, " image ")
+    return _without_mark(expression.strip().lower().strip().strip("."))
+
+
+def _as_written(expression: str) -> str:
+    """Return an expression in its case, without whitespace around it."""
+    return _without_mark(expression.strip())
+
+
+def _without_mark(text: str) -> str:
+    return text.replace(IMAGE_MARK, " image ")
 
 
 REFERRING_PROMPTS: Mapping[str, ReferringPrompts] = {
@@ -69,6 +91,12 @@ REFERRING_PROMPTS: Mapping[str, ReferringPrompts] = {
             ("Sure, the segmentation result is ", "{token}"),
             ("", "{token}"),
         ),
+        long_questions=(
+            "<image>\n {expressions} Please output segmentation mask.",
+            "<image>\n{expressions} Please respond with segmentation mask.",
+            "<image>\n{expressions} Please output segmentation mask.",
+        ),
+        lower_case_tests=False,
     ),
     "mllmseg": ReferringPrompts(
         questions=(
@@ -105,8 +133,8 @@ def referring_prompts(prompts: str | Mapping[str, Any]) -> ReferringPrompts:
         check_choice("prompts", prompts, REFERRING_PROMPTS)
         return REFERRING_PROMPTS[prompts]
     fields = dict(prompts)
-    for key in ("questions", "answers"):
-        fields[key] = tuple(map(_frozen, fields[key]))
+    for key in ("questions", "long_questions", "answers"):
+        fields[key] = tuple(map(_frozen, fields.get(key, ())))
     return ReferringPrompts(**fields)
 
 

@@ -8,8 +8,10 @@ SAMPLED = [("The cup.", [1]), ("a dog", []), ("both", [0, 1])]
 MARKS_ONLY = {"questions": ["<image>{expressions}"], "answers": [["", "{token}"]], "end": ""}
 
 
-def write(seed=0, sampled=SAMPLED, **options):
+def write(seed=0, sampled=SAMPLED, kinds=None, **options):
     results = {"sampled_expressions": sampled, "rng": np.random.default_rng(seed)}
+    if kinds is not None:
+        results["sampled_query_kinds"] = kinds
     return WriteReferringConversations(**options)(results)["conversations"]
 
 
@@ -28,6 +30,28 @@ def test_one_conversation_per_expression_with_the_same_question():
     }
     assert len(forms) == 1
     assert forms <= set(REFERRING_PROMPTS["mllmseg"].questions[1:])
+
+
+def test_questions_can_be_sampled_for_each_conversation():
+    sampled = [(f"cup {i}", [0]) for i in range(20)]
+    conversations = write(sampled=sampled, packing="separate", shared_question=False)
+    forms = {
+        each.turns[0].question.replace(f"cup {i}", "{expressions}")
+        for i, each in enumerate(conversations)
+    }
+    assert forms == set(REFERRING_PROMPTS["mllmseg"].questions[1:])
+
+
+def test_sentences_have_questions_of_their_own():
+    sampled = [("What can be drunk?", [0]), ("The cup", [0])]
+    sentence, phrase = write(
+        sampled=sampled, kinds=["long", "short"], prompts="lisa", packing="separate"
+    )
+    prompts = REFERRING_PROMPTS["lisa"]
+    question = sentence.turns[0].question.replace("What can be drunk?", "{expressions}")
+    assert question in prompts.long_questions[1:]
+    assert "the cup" in phrase.turns[0].question
+    assert prompts.question(["The cup. "]).startswith("<image>\n What is The cup. in this image?")
 
 
 def test_wordings_are_sampled_from_those_for_training_by_the_generator_of_the_sample():

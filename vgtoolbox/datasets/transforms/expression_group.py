@@ -25,6 +25,8 @@ class SampleExpressions:
     def __call__(self, results: Results) -> Results:
         """Set `sampled_expressions` to a list of (expression, positions in `targets`).
 
+        `sampled_query_kinds` are their kinds, if the record has `query_kinds`.
+
         Raises:
             ValueError: The record has no expressions.
         """
@@ -43,4 +45,6 @@ class SampleExpressions:
         results["sampled_expressions"] = [
             (expressions[i], [place[t] for t in named[i]]) for i in chosen
         ]
+        if "query_kinds" in results:
+            results["sampled_query_kinds"] = [results["query_kinds"][i] for i in chosen]
         return results

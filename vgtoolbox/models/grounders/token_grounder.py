@@ -272,7 +272,10 @@ class TokenGrounder(BaseGrounder):
         truth = None
         if self.answer_mode == "teacher_forced":
             truth = [[_truth(data_samples[i]) for i in each] for each in members]
-        answers = self.querier.ask(self.answer_mode, encoded.language, expressions, truth)
+        sentences = {s.expression for s in data_samples if s.get("query_kind") == "long"}
+        answers = self.querier.ask(
+            self.answer_mode, encoded.language, expressions, truth, sentences
+        )
         firsts = [data_samples[each[0]] for each in members]
         prepared = self.prepare(encoded, answers.reading, _sizes(firsts))
         for start in range(0, len(data_samples), _DECODER_BATCH_SIZE):

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -116,6 +116,7 @@ class ExpressionQuerier:
         features: ImageFeatures,
         groups: Sequence[Sequence[str]],
         no_target: Sequence[Sequence[bool]] | None = None,
+        sentences: Collection[str] = (),
     ) -> ExpressionAnswers:
         """Query the expressions of each of I images.
 
@@ -124,24 +125,31 @@ class ExpressionQuerier:
             features: Features of the I images.
             groups: Expressions of each image, one or more.
             no_target: True answer to each expression; needed and used by "teacher_forced" only.
+            sentences: Expressions that are sentences, for which there may be other questions. In
+                mode "teacher_forced", they have to be the only expression of their image for that.
 
         Raises:
             ValueError: The mode is unknown, or "teacher_forced" has no true answers.
         """
         check_choice("mode", mode, get_args(AnswerMode))
         if mode == "constrained":
-            return self._constrained(features, groups)
+            return self._constrained(features, groups, sentences)
         if mode == "generate":
-            return self._generated(features, groups)
+            return self._generated(features, groups, sentences)
         if no_target is None:
             raise ValueError(
                 "no_target must have the true answers in mode 'teacher_forced', got None; pass "
                 "them, or choose another mode"
             )
-        return self._teacher_forced(features, groups, no_target)
+        return self._teacher_forced(features, groups, no_target, sentences)
 
     def conversation(
-        self, expressions: Sequence[str], num_image_tokens: int, *, no_target: Sequence[bool] = ()
+        self,
+        expressions: Sequence[str],
+        num_image_tokens: int,
+        *,
+        no_target: Sequence[bool] = (),
+        sentences: Collection[str] = (),
     ) -> TokenSequence:
         """Tokenize the question about some expressions with its answer.
 
@@ -149,19 +157,33 @@ class ExpressionQuerier:
             expressions: One or more expressions.
             num_image_tokens: Number of image tokens in the question.
             no_target: Whether to reject each of the first expressions; others are accepted.
+            sentences: Expressions that are sentences.
         """
         rejected = [*no_target, *[False] * (len(expressions) - len(no_target))]
         tokens = [str(self.reject) if missing else self.target for missing in rejected]
-        expressions = list(map(plain, expressions))
-        turn = (self.prompts.question(expressions), self.prompts.answer(expressions, tokens))
+        question = self._question(expressions, sentences)
+        turn = (question, self.prompts.answer(list(map(plain, expressions)), tokens))
         return self.mllm.encode_turns([turn], num_image_tokens)
 
+    def _question(self, expressions: Sequence[str], sentences: Collection[str]) -> str:
+        if len(expressions) == 1 and expressions[0] in sentences:
+            return self.prompts.question_about(expressions[0])
+        return self.prompts.question(expressions)
+
     def _constrained(
-        self, features: ImageFeatures, groups: Sequence[Sequence[str]]
+        self,
+        features: ImageFeatures,
+        groups: Sequence[Sequence[str]],
+        sentences: Collection[str],
     ) -> ExpressionAnswers:
         num_tokens = features.tokens.shape[1]
         rows = [
-            share_prefix([self._to_target(self.conversation([e], num_tokens)) for e in group])
+            share_prefix(
+                [
+                    self._to_target(self.conversation([e], num_tokens, sentences=sentences))
+                    for e in group
+                ]
+            )
             for group in groups
         ]
         reading = self._run(self.mllm.pack(rows), features)
@@ -174,10 +196,13 @@ class ExpressionQuerier:
         features: ImageFeatures,
         groups: Sequence[Sequence[str]],
         truth: Sequence[Sequence[bool]],
+        sentences: Collection[str],
     ) -> ExpressionAnswers:
         num_tokens = features.tokens.shape[1]
         rows = [
-            BranchedSequence(self.conversation(group, num_tokens, no_target=missing))
+            BranchedSequence(
+                self.conversation(group, num_tokens, no_target=missing, sentences=sentences)
+            )
             for group, missing in zip(groups, truth, strict=True)
         ]
         reading = self._run(self.mllm.pack(rows), features)
@@ -206,12 +231,18 @@ class ExpressionQuerier:
         return again, self._find(again, self.token_ids[:1])
 
     def _generated(
-        self, features: ImageFeatures, groups: Sequence[Sequence[str]]
+        self,
+        features: ImageFeatures,
+        groups: Sequence[Sequence[str]],
+        sentences: Collection[str],
     ) -> ExpressionAnswers:
         num_tokens = features.tokens.shape[1]
         rows = [
             share_prefix(
-                [self.mllm.encode_question(self.prompts.question([e]), num_tokens) for e in group]
+                [
+                    self.mllm.encode_question(self._question([e], sentences), num_tokens)
+                    for e in group
+                ]
             )
             for group in groups
         ]
