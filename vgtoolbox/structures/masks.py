@@ -22,13 +22,13 @@ from pycocotools import mask as coco_mask
 from torch import Tensor
 from torch.nn import functional as F
 
+from vgtoolbox.structures.recent_masks import VALID_MASKS
 from vgtoolbox.structures.run_lengths import decode_runs_resized, unpack_runs
 from vgtoolbox.structures.validation import (
     MAX_OVERHANG,
     check_polygons,
     check_rle,
     check_rle_size,
-    mark_valid,
 )
 
 
@@ -300,5 +300,5 @@ def _as_text(rle: Mapping[str, Any]) -> RLE:
     """Return an encoding made by pycocotools with `counts` as text, for storage."""
     height, width = map(int, rle["size"])
     counts = rle["counts"].decode()
-    mark_valid(counts, (height, width))
+    VALID_MASKS.add(counts, (height, width))
     return {"size": [height, width], "counts": counts}

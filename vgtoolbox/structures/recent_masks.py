@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from vgtoolbox.structures.run_lengths import summarize_runs
 
 Key: TypeAlias = tuple[str, tuple[int, int]]
 
@@ -32,3 +35,36 @@ class RecentMasks:
 
     def __contains__(self, mask: Key) -> bool:
         return mask in self._masks or mask in self._older
+
+
+VALID_MASKS = RecentMasks(max_characters=2**22)
+
+
+def screen_masks(rles: Iterable[Any]) -> None:
+    """Remember the valid ones of many compressed masks, which is faster than `check_rle` alone.
+
+    Args:
+        rles: Values that should be encodings. Others are ignored, and so are invalid ones:
+            `check_rle` says what is wrong with them.
+    """
+    found: dict[Key, None] = {}
+    for rle in rles:
+        if not isinstance(rle, dict):
+            continue
+        counts, size = rle.get("counts"), rle.get("size")
+        if isinstance(counts, str) and isinstance(size, list) and len(size) == 2:
+            is_complete = counts[-1:] < "P" and counts.isascii() and counts
+            if is_complete and type(size[0]) is int and type(size[1]) is int:
+                found[counts, (size[0], size[1])] = None
+    masks = [mask for mask in found if mask not in VALID_MASKS]
+    if not masks:
+        return
+    try:
+        sums, shortest = summarize_runs([counts for counts, _ in masks])
+    except ValueError:
+        return
+    for (counts, (height, width)), total, least in zip(
+        masks, sums.tolist(), shortest.tolist(), strict=True
+    ):
+        if total == height * width and least > 0:
+            VALID_MASKS.add(counts, (height, width))

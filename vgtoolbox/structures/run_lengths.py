@@ -6,6 +6,7 @@ numbers of 0s, 1s, 0s, ... that add up to H * W (cocoapi, maskApi.h).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
@@ -63,6 +64,77 @@ def unpack_runs(counts: str | bytes) -> Runs:
     runs = np.add.reduceat(_VALUES.take(characters) << place, first)
     runs[1::2].cumsum(out=runs[1::2])
     runs[2::2].cumsum(out=runs[2::2])
+    return runs
+
+
+def summarize_runs(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the sum and the shortest of the run lengths of many masks.
+
+    It is three times as fast as to unpack each of them, since most of that time is spent on calls
+    for short arrays.
+
+    Args:
+        texts: Compressed counts (M,) of masks, each with at least one character, whose last one
+            completes a number.
+
+    Returns:
+        Sums (M,) and minima (M,). A first run of 0 is not counted as the shortest.
+
+    Raises:
+        ValueError: A character is not one of "0" to "o", or a number has too many characters.
+    """
+    text = "".join(texts).encode()
+    if text.translate(None, _ALPHABET):
+        raise ValueError('counts must have characters "0" to "o" only')
+    characters = np.frombuffer(text, np.uint8)
+    last = (characters < _FIRST_CONTINUED).nonzero()[0]  # character of each number
+    numbers = _VALUES.take(characters.take(last))
+    _add_continued(numbers, characters)
+    ends = np.fromiter(map(len, texts), np.int64, len(texts)).cumsum()
+    first = np.zeros_like(ends)  # number of each mask
+    first[1:] = last.searchsorted(ends[:-1] - 1) + 1
+    runs, opening = _sum_alternately(numbers, first), numbers.take(first)
+    runs[first] = opening
+    sums = np.add.reduceat(runs, first)
+    runs[first] = np.where(opening == 0, 1, opening)
+    return sums, np.minimum.reduceat(runs, first)
+
+
+def _add_continued(numbers: Runs, characters: NDArray[np.uint8]) -> None:
+    """Add the characters before the last one to each number, of which `numbers` has the last."""
+    continued = (characters >= _FIRST_CONTINUED).nonzero()[0]
+    if len(continued) == 0:
+        return
+    number = continued - np.arange(len(continued))
+    starts = np.diff(number, prepend=-1).nonzero()[0]
+    lengths = np.diff(starts, append=len(continued))
+    if lengths.max() >= _MAX_CHARACTERS:
+        raise ValueError(f"a compressed run length must have at most {_MAX_CHARACTERS} characters")
+    place = np.arange(len(continued)) - starts.repeat(lengths)
+    values = _VALUES.take(characters.take(continued)) << (5 * place)
+    chosen = number.take(starts)
+    numbers[chosen] = (numbers.take(chosen) << (5 * lengths)) + np.add.reduceat(values, starts)
+
+
+def _sum_alternately(numbers: Runs, first: NDArray[np.int64]) -> Runs:
+    """Sum every second number from the beginning of each mask, except its first number.
+
+    Args:
+        numbers: Numbers (R,) of all masks.
+        first: Position (M,) of the first number of each mask.
+    """
+    runs = numbers.copy()
+    runs[0::2].cumsum(out=runs[0::2])
+    runs[1::2].cumsum(out=runs[1::2])
+    # The sums of earlier masks are subtracted: those at the first number, which is not a
+    # difference, and at the number before it.
+    before = np.where(first > 0, runs.take(first - 1), 0)
+    at_first = runs.take(first)
+    counts, is_odd = np.diff(first, append=len(numbers)), first & 1
+    for parity in (0, 1):
+        begins_here = is_odd == parity
+        base = np.where(begins_here, at_first, before)
+        runs[parity::2] -= base.repeat((counts + begins_here) // 2)
     return runs
 
 

@@ -8,20 +8,25 @@ is invalid.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vgtoolbox.structures.recent_masks import RecentMasks
-from vgtoolbox.structures.run_lengths import Runs, canonical_runs, unpack_runs
+from vgtoolbox.structures.recent_masks import VALID_MASKS
+from vgtoolbox.structures.run_lengths import (
+    Runs,
+    canonical_runs,
+    unpack_runs,
+)
 from vgtoolbox.utils.values import are_numbers, describe, excerpt
 
 Number: TypeAlias = int | float
 Size: TypeAlias = tuple[int, int]
 
-MAX_COORDINATE = 2**31
+MAX_COORDINATE = 2.0**31
 """Limit of coordinates whose image may be unknown."""
 MAX_OVERHANG = 8.0
 """Distance in pixels by which annotations may exceed their image, as happens by rounding."""
@@ -31,8 +36,6 @@ _MAX_SCORE = 3e38  # of float32
 _FRACTIONS = (-0.1, 1.1)  # predicted fractions can exceed 0 and 1
 
 _PREDICTION_KEYS = ("size", "boxes_xyxy", "scores", "masks", "merged_mask", "no_target")
-
-_VALID = RecentMasks(max_characters=2**22)
 
 
 class GeometryError(ValueError):
@@ -86,16 +89,11 @@ def check_rle(rle: Any, size: Size | None = None, what: str = "a mask") -> dict[
     own, counts = check_size(rle["size"], f"the size of {what}"), rle["counts"]
     if size is not None:  # first, since a wrong size explains wrong run lengths
         check_rle_size(rle, size, what)
-    if isinstance(counts, str) and (counts, own) in _VALID:
+    if isinstance(counts, str) and (counts, own) in VALID_MASKS:
         return {"size": list(own), "counts": counts}
     checked = _check_counts(counts, own, what)
-    _VALID.add(checked, own)
+    VALID_MASKS.add(checked, own)
     return {"size": list(own), "counts": checked}
-
-
-def mark_valid(counts: str, size: Size) -> None:
-    """Remember a mask of `size` (H, W) that pycocotools has made as valid."""
-    _VALID.add(counts, size)
 
 
 def check_rle_size(rle: Mapping[str, Any], size: Size, what: str = "a mask") -> None:
@@ -158,7 +156,7 @@ def _pack(runs: Runs, size: Size) -> str:
 
 def check_coordinates(polygons: Any, what: str = "the mask") -> None:
     """Raise `GeometryError` unless `polygons` is a list of lists of finite numbers."""
-    if not isinstance(polygons, list | tuple):
+    if not isinstance(polygons, list | tuple) or not polygons:
         raise GeometryError(f"{what} must be a list of polygons, got {describe(polygons)}")
     for position, polygon in enumerate(polygons):
         if not isinstance(polygon, list | tuple | np.ndarray):
@@ -197,28 +195,45 @@ def check_polygons(
             is usable.
     """
     check_coordinates(polygons, what)
-    low, right, bottom = float(-MAX_COORDINATE), float(MAX_COORDINATE), float(MAX_COORDINATE)
-    if size is not None:
-        low, right, bottom = -max_overhang, size[1] + max_overhang, size[0] + max_overhang
+    if are_inside(polygons, size, max_overhang):
+        return list(polygons), []
     usable, unusable = [], []
     for position, polygon in enumerate(polygons):
         if len(polygon) < 6 or len(polygon) % 2:
             unusable.append(position)
             continue
-        xs, ys = polygon[::2], polygon[1::2]
-        if min(xs) < low or min(ys) < low or max(xs) > right or max(ys) > bottom:
+        if not are_inside([polygon], size, max_overhang):
             raise _far_point(polygon, size, max_overhang, f"{what}, polygon {position},")
         usable.append(polygon)
     if not usable:
         raise GeometryError(
             f"the polygons of {what} must have at least 3 points [x1, y1, x2, y2, ...], got "
-            + (
-                f"{len(polygons[0])} numbers: {excerpt(list(polygons[0][:8]))}"
-                if unusable
-                else "none"
-            )
+            f"{len(polygons[0])} numbers: {excerpt(list(polygons[0][:8]))}"
         )
     return usable, unusable
+
+
+def are_inside(
+    polygons: Sequence[Any], size: Size | None = None, max_overhang: float = MAX_OVERHANG
+) -> bool:
+    """Return whether all polygons have three points or more, near an image.
+
+    Args:
+        polygons: Polygons [x1, y1, x2, y2, ...] of numbers.
+        size: Height and width (H, W) of the image. If `None`, `MAX_COORDINATE` is the limit.
+        max_overhang: Maximum distance in pixels of a point from the image.
+    """
+    low, right, bottom = -MAX_COORDINATE, MAX_COORDINATE, MAX_COORDINATE
+    if size is not None:
+        low, right, bottom = -max_overhang, size[1] + max_overhang, size[0] + max_overhang
+    for polygon in polygons:
+        if len(polygon) < 6 or len(polygon) % 2 or not min(polygon) >= low:
+            return False
+        if max(polygon[::2]) > right or max(polygon[1::2]) > bottom:
+            return False
+        if math.isnan(sum(polygon)):  # one of the coordinates is NaN
+            return False
+    return len(polygons) > 0
 
 
 def are_finite(values: Sequence[Any] | np.ndarray) -> bool:
@@ -370,10 +385,8 @@ class FractionDetector:
 
     def add(self, boxes: Iterable[Sequence[Number]]) -> None:
         """Look at boxes in any format, until one is in pixels."""
-        if self._is_any_in_pixels:
-            return
-        for box in boxes:
-            low, high = _FRACTIONS
+        low, high = _FRACTIONS
+        for box in () if self._is_any_in_pixels else boxes:
             self._is_any_in_pixels |= min(box) < low or max(box) > high
             self._is_any_box |= box[2] > 0 and box[3] > 0
 

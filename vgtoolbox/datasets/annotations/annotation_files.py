@@ -16,7 +16,6 @@ from vgtoolbox.structures import (
     rle_boxes_xyxy,
     segmentation_to_rle,
 )
-from vgtoolbox.structures.validation import check_coordinates
 from vgtoolbox.utils.restricted_pickle import DamagedPickleError, load_restricted_pickle
 from vgtoolbox.utils.shared_parts import SharedPartsError, check_shared_parts
 from vgtoolbox.utils.text_files import (
@@ -216,11 +215,11 @@ def expect_segmentation(value: Any, what: str = "the key 'segmentation'") -> Any
     """Return polygons [[x1, y1, ...], ...], an RLE dict, or `None` if there is only a box.
 
     A list of one RLE (RefCLEF) is unpacked. `None`, an empty list and a list of empty lists, which
-    annotation tools export for boxes, mean that there is no mask. The number of points of polygons
-    and the sum of run lengths are not checked here.
+    annotation tools export for boxes, mean that there is no mask. Points of polygons and the sum of
+    run lengths are checked later, with the size of the image.
 
     Raises:
-        FieldError: The value is of another kind, or a coordinate is not a finite number.
+        FieldError: The value is of another kind, or a coordinate is not a number.
     """
     if value is None or (isinstance(value, list | tuple) and all(part == [] for part in value)):
         return None
@@ -229,9 +228,14 @@ def expect_segmentation(value: Any, what: str = "the key 'segmentation'") -> Any
     try:
         if isinstance(value, Mapping):
             return _expect_rle(value, what)
-        check_coordinates(value, what)
     except GeometryError as error:
         raise FieldError(str(error)) from None
+    for position, polygon in enumerate(expect_value(value, what, list | tuple)):
+        if not isinstance(polygon, list | tuple) or not are_numbers(polygon):
+            raise FieldError(
+                f"the coordinates of {what}, polygon {position}, must be numbers, got "
+                f"{describe(polygon)}"
+            )
     return value
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from vgtoolbox.datasets.annotations.annotation_files import AnnotationError, Entry, FieldError
 from vgtoolbox.structures import GeometryError, check_polygons
-from vgtoolbox.structures.validation import FractionDetector
+from vgtoolbox.structures.validation import FractionDetector, are_inside
 
 _NAMED = 20
 
@@ -51,11 +51,13 @@ class TargetChecker:
                 continue
             self._targets[id(target)] = target
             self._fractions.add([target["bbox"]])
-            if isinstance(target["segmentation"], list | tuple):
+            size = (record["height"], record["width"]) if "height" in record else None
+            if isinstance(target["segmentation"], list | tuple) and not are_inside(
+                target["segmentation"], size
+            ):
                 name = f"annotation {target['ann_id']}"
                 source = "" if entry.file == targets_file else f" of {targets_file}"
                 what = "the mask" if entry.name == name else f"{name}{source}"
-                size = (record["height"], record["width"]) if "height" in record else None
                 try:
                     polygons, unusable = check_polygons(target["segmentation"], size, what=what)
                 except GeometryError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,11 +24,13 @@ from vgtoolbox.structures import (
     encode_masks,
     resize_masks,
 )
+from vgtoolbox.structures.recent_masks import screen_masks
 from vgtoolbox.utils.atomic_file import atomic_file
 from vgtoolbox.utils.text import encode_json
 from vgtoolbox.utils.text_files import EncodingError, decode_utf8, iter_lines
 from vgtoolbox.utils.values import describe
 
+_BLOCK = 32  # lines whose masks are checked together, which is faster than one by one
 _TEXTS: dict[str, tuple[type, ...]] = {
     "id": (str, int),
     "image": (str,),
@@ -122,6 +125,20 @@ def iter_predictions(path: str | os.PathLike[str]) -> Iterator[PredictionRecord]
         ValueError: A line is not a JSON object, lacks a key, or has an invalid value; the message
             names file, line and key.
     """
+    lines = _parsed_lines(path)
+    while block := list(itertools.islice(lines, _BLOCK)):
+        screen_masks(mask for _, record in block for mask in _masks_of(record))
+        for number, record in block:
+            try:
+                _check_texts(record)
+                checked = check_prediction(record)
+            except GeometryError as error:
+                raise GeometryError(f"{path}, line {number}: {error}") from None
+            yield cast(PredictionRecord, checked)
+
+
+def _parsed_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number and the content of each line, with all keys of a record."""
     for number, line in _prediction_lines(path):
         try:
             text = decode_utf8(line)
@@ -137,12 +154,12 @@ def iter_predictions(path: str | os.PathLike[str]) -> Iterator[PredictionRecord]
         missing = PredictionRecord.__required_keys__ - set(record)
         if missing:
             raise ValueError(f"{path}, line {number} lacks {sorted(missing)}")
-        try:
-            _check_texts(record)
-            checked = check_prediction(record)
-        except GeometryError as error:
-            raise GeometryError(f"{path}, line {number}: {error}") from None
-        yield cast(PredictionRecord, checked)
+        yield number, record
+
+
+def _masks_of(record: dict[str, Any]) -> list[Any]:
+    masks = record["masks"]
+    return [*(masks if isinstance(masks, list) else ()), record["merged_mask"]]
 
 
 def _prediction_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes]]:
