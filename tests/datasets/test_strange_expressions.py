@@ -120,3 +120,18 @@ def test_a_misspelled_split_of_refs_is_suggested(tmp_path, split):
     (tmp_path / "instances.json").write_text('{"images": [], "annotations": []}')
     with pytest.raises(AnnotationError, match=r"it has: testA, train; did you mean 'testA'\?"):
         RefCOCODataset(data_root=str(tmp_path), split=split)
+
+
+@pytest.mark.parametrize("text", ["...", " ", "?!", "\u200b", "- /"])
+def test_an_expression_that_cleaning_empties_is_found_before_training(read, text):
+    entries = [{"image": "1.jpg", "expression": e} for e in ("dog", ["a cat", text])]
+    clean = [{"type": "CleanExpression"}]
+    with pytest.raises(AnnotationError, match=r"mine\.jsonl, line 2: the expression must have wor"):
+        read(entries, pipeline=clean)
+    assert len(read(entries, pipeline=clean, corrupted="skip")) == 1
+    assert len(read(entries)) == 3
+
+
+def test_what_a_cleaning_keeps_is_read(read):
+    entries = [{"image": "1.jpg", "expression": text} for text in ("...", "🐶", "犬", "7", "+")]
+    assert len(read(entries, pipeline=[{"type": "CleanExpression", "variant": "plvl"}])) == 5

@@ -31,6 +31,7 @@ from vgtoolbox.datasets.records import (
     number_repeated_ids,
     regroup,
 )
+from vgtoolbox.datasets.transforms.text import find_cleaning
 from vgtoolbox.registry import DATASETS, TRANSFORMS
 from vgtoolbox.utils.choices import OptionError, check_choice, did_you_mean, is_nearly
 from vgtoolbox.utils.garbage_collection import garbage_collection_paused
@@ -156,10 +157,11 @@ class GroundingDataset(BaseDataset):
     def load_data_list(self) -> list[Record]:
         """Read the annotations of the split into records, in a stable order."""
         refs, broken, checker = [], [], TargetChecker()
+        cleaning = find_cleaning(self.pipeline.transforms)
         for entry in self.read_entries():
             try:
                 ref = self.parse_data_info(entry.value)
-                check_expressions(() if ref is None else ref["expressions"])
+                check_expressions(() if ref is None else ref["expressions"], cleaning)
                 if ref is not None:
                     checker.check(ref, entry, self.targets_file(entry))
             except FieldError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -115,13 +115,17 @@ class CleanExpression:
         check_choice("variant", variant, CLEANINGS)
         self.variant = variant
 
+    def clean(self, text: str) -> str:
+        """Return the cleaned text, which may be empty."""
+        return CLEANINGS[self.variant](text)
+
     def __call__(self, results: Results) -> Results:
         """Clean.
 
         Raises:
             SampleError: No visible text remains.
         """
-        cleaned = CLEANINGS[self.variant](results["expression"])
+        cleaned = self.clean(results["expression"])
         if not is_visible(cleaned):
             raise SampleError(
                 f"{describe_sample(results)}: the expression {results['expression']!r} is empty "
@@ -129,6 +133,11 @@ class CleanExpression:
             )
         results["expression"] = cleaned
         return results
+
+
+def find_cleaning(steps: Iterable[Any]) -> Callable[[str], str] | None:
+    """Return the cleaning of expressions among the steps of a pipeline, or `None`."""
+    return next((step.clean for step in steps if isinstance(step, CleanExpression)), None)
 
 
 @TRANSFORMS.register_module()
