@@ -49,7 +49,11 @@ def pack_files(files: Sequence[str | Path] | Mapping[str, bytes]) -> str:
 
 @contextmanager
 def embedded_files(
-    config: Mapping[str, Any], packed: str, *, by_kind: bool = False
+    config: Mapping[str, Any],
+    packed: str,
+    *,
+    by_kind: bool = False,
+    source: str = "the checkpoint",
 ) -> Iterator[dict[str, Any]]:
     """Unpack files of `pack_files` for the duration of the block.
 
@@ -58,6 +62,7 @@ def embedded_files(
         packed: Text from the metadata of a checkpoint; empty if it has none.
         by_kind: Whether the only tokenizer of the config is the only one of the checkpoint even if
             they have different names.
+        source: Name of the checkpoint in errors.
 
     Yields:
         A copy of `config` with the paths of the unpacked files, as in `match_files`.
@@ -67,7 +72,7 @@ def embedded_files(
     """
     with tempfile.TemporaryDirectory(prefix="vgtoolbox-") as folder:
         places = {}
-        for index, (name, content) in enumerate(unpack_files(packed).items()):
+        for index, (name, content) in enumerate(unpack_files(packed, source=source).items()):
             place = Path(folder, str(index), _safe_name(name))
             place.parent.mkdir()
             place.write_bytes(content)
@@ -101,7 +106,7 @@ def _suffix(path: str) -> str:
     return Path(path).suffix.replace(".spm", ".model")  # two suffixes of sentencepiece
 
 
-def unpack_files(packed: str) -> dict[str, bytes]:
+def unpack_files(packed: str, *, source: str = "the checkpoint") -> dict[str, bytes]:
     """Return the contents of files by their paths; the inverse of `pack_files`.
 
     Raises:
@@ -112,7 +117,7 @@ def unpack_files(packed: str) -> dict[str, bytes]:
         return {name: base64.b64decode(text, validate=True) for name, text in files.items()}
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise EmbeddedFilesError(
-            f"the embedded files of the checkpoint can't be read: {error}; copy it again"
+            f"the embedded files of {source} can't be read: {error}; copy it again"
         ) from error
 
 

@@ -158,7 +158,8 @@ def test(
     # A checkpoint contains the tokenizer that it was trained with.
     files = load_checkpoint(checkpoint).get("meta", {}).get("files", "")
     files = files if isinstance(files, str) else ""
-    with embedded_files(cfg.to_dict(), files, by_kind=True) as resolved:
+    source = str(checkpoint)
+    with embedded_files(cfg.to_dict(), files, by_kind=True, source=source) as resolved:
         return _test(Config(resolved, filename=cfg.filename), checkpoint, splits, out)
 
 

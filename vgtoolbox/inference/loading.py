@@ -79,9 +79,10 @@ def load_grounder(
         override(cfg, key, value)
     files = content.get("meta", {}).get("files", "")
     files = files if isinstance(files, str) else ""
-    with embedded_files(cfg.to_dict(), files, by_kind=True) as resolved:
+    source = str(checkpoint)
+    with embedded_files(cfg.to_dict(), files, by_kind=True, source=source) as resolved:
         if config is None:
-            _check_untrusted_model(resolved, content["state_dict"], str(checkpoint))
+            _check_untrusted_model(resolved, content["state_dict"], source)
         grounder = MODELS.build(resolved["model"])
         pipeline = _build_pipeline(resolved)
     if checkpoint is None:

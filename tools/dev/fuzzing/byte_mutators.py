@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
 from collections.abc import Callable, Sequence
 
@@ -28,6 +29,15 @@ _TOKENS = (
     *("../../etc/passwd", "/dev/zero", "http://127.0.0.1:1/a.png", "file:///etc/passwd", "%s%n"),
     *("type='os.system'", "__import__('os')", "!!python/object/apply:os.system [id]", "&a *a"),
     *("*" * 40, "(" * 300, "[" * 300, "{" * 300, "- " * 300, "lambda: 0", "a" * 5000, "\n\n", "\r"),
+)
+
+_LITERAL = re.compile(rb"'[^'\n]*'|-?\b\d+(?:\.\d+)?(?:e-?\d+)?\b|\b(?:True|False|None)\b")
+_LITERALS = (
+    *(b"0", b"-1", b"1", b"3", b"7", b"64", b"4097", b"100000", b"16777217", b"2**9", b"10**400"),
+    *(b"1e308", b"-0.5", b"1e-9", b"None", b"True", b"[]", b"{}", b"()", b"''", b"b'a'", b"1j"),
+    *(b"'a'", b"'vgtoolbox.InstanceVG'", b"'LoadImage'", b"'os.system'", b"'../../x'", b"'\\0'"),
+    *(b"{'type': 'InstanceVG'}", b"{'type': 'BERT'}", b"[[1, 2], [3]]", b"(224, 224)", b"{1: 2}"),
+    *(b"'http://127.0.0.1:1/x'", b"'/dev/zero'", b"[0] * 9", b"9" * 300, b"...", b"{'a', 'b'}"),
 )
 
 Mutator = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
@@ -84,6 +94,17 @@ def insert_token(rng: random.Random, data: bytes, others: Sequence[bytes]) -> by
     edges = [i for i, byte in enumerate(data) if byte in b" ,:[]{}()=\"'\n"] or [0]
     start = rng.choice((rng.choice(edges), rng.randrange(len(data) + 1)))
     return data[:start] + token + data[start + rng.choice((0, 0, 1, len(token))) :]
+
+
+def mutate_literals(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
+    """Replace literals of Python source by others, or by each other."""
+    found = list(_LITERAL.finditer(data))
+    if not found:
+        return insert_token(rng, data, others)
+    for match in sorted(rng.sample(found, rng.choice((1, 1, 2))), key=lambda m: -m.start()):
+        new = rng.choice((*_LITERALS, rng.choice(found).group()))
+        data = data[: match.start()] + new + data[match.end() :]
+    return data
 
 
 def mutate_lines(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import pickle
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -20,10 +21,14 @@ from vgtoolbox.checkpoint import (
     load_state_dict_strict,
 )
 from vgtoolbox.datasets import RefusedPickleError
+from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.engine.untrusted_config import untrusted_config
-from vgtoolbox.utils.restricted_pickle import load_restricted_pickle
+from vgtoolbox.inference.loading import load_grounder
+from vgtoolbox.utils.resources import resource_root
+from vgtoolbox.utils.restricted_pickle import DamagedPickleError, load_restricted_pickle
 from vgtoolbox.zoo import ZooError, read_zoo
 
+RELEASED = resource_root() / "pretrain_weights" / "InstanceVG-tiny-shapes.safetensors"
 ERRORS = (CheckpointError, CheckpointMismatchError, FileNotFoundError)
 
 
@@ -39,7 +44,8 @@ def load(path: Path) -> None:
     if isinstance(text, str) and text:
         config = untrusted_config(text, source=str(path))
         packed = files.get("files", "") if isinstance(files, dict) else ""
-        with embedded_files(config.to_dict(), packed if isinstance(packed, str) else ""):
+        packed = packed if isinstance(packed, str) else ""
+        with embedded_files(config.to_dict(), packed, source=str(path)):
             pass
     load_state_dict_strict(tiny_model(), content["state_dict"], source=str(path))
 
@@ -83,6 +89,21 @@ def _read_config(folder: Path) -> None:
     untrusted_config(text, source=str(folder / "config.txt")).to_dict()
 
 
+@lru_cache(maxsize=1)
+def _released() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Return the weights and the metadata of the checkpoint that comes with the package."""
+    with safe_open(RELEASED, framework="pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
+
+
+def _load_released(folder: Path) -> None:
+    """Build the model and the pipeline of a config in a checkpoint, and load its weights."""
+    text = (folder / "config.txt").read_bytes().decode("utf-8", "replace")
+    weights, metadata = _released()
+    save_file(weights, folder / "released.safetensors", {**metadata, "config": text})
+    load_grounder(None, folder / "released.safetensors")
+
+
 def _unpack_files(folder: Path) -> None:
     packed = (folder / "files.json").read_bytes().decode("utf-8", "replace")
     config: dict[str, Any] = {"tokenizer": {"model_file": "data/tokenizer.spm"}}
@@ -103,14 +124,13 @@ def _configs_folder(folder: Path) -> None:
 
 def _unpickle(*, arrays: bool) -> Any:
     def run(folder: Path) -> None:
-        value = load_restricted_pickle(folder / "file.pkl", arrays=arrays)
-        pickle.dumps(value, protocol=4)
+        load_restricted_pickle(folder / "file.pkl", arrays=arrays)
 
     return run
 
 
 # The documented errors of `load_restricted_pickle`.
-_PICKLE_ERRORS = (RefusedPickleError, pickle.UnpicklingError)
+_PICKLE_ERRORS = (RefusedPickleError, DamagedPickleError)
 
 TARGETS = {
     "pth": Target("model.pth", lambda folder: load(folder / "model.pth"), ERRORS),
@@ -126,6 +146,7 @@ TARGETS = {
     "folder-shard": Target("model/model-1.safetensors", _load_folder, ERRORS, _with_index),
     "folder-config": Target("model/config.json", _load_folder, ERRORS, _with_weights),
     "config-text": Target("config.txt", _read_config, ERRORS),
+    "released-config": Target("config.txt", _load_released, (*ERRORS, ConfigError)),
     "embedded-files": Target("files.json", _unpack_files, ERRORS, names_file=False),
     "metafile": Target("configs/a_metafile.yml", _read_metafiles, (ZooError,), _configs_folder),
     "pickle": Target("file.pkl", _unpickle(arrays=False), _PICKLE_ERRORS),

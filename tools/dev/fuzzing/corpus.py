@@ -16,7 +16,8 @@ from PIL import Image
 
 from fuzzing.annotation_targets import HEIGHT, IMAGE, INSTANCES, WIDTH
 from fuzzing.campaign import CORPUS
-from fuzzing.checkpoint_targets import tiny_model
+from fuzzing.checkpoint_targets import RELEASED, tiny_model
+from vgtoolbox.checkpoint import load_checkpoint
 from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.structures import segmentation_to_rle
 
@@ -231,7 +232,7 @@ def _checkpoints() -> dict[str, list[bytes]]:
     return {
         "pth": [_torch(whole, is_zip=True), _torch(state, is_zip=True)],
         "pth-legacy": [_torch(whole, is_zip=False), _torch({"model": half}, is_zip=False)],
-        "bin": [_torch(state, is_zip=True)],
+        "bin": [_torch(state, is_zip=True), _torch(half, is_zip=False)],
         "safetensors": [
             safetensors.torch.save(state, metadata),
             safetensors.torch.save(half, {"format": "pt"}),
@@ -240,6 +241,7 @@ def _checkpoints() -> dict[str, list[bytes]]:
         "folder-index": [_json(index)],
         "folder-config": [_json({"architectures": ["A"], "hidden_size": 8, "llm_config": {}})],
         "config-text": [text.encode(), b"model = dict(type='InstanceVG', depth=-1, a=(1, 2.5))\n"],
+        "released-config": [load_checkpoint(RELEASED)["config"].encode()],
         "embedded-files": [packed.encode()],
         "metafile": [_METAFILE.encode()],
     }

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from fuzzing import binary_mutators as binary
-from fuzzing.byte_mutators import BYTES, TEXT, Mutator
+from fuzzing.byte_mutators import BYTES, TEXT, Mutator, mutate_literals
 from fuzzing.json_mutators import compress, mutate_json, mutate_json_encoding, mutate_json_lines
 
 _JSON = (mutate_json,) * 14 + (mutate_json_encoding, compress, *TEXT)
 _LINES = (mutate_json_lines,) * 14 + (mutate_json_encoding, compress, *TEXT)
+_SOURCE = (mutate_literals,) * 8 + TEXT
 _PICKLE = (binary.mutate_pickle,) * 8 + BYTES
 _ZIP = (binary.mutate_zip,) * 6 + (binary.mutate_zip_directory,) * 4 + BYTES
 _LEGACY = (binary.mutate_legacy_torch,) * 8 + BYTES
@@ -77,7 +78,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "folder-index": Format("checkpoint_targets", _JSON),
         "folder-shard": Format("checkpoint_targets", _SAFETENSORS, "safetensors"),
         "folder-config": Format("checkpoint_targets", _JSON),
-        "config-text": Format("checkpoint_targets", TEXT),
+        "config-text": Format("checkpoint_targets", _SOURCE),
+        "released-config": Format("checkpoint_targets", _SOURCE),
         "embedded-files": Format("checkpoint_targets", _JSON),
         "metafile": Format("checkpoint_targets", TEXT),
         "pickle": Format("checkpoint_targets", _PICKLE, "refcoco-refs"),

@@ -160,7 +160,9 @@ def _duplicate(rng: random.Random, parent: Any, key: Any, donors: Sequence[Any])
     if isinstance(parent, list):
         parent[key:key] = [parent[key]] * rng.choice((1, 1, 2, 300))
     else:
-        parent[rng.choice((f"{key} ", key.upper(), "id", "type", "segmentation"))] = parent[key]
+        parent[rng.choice((f"{key} ", str(key).upper(), "id", "type", "segmentation"))] = parent[
+            key
+        ]
 
 
 def _rename(rng: random.Random, parent: Any, key: Any, donors: Sequence[Any]) -> None:
