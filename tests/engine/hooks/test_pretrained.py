@@ -1,8 +1,12 @@
+import logging
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from vgtoolbox.checkpoint import CheckpointError, CheckpointMismatchError, save_checkpoint
 from vgtoolbox.engine import train
+from vgtoolbox.engine.hooks import PretrainedWeightsHook
 from vgtoolbox.registry import MODELS
 
 
@@ -62,3 +66,21 @@ def test_weights_that_do_not_match_are_rejected(run, part, tmp_path):
     save_checkpoint({"model": {"weight": part["weight"]}}, tmp_path / "part.pth")
     with pytest.raises(CheckpointMismatchError, match="1 missing"):
         run()
+
+
+def test_several_parts_are_initialized_from_one_file(toy_config, tmp_path):
+    cfg = toy_config()
+    model = MODELS.build(cfg.model)
+    names = [name for name, child in model.named_children() if child.state_dict()][:2]
+    weights = {
+        f"{name}.{key}": torch.full_like(value, 0.5)
+        for name in names
+        for key, value in model.get_submodule(name).state_dict().items()
+    }
+    save_checkpoint({"model": weights}, tmp_path / "parts.pth")
+    hook = PretrainedWeightsHook(module=names, checkpoint=str(tmp_path / "parts.pth"))
+    runner = SimpleNamespace(_has_loaded=False, bare_model=model, logger=logging.getLogger("test"))
+    hook.before_train(runner)
+    state = model.state_dict()
+    assert weights
+    assert all(torch.equal(state[key], value) for key, value in weights.items())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
 from vgtoolbox.checkpoint import CheckpointError, load_checkpoint, load_state_dict_strict
 from vgtoolbox.registry import HOOKS
@@ -19,7 +21,8 @@ class PretrainedWeightsHook(Hook):
     has them, and testing does not need them: the file is required only if it is used.
 
     Args:
-        module: Dotted name of the part, e.g. "backbone".
+        module: Dotted name of the part, e.g. "backbone", or the names of several parts that are in
+            one file, e.g. those of SAM.
         checkpoint: Path of its weights, in any known layout.
         url: Page on which the file is published, for the error if it is missing.
 
@@ -29,7 +32,7 @@ class PretrainedWeightsHook(Hook):
 
     priority = "VERY_HIGH"
 
-    def __init__(self, *, module: str, checkpoint: str, url: str = "") -> None:
+    def __init__(self, *, module: str | Sequence[str], checkpoint: str, url: str = "") -> None:
         self.module = module
         self.checkpoint = checkpoint
         self.url = url
@@ -46,10 +49,14 @@ class PretrainedWeightsHook(Hook):
                 "model with --load-from"
             )
         weights = load_checkpoint(self.checkpoint)["state_dict"]
-        report = load_state_dict_strict(
-            runner.bare_model.get_submodule(self.module), weights, source=self.checkpoint
-        )
+        model: nn.Module = runner.bare_model
+        if isinstance(self.module, str):
+            part, name = model.get_submodule(self.module), self.module
+        else:
+            part = nn.ModuleDict({each: model.get_submodule(each) for each in self.module})
+            name = ", ".join(self.module)
+        report = load_state_dict_strict(part, weights, source=self.checkpoint)
         runner.logger.info(
-            f"{self.checkpoint}: {len(report.matched)} weights of {self.module} loaded, all "
-            f"matched (layout of {report.layout})"
+            f"{self.checkpoint}: {len(report.matched)} weights of {name} loaded, all matched "
+            f"(layout of {report.layout})"
         )
