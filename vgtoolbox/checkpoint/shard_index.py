@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -32,7 +33,8 @@ def find_shards(folder: Path) -> tuple[str, dict[str, str]]:
     for name in INDEXES:
         if (folder / name).is_file():
             places = _read_index(folder / name)
-            missing = {file for file in places.values() if not (folder / file).is_file()}
+            # Unlike `Path.is_file`, it accepts names that no file can have.
+            missing = {f for f in places.values() if not os.path.isfile(folder / f)}  # noqa: PTH113
             if missing:
                 raise MissingCheckpointError(
                     f"{folder} must have all files of {name}, got none for {_few(missing)}; "
