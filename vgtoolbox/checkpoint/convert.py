@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from os.path import realpath  # unlike Path.resolve, accepts links in circles
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -114,9 +115,9 @@ def convert_checkpoint(
         CheckpointError: `source` and `target` are the same file, or the layout is unknown.
         CheckpointMismatchError: The weights are not those of `model`.
     """
-    if Path(source).resolve() == Path(target).resolve():
-        raise CheckpointError(f"target must be another file than {source}, got the file itself")
     weights = load_checkpoint(source)["state_dict"]
+    if realpath(source) == realpath(target):
+        raise CheckpointError(f"target must be another file than {source}, got the file itself")
     check_finite(weights, str(source))
     conversion = convert_state_dict(weights, model, source=str(source))
     if conversion.to_published:

@@ -16,8 +16,9 @@ from vgtoolbox.checkpoint import (
     save_released,
     tokenizer_files,
 )
-from vgtoolbox.checkpoint.config_text import write_config_text
+from vgtoolbox.checkpoint.config_text import ConfigTextError, write_config_text
 from vgtoolbox.checkpoint.embedded_files import METADATA_KEY, unpack_files
+from vgtoolbox.checkpoint.finite import check_finite
 from vgtoolbox.engine import parse_options
 from vgtoolbox.engine.config import config_from_text, override
 
@@ -46,7 +47,11 @@ def publish(
         raise CheckpointError(
             f"{source} contains no config, so it is not a training checkpoint of vgtoolbox"
         )
-    config = config_from_text(checkpoint["config"])
+    check_finite(checkpoint["state_dict"], str(source))
+    try:
+        config = config_from_text(checkpoint["config"])
+    except ConfigTextError as error:
+        raise CheckpointError(f"{source}: the config in it is damaged ({error})") from error
     for key, value in (options or {}).items():
         override(config, key, value)
     here = f"{Path.cwd()}/"

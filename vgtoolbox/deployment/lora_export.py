@@ -38,6 +38,7 @@ def merge_lora_weights(
     """
     if not has_lora(state):
         raise CheckpointError("the checkpoint has no LoRA, so there is nothing to merge")
+    _check_config(config)
     merged_config = copy.deepcopy(dict(config))
     lora = merged_config["model"]["mllm"].pop("lora", None)
     if recognize_layout(state.keys()) is not None:
@@ -46,7 +47,22 @@ def merge_lora_weights(
         return model.state_dict(), merged_config
     if lora is None:
         raise ConfigError("the config has no model.mllm.lora, so the scale alpha / rank is unknown")
-    return merged_lora(state, lora["alpha"] / lora["rank"]), merged_config
+    try:
+        return merged_lora(state, lora["alpha"] / lora["rank"]), merged_config
+    except Exception as error:  # the shapes and keys of an unknown file can be anything
+        raise CheckpointError(
+            f"the LoRA of the checkpoint can't be merged ({type(error).__name__}: {error}); use "
+            "the checkpoint and the config of the same training"
+        ) from error
+
+
+def _check_config(config: Mapping[str, Any]) -> None:
+    model = config.get("model")
+    if not isinstance(model, Mapping) or not isinstance(model.get("mllm"), Mapping):
+        raise ConfigError(
+            "the config must have a section model.mllm, in which LoRA is, got none; pass the "
+            "config that the checkpoint was trained with"
+        )
 
 
 def extract_adapter_weights(
@@ -64,6 +80,7 @@ def extract_adapter_weights(
     """
     if not has_lora(state):
         raise CheckpointError("the checkpoint has no LoRA, so all of its weights are needed")
+    _check_config(config)
     if not config["model"]["mllm"].get("pretrained"):
         raise ConfigError(
             "model.mllm.pretrained must name the folder of the pretrained weights that the "

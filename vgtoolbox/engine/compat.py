@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 
 from vgtoolbox.checkpoint.config_text import write_config_text
 from vgtoolbox.checkpoint.embedded_files import METADATA_KEY, pack_files, tokenizer_files
+from vgtoolbox.checkpoint.errors import CheckpointError
 from vgtoolbox.checkpoint.io import load_checkpoint, save_checkpoint
 from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
@@ -284,6 +285,20 @@ class GroundingRunner(Runner):
                 f"{filename} has weights but no optimizer (a best or a released checkpoint), so "
                 "training cannot resume from it exactly; start from its weights with --load-from"
             )
+        try:
+            self._restore(checkpoint)
+        except ConfigError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(
+                f"{filename} has no complete state of a training ({type(error).__name__}: "
+                f"{error}), so training cannot resume from it; start from its weights with "
+                "--load-from"
+            ) from error
+        self.logger.info(f"resumed after epoch {self.epoch}, iteration {self.iter}")
+
+    def _restore(self, checkpoint: dict[str, Any]) -> None:
+        """Restore everything except the weights from a checkpoint."""
         is_changed = self._set_position(checkpoint["meta"])
         is_changed |= any(change.rule.is_schedule for change in self.changes)
         self.message_hub.load_state_dict(deserialize_message_hub(checkpoint["message_hub"]))
@@ -307,7 +322,6 @@ class GroundingRunner(Runner):
             states = checkpoint.get("param_schedulers", [])
             for scheduler, state in zip(schedulers, states, strict=True):
                 scheduler.load_state_dict(state)
-        self.logger.info(f"resumed after epoch {self.epoch}, iteration {self.iter}")
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation, whose batches do not depend on the number of processes."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from vgtoolbox.checkpoint import CheckpointError, load_checkpoint, load_state_dict_strict
+from vgtoolbox.checkpoint import (
+    CheckpointError,
+    MissingCheckpointError,
+    load_checkpoint,
+    load_state_dict_strict,
+)
+from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.registry import HOOKS
 
 
@@ -23,7 +28,7 @@ class PretrainedWeightsHook(Hook):
     Args:
         module: Dotted name of the part, e.g. "backbone", or the names of several parts that are in
             one file, e.g. those of SAM.
-        checkpoint: Path of its weights, in any known layout.
+        checkpoint: Path of its weights, a file or a published folder, in any known layout.
         url: Page on which the file is published, for the error if it is missing.
 
     Raises:
@@ -41,22 +46,32 @@ class PretrainedWeightsHook(Hook):
         """Load the weights, unless the whole model has been loaded."""
         if runner._has_loaded:
             return
-        if not Path(self.checkpoint).is_file():
+        try:
+            weights = load_checkpoint(self.checkpoint)["state_dict"]
+        except MissingCheckpointError as error:
             source = f" Download it from {self.url}." if self.url else ""
             raise CheckpointError(
                 f"the pretrained weights {self.checkpoint} do not exist.{source} Without them, "
                 "train from random weights with custom_hooks=[], or from the weights of a whole "
                 "model with --load-from"
-            )
-        weights = load_checkpoint(self.checkpoint)["state_dict"]
-        model: nn.Module = runner.bare_model
-        if isinstance(self.module, str):
-            part, name = model.get_submodule(self.module), self.module
-        else:
-            part = nn.ModuleDict({each: model.get_submodule(each) for each in self.module})
-            name = ", ".join(self.module)
+            ) from error
+        part, name = self._find_part(runner.bare_model)
         report = load_state_dict_strict(part, weights, source=self.checkpoint)
         runner.logger.info(
             f"{self.checkpoint}: {len(report.matched)} weights of {name} loaded, all matched "
             f"(layout of {report.layout})"
         )
+
+    def _find_part(self, model: nn.Module) -> tuple[nn.Module, str]:
+        """Return the part, or a module of several parts, and its name for the log."""
+        try:
+            if isinstance(self.module, str):
+                return model.get_submodule(self.module), self.module
+            parts = {each: model.get_submodule(each) for each in self.module}
+            return nn.ModuleDict(parts), ", ".join(self.module)
+        except AttributeError as error:
+            known = ", ".join(name for name, _ in model.named_children())
+            raise ConfigError(
+                "module of PretrainedWeightsHook must name parts of the model, got "
+                f"{self.module!r}; its parts: {known}"
+            ) from error
