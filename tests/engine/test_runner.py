@@ -1,5 +1,9 @@
 import json
+import os
 import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,8 +52,14 @@ def final_state(cfg, name="epoch_2"):
 
 @pytest.mark.parametrize(
     ("moment", "at"),
-    [("train", EPOCH_ITERATIONS + 3), ("val", 1), ("save", 2), ("train", 2)],
-    ids=["mid-epoch 2", "in validation 1", "while saving epoch 2", "before any checkpoint"],
+    [("train", EPOCH_ITERATIONS + 3), ("val", 1), ("val", 2), ("save", 2), ("train", 2)],
+    ids=[
+        "mid-epoch 2",
+        "in validation 1",
+        "in the last validation",
+        "while saving epoch 2",
+        "before any checkpoint",
+    ],
 )
 def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(
     toy_config, in_child, moment, at
@@ -63,6 +73,24 @@ def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(
     train(resumed, resume=True)
 
     assert_equal_state(final_state(resumed), final_state(straight))
+
+
+def test_a_resumed_run_removes_the_temporary_files_of_dead_processes(toy_config, tmp_path):
+    train(toy_config())
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    host = socket.gethostname().replace(".", "_")
+    # A checkpoint that the resumed run does not write again.
+    left = tmp_path / "run" / f".epoch_0.pth.{host}@{dead.pid}-0123abcd.tmp"
+    own = tmp_path / "run" / f".epoch_0.pth.{host}@{os.getpid()}-0123abcd.tmp"
+    foreign = tmp_path / "run" / ".epoch_0.tmp"
+    for path in (left, own, foreign):
+        path.touch()
+    with pytest.warns(UserWarning, match=rf"{dead.pid}-0123abcd\.tmp of a killed run is removed"):
+        train(toy_config(), resume=True)
+    assert not left.exists()
+    assert own.exists()
+    assert foreign.exists()
 
 
 def test_training_by_iterations_resumes_exactly(toy_config, in_child):

@@ -32,6 +32,7 @@ from vgtoolbox.evaluation import (
 )
 from vgtoolbox.models.grounders.base import BaseGrounder
 from vgtoolbox.registry import SCOPE
+from vgtoolbox.utils.atomic_file import remove_leftovers_in
 from vgtoolbox.utils.choices import did_you_mean
 from vgtoolbox.utils.locks import lock_output
 
@@ -124,6 +125,8 @@ def _own_work_dir(cfg: Config) -> Iterator[None]:
         return
     Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
     with lock_output(cfg.work_dir):
+        # The files of a killed run are not all written again: a resumed run may start after them.
+        remove_leftovers_in(Path(cfg.work_dir))
         last = None if cfg.resume else find_last_checkpoint(cfg.work_dir)
         if last is not None:
             raise ConfigError(

@@ -145,6 +145,15 @@ def remove_leftovers(target: Path) -> None:
         _remove_leftover(unnamed, target, _REPLACED)
 
 
+def remove_leftovers_in(folder: Path) -> None:
+    """Remove the temporary files and folders of all targets in `folder`; see `remove_leftovers`."""
+    for suffix in (_REPLACED, _SUFFIX):
+        for leftover in folder.glob(f".*@*{suffix}"):
+            name, _, owner = leftover.name.removesuffix(suffix).removeprefix(".").rpartition(".")
+            if name and _has_ended(owner, leftover):
+                _remove_leftover(leftover, folder / name, suffix)
+
+
 def _remove_leftover(leftover: Path, target: Path, suffix: str) -> None:
     """Remove a leftover, or take it back if it is the only copy of `target`."""
     if suffix == _REPLACED and not target.exists():

@@ -97,6 +97,8 @@ class Outcome:
     processes: int
     seconds: float
     """Duration of the uninterrupted run."""
+    expected_seconds: float
+    """Duration of the last run that was not killed, which depends on the load of the machine."""
     together: list[Fault] | None = None
     """Faults of two runs at once, or `None` if they were not started."""
     starts: int = 0
@@ -141,14 +143,19 @@ def run_scenario(scenario: Scenario, *, kills: int, rng: random.Random) -> Outco
     scenario.begin(reference)
     run = scenario.start(reference)
     _must_succeed(run, scenario)
-    outcome = Outcome(scenario.name, scenario.processes, seconds=run.seconds)
+    outcome = Outcome(
+        scenario.name, scenario.processes, seconds=run.seconds, expected_seconds=run.seconds
+    )
     for number in count():
         if len(outcome.kills) >= kills:
             return outcome
         folder = scenario.root / f"{scenario.name}-{number:03d}"
         scenario.begin(folder)
-        while _start_once(scenario, folder, outcome, kills=kills, rng=rng):
+        before = outcome.starts
+        while (seconds := _start_once(scenario, folder, outcome, kills=kills, rng=rng)) is None:
             outcome.faults += in_fork(scenario.faults, folder, reference)
+        if outcome.starts == before + 1:
+            outcome.expected_seconds = seconds
         outcome.completed += 1
         outcome.faults += in_fork(scenario.final_faults, folder, reference)
         outcome.faults += _leftovers(scenario, folder)
@@ -204,23 +211,23 @@ def _files(folder: Path) -> set[Path]:
 
 def _start_once(
     scenario: Scenario, folder: Path, outcome: Outcome, *, kills: int, rng: random.Random
-) -> bool:
-    """Start the command once; return whether it was killed before its end."""
+) -> float | None:
+    """Start the command once; return its duration, or `None` if it was killed."""
     run = scenario.start(folder)
     outcome.starts += 1
     number = len(outcome.kills)
     if number < kills:
         moment = Moment(
-            seconds=rng.uniform(0, outcome.seconds),
+            seconds=rng.uniform(0, outcome.expected_seconds),
             while_writing=number % 2 == 1,
             victims=scenario.victims(number),
         )
         kill = run.kill_at(moment, scenario.watched(folder), rng)
         if kill is not None:
             outcome.kills.append(kill)
-            return True
+            return None
     _must_succeed(run, scenario)
-    return False
+    return run.seconds
 
 
 def _must_succeed(run: ForkedRun, scenario: Scenario) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 _MODULES = (
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
     "mmengine.runner",
     "torch.utils.tensorboard",
     "vgtoolbox.cli.errors",

@@ -29,6 +29,7 @@ class ResumableCheckpointHook(CheckpointHook):
 
     out_dir: str
     keep_ckpt_ids: deque[int]
+    last_ckpt: str | None
 
     def before_train(self, runner: Runner) -> None:
         """Run the validation that an interrupted run did not finish."""
@@ -107,6 +108,10 @@ class ResumableCheckpointHook(CheckpointHook):
             }
         )
         self.keep_ckpt_ids = deque(hub.get_info("keep_ckpt_ids", ()))
+        # A validation that found a new best checkpoint is noted in the last checkpoint. Upstream
+        # forgets its name, so that the validation after a resumption was not.
+        last = hub.get_info("last_ckpt")
+        self.last_ckpt = str(Path(self.out_dir) / Path(last).name) if last else None
         runner.logger.info(f"checkpoints are saved to {self.out_dir}")
 
     @property

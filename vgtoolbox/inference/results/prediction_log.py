@@ -14,7 +14,7 @@ from typing import Any
 
 from vgtoolbox.evaluation import PredictionRecord, iter_predictions
 from vgtoolbox.inference.inputs.pairing import Pair
-from vgtoolbox.utils.atomic_file import atomic_file, explain_full_disk
+from vgtoolbox.utils.atomic_file import atomic_file, explain_full_disk, remove_leftovers_in
 from vgtoolbox.utils.locks import lock_output
 from vgtoolbox.utils.text import encode_json
 
@@ -46,6 +46,7 @@ class PredictionLog:
     def __enter__(self) -> PredictionLog:
         with ExitStack() as stack:
             stack.enter_context(lock_output(self.path))
+            remove_leftovers_in(self.path.parent)
             self._check_settings()
             self._file = self.path.open("ab", buffering=0)
             _remove_partial_line(self.path)
