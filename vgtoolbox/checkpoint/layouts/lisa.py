@@ -37,6 +37,17 @@ _OURS_ONLY = ("policy.num_samplings", "policy_loss.average")
 _WRAPPED = re.compile(r"^base_model\.model\.")
 
 
+_VISION_TOWER = llava.PREFIX + "model.vision_tower."
+
+
+def _load_vision_tower(model: nn.Module) -> None:
+    """Let a language model inside `model` load its vision tower."""
+    for module in model.modules():
+        load = getattr(module, "load_vision_tower", None)
+        if load is not None:
+            load()
+
+
 class LISALayout(StreamingLayout):
     """Layout of LISA, READ, UGround and other models on the same base, merged or with LoRA."""
 
@@ -69,18 +80,23 @@ class LISALayout(StreamingLayout):
         Args:
             state: State dict with published keys.
             model: Grounder that the state dict is meant for. It provides the state of our training
-                that the published models do not have.
+                that the published models do not have, and loads the vision tower if the state dict
+                lacks it.
 
         Raises:
-            ValueError: A key is unknown.
+            ValueError: A key is unknown, or the vision tower is nowhere.
         """
         ours: StateDict = {}
         for key, value in state.items():
             ours |= self.convert(key, value, model)
         if model is None:
             return ours
+        if not any(key.startswith(_VISION_TOWER) for key in ours):
+            _load_vision_tower(model)
         own = model.state_dict()
-        ours |= {key: own[key] for key in _OURS_ONLY if key in own}
+        for key, value in own.items():
+            if key in _OURS_ONLY or key.startswith(_VISION_TOWER):
+                ours.setdefault(key, value)
         return fit_lora(ours, model, scaling=self.lora_scaling)
 
     def to_published(

@@ -17,7 +17,7 @@ from vgtoolbox.models.mllm.adapters.base import (
 )
 from vgtoolbox.models.mllm.chat_template import ChatTokenizer, chat_template
 from vgtoolbox.models.mllm.packing import BranchedSequence, PackedBatch, TokenSequence
-from vgtoolbox.models.mllm.pretrained import load_pretrained
+from vgtoolbox.models.mllm.pretrained import load_pretrained, load_vision_tower
 from vgtoolbox.models.mllm.token_states import next_token_loss
 from vgtoolbox.models.mllm.tuning.lora import add_lora
 from vgtoolbox.models.mllm.tuning.new_rows import train_new_rows
@@ -106,9 +106,20 @@ class MLLM(nn.Module):
     def load_base(self) -> None:
         """Load the weights that `pretrained` names, once."""
         if self.pretrained and not self._has_base:
-            folders = [self.pretrained] if isinstance(self.pretrained, str) else self.pretrained
-            load_pretrained(self.adapter, folders)
+            load_pretrained(self.adapter, self._folders)
             self._has_base = True
+
+    def load_vision_tower(self) -> None:
+        """Load the vision tower from the folders that `pretrained` names.
+
+        Raises:
+            ValueError: None of them has it.
+        """
+        load_vision_tower(self.adapter, self._folders)
+
+    @property
+    def _folders(self) -> Sequence[str]:
+        return [self.pretrained] if isinstance(self.pretrained, str) else self.pretrained or ()
 
     @property
     def device(self) -> torch.device:

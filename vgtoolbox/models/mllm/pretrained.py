@@ -16,6 +16,9 @@ from vgtoolbox.checkpoint.sharded import ShardedState, load_streaming
 from vgtoolbox.models.mllm.adapters.base import MultimodalAdapter
 from vgtoolbox.models.mllm.tuning.new_rows import extend_rows
 
+VISION_TOWER = ".vision_tower."
+"""Part of the names of the weights of the vision tower."""
+
 
 def load_pretrained(adapter: MultimodalAdapter, folders: Sequence[str | Path]) -> None:
     """Load the published weights of a language model, and initialize the rows of new tokens.
@@ -56,6 +59,41 @@ def load_pretrained(adapter: MultimodalAdapter, folders: Sequence[str | Path]) -
         )
 
 
+def load_vision_tower(adapter: MultimodalAdapter, folders: Sequence[str | Path]) -> None:
+    """Load the vision tower alone, for a checkpoint that lacks it.
+
+    Args:
+        adapter: Adapter whose vision tower is overwritten.
+        folders: Published folders; the last one that has a vision tower is used, and others need
+            not exist.
+
+    Raises:
+        ValueError: No folder has the vision tower, or it has another size.
+    """
+    names = [name for name in adapter.state_dict() if VISION_TOWER in name]
+    for folder in reversed(folders):
+        if not Path(folder).is_dir():
+            continue
+        state = ShardedState(folder)
+        layout = recognize_layout(state, adapter.layouts)
+        if not isinstance(layout, StreamingLayout):
+            continue
+        shapes = {name: adapter.state_dict()[name].shape for name in names}
+        convert = _Converter(folder, layout, {}, 0, set(), shapes)
+        loaded: dict[str, Tensor] = {}
+        for key in state:
+            ours = layout.convert(key, torch.empty(0), adapter)
+            if any(VISION_TOWER in name for name in ours):
+                loaded |= convert(key, state[key], adapter)
+        if set(names) <= set(loaded):
+            adapter.load_state_dict(loaded, strict=False)
+            return
+    raise ValueError(
+        "mllm.pretrained must name the folder of the vision tower, which the checkpoint lacks, got "
+        f"{', '.join(map(str, folders)) or 'none'}; download it, or set mllm.pretrained to it"
+    )
+
+
 @dataclass(frozen=True)
 class _Converter:
     """Converter of the tensors of a folder to those of an adapter, which notes what it converts."""
@@ -90,7 +128,7 @@ class _Converter:
 
 def _vision_hint(missing: Sequence[str]) -> str:
     """Return the next step if only the vision tower is missing."""
-    if not all(".vision_tower." in name for name in missing):
+    if not all(VISION_TOWER in name for name in missing):
         return ""
     return (
         "; its vision tower is published in a folder of its own, so set "
