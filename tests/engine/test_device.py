@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,19 @@ def test_threads_of_the_group_end_before_python():
     during, at_the_end = done.stdout.splitlines()
     assert "gloo" in during
     assert "gloo" not in at_the_end
+
+
+def test_a_port_in_use_is_named(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        group = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+        for name, value in {**group, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
+        with (
+            pytest.raises(DeviceError, match=rf"127\.0\.0\.1:{port}: .*set MASTER_PORT to a free"),
+            process_group(torch.device("cpu")),
+        ):
+            raise AssertionError("the group must not start")

@@ -210,5 +210,6 @@ def test_no_process_is_left_when_the_launcher_is_killed(start, script, test_opti
     run.launcher.kill()  # torchrun: dist_train.sh and launch.sh replace themselves with it
     run.launcher.wait()
     assert_all_end(everyone, 30)
-    for rank in ranks:
-        assert f"the launcher (process {run.launcher.pid}) is dead, so rank {rank} ends" in run.text
+    for rank in ranks:  # the store of the launcher is lost, too
+        reasons = rf"is dead, so rank {rank} ends|rank {rank} lost the connection to the launcher"
+        assert re.search(f"error: .*({reasons})", run.text)

@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             help="train the model of a config",
             example="InstanceVG-tiny-shapes --device cpu",
             add_arguments=training.add_train,
+            user_errors=(OSError,),
             interrupted=training.train_interrupted,
         ),
         "test": Command(
@@ -51,6 +52,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             help="test a checkpoint on the test splits of a config",
             example="InstanceVG-tiny-shapes --load-from CKPT",
             add_arguments=training.add_test,
+            user_errors=(OSError,),
             interrupted=training.test_interrupted,
         ),
         "demo": Command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -13,6 +14,8 @@ from vgtoolbox.cli.commands import COMMANDS, Command
 from vgtoolbox.utils.deprecation import show_deprecation_warnings
 from vgtoolbox.version import __version__
 
+TRACEBACK_VARIABLE = "VGTOOLBOX_TRACEBACK"
+"""Environment variable; if it is set, user errors show where they were raised."""
 USAGE_ERROR = 2
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, by the convention of shells."""
@@ -88,6 +91,8 @@ def _run(command: Command, arguments: argparse.Namespace) -> int:
         try:
             return int(module.run(arguments) or 0)
         except mistakes as error:
+            if os.environ.get(TRACEBACK_VARIABLE):
+                raise
             print(f"error: {errors.user_message(error)}", file=sys.stderr)
             return USAGE_ERROR
     except KeyboardInterrupt:

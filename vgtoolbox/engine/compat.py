@@ -31,6 +31,7 @@ from vgtoolbox.checkpoint.io import load_checkpoint, save_checkpoint
 from vgtoolbox.checkpoint.sharded import ShardedState
 from vgtoolbox.checkpoint.strict import load_state_dict_strict, to_model_layout
 from vgtoolbox.checkpoint.tokenizer_digests import DIGESTS_KEY, tokenizer_digests
+from vgtoolbox.engine.building import ExplainingRunner
 from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.engine.device import choose_device
 from vgtoolbox.engine.fixed_batches import with_fixed_batches
@@ -84,7 +85,7 @@ def is_for_console(record: logging.LogRecord) -> bool:
 
 
 @RUNNERS.register_module()
-class GroundingRunner(Runner):
+class GroundingRunner(ExplainingRunner):
     """mmengine's Runner with checkpoints that are plain, atomic, strict and resume exactly.
 
     Upstream's `save_checkpoint` pickles objects and writes in place; its `load_checkpoint` accepts

@@ -97,9 +97,18 @@ def _read_file(path: str | Path) -> Config:
     """Read a file with its bases, and import the modules in `custom_imports`.
 
     Raises:
-        ConfigError: A module of `custom_imports` is not found. Other errors of a module pass.
+        ConfigError: The file is not a config, its code raises an error, or a module of
+            `custom_imports` is not found. Other errors of a module pass.
     """
-    cfg = Config.fromfile(str(path), import_custom_modules=False)
+    try:
+        cfg = Config.fromfile(str(path), import_custom_modules=False)
+    except OSError:
+        raise
+    except Exception as error:  # the file is code of the user, which may raise anything
+        raise ConfigError(
+            f"{path} cannot be read as a config: {type(error).__name__}: "
+            f"{' '.join(str(error).split())}; correct the file or one of its _base_ files"
+        ) from error
     wanted = cfg.get("custom_imports", {})
     names = wanted.get("imports", [])
     for name in [names] if isinstance(names, str) else names:

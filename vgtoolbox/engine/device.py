@@ -89,11 +89,18 @@ def process_group(
         # A launcher with a store of its own can be watched from the start.
         has_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
         watch = stack.enter_context(watch_ranks(timeouts)) if has_store else None
-        torch_distributed.init_process_group(
-            "nccl" if device.type == "cuda" else "gloo",
-            # The watch names the process that hangs, so it comes first.
-            timeout=timedelta(seconds=timeouts.collective + _GRACE),
-        )
+        try:
+            torch_distributed.init_process_group(
+                "nccl" if device.type == "cuda" else "gloo",
+                # The watch names the process that hangs, so it comes first.
+                timeout=timedelta(seconds=timeouts.collective + _GRACE),
+            )
+        except torch_distributed.DistNetworkError as error:
+            raise DeviceError(
+                "the processes cannot connect through MASTER_ADDR and MASTER_PORT, got "
+                f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}: {error}; if "
+                "the port is in use, set MASTER_PORT to a free one"
+            ) from error
         stack.callback(torch_distributed.destroy_process_group)
         if not has_store:
             watch = stack.enter_context(watch_ranks(timeouts))

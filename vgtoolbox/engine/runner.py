@@ -16,6 +16,7 @@ from mmengine.evaluator import Evaluator
 
 from vgtoolbox.checkpoint.embedded_files import embedded_files
 from vgtoolbox.checkpoint.io import load_checkpoint
+from vgtoolbox.engine.building import building
 from vgtoolbox.engine.compat import GroundingRunner
 from vgtoolbox.engine.config import RUNNER_KEYS, ConfigError
 from vgtoolbox.engine.device import choose_device, count_processes, process_group, under_torchrun
@@ -237,7 +238,8 @@ def build_runner(cfg: Config, *, phases: Sequence[str] = ("train", "val")) -> Gr
         # The state_dict of a checkpoint already contains the averaged weights.
         hooks = arguments.get("custom_hooks") or []
         arguments["custom_hooks"] = [hook for hook in hooks if hook["type"] != "EMAHook"]
-    return GroundingRunner(**arguments, cfg=cfg)
+    with building("a section"):
+        return GroundingRunner(**arguments, cfg=cfg)
 
 
 def choose_splits(cfg: Config, names: Sequence[str] | None) -> dict[str, Mapping[str, Any]]:

@@ -31,6 +31,10 @@ _FULL: Mapping[int | None, str] = MappingProxyType(
 )
 
 
+class DiskFullError(OSError):
+    """The disk, the quota or the limit of the file size is exhausted."""
+
+
 @contextmanager
 def atomic_file(
     path: str | os.PathLike[str], *, expected_bytes: int | None = None
@@ -46,8 +50,9 @@ def atomic_file(
             names only the bytes written so far.
 
     Raises:
-        OSError: The file cannot be written. If the disk is full, the message names the file, the
-            bytes written and needed, and the free bytes.
+        DiskFullError: The disk is full; the message names the file, the bytes written and needed,
+            and the free bytes.
+        OSError: The file cannot be written for another reason.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +93,8 @@ def temporary_folder(target: Path) -> Iterator[Path]:
     Folders of processes that were killed are removed.
 
     Raises:
-        OSError: The folder cannot be written. If the disk is full, the message says so.
+        DiskFullError: The disk is full.
+        OSError: The folder cannot be written for another reason.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target)
@@ -261,7 +267,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def explain_full_disk(
     error: BaseException, target: Path, written: int, expected: int | None = None
-) -> OSError | None:
+) -> DiskFullError | None:
     """Return an error that says how many bytes were written, needed and free.
 
     Args:
@@ -278,7 +284,7 @@ def explain_full_disk(
         return None
     needed = "" if expected is None else f" of about {expected}"
     free = shutil.disk_usage(_existing_parent(target)).free
-    return OSError(
+    return DiskFullError(
         error.errno,
         f"no space left for {target}: {_FULL[error.errno]} after {written}{needed} bytes, {free} "
         "bytes are free; free some space or choose another folder. An existing file there is "

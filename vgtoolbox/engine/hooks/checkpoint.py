@@ -12,10 +12,19 @@ from mmengine.fileio import get_file_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from vgtoolbox.checkpoint.io import CheckpointError
+from vgtoolbox.engine.config import ConfigError
 from vgtoolbox.registry import HOOKS
 from vgtoolbox.utils.atomic_file import atomic_file
 
 _VALIDATED = "last_validation"
+
+
+class UnknownMetricError(ConfigError, KeyError):
+    """The validation has no such metric."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # a `KeyError` quotes its message
 
 
 @HOOKS.register_module()
@@ -51,7 +60,7 @@ class ResumableCheckpointHook(CheckpointHook):
         """Save the best checkpoint, and note that this position has been validated."""
         unknown = [key for key in self.save_best or () if key not in {"auto", *metrics}]
         if unknown:
-            raise KeyError(
+            raise UnknownMetricError(
                 f"save_best must be a metric of the validation, got {unknown[0]!r}; "
                 f"its metrics: {', '.join(sorted(metrics))}"
             )
@@ -139,10 +148,18 @@ class ResumableCheckpointHook(CheckpointHook):
 
 
 def find_last_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the latest checkpoint of a work dir, even if the folder has been moved."""
+    """Return the latest checkpoint of a work dir, even if the folder has been moved.
+
+    Raises:
+        CheckpointError: The file `last_checkpoint` names none.
+    """
     pointer = Path(work_dir) / "last_checkpoint"
     if not pointer.is_file():
         return None
     named = Path(os.fsdecode(pointer.read_bytes().strip()))
+    if not named.name:
+        raise CheckpointError(
+            f"{pointer} must name a checkpoint, got {str(named)!r}; name one with --resume CKPT"
+        )
     sibling = pointer.with_name(named.name)
     return sibling if sibling.is_file() else named
