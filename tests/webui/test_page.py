@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vgtoolbox.webui.page import build_page, find_examples, launch_page
+from vgtoolbox.webui.page import _handicap, build_page, find_examples, launch_page
 from vgtoolbox.webui.screenshots import AskAction, find_chromium, take_screenshots
 
 CHROMIUM = find_chromium()
@@ -16,6 +16,16 @@ def test_examples_are_the_first_images_of_a_folder(photo, tmp_path):
     Image.open(photo).convert("RGB").save(tmp_path / "a.jpg")
     assert find_examples(tmp_path, ["x", "y"]) == [(str(tmp_path / "a.jpg"), "x\ny")]
     assert find_examples(tmp_path / "nowhere", ["x"]) == []
+
+
+def test_large_questions_let_small_ones_pass(tmp_path, photo):
+    large = tmp_path / "large.png"
+    Image.new("L", (4000, 3000)).save(large)
+    assert _handicap(str(large), "a\nb\n") == pytest.approx(24)
+    assert _handicap(str(large), "a\n" * 3000) == 90
+    assert _handicap(str(photo), "a") < 0.1
+    for nothing in (None, str(tmp_path / "absent"), str(tmp_path), __file__):
+        assert _handicap(nothing, "a") == 0
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vgtoolbox.utils.image_files import image_size
 from vgtoolbox.visualization.overlay import LAYERS
 from vgtoolbox.webui.access import Access
 from vgtoolbox.webui.browsing import SplitBrowser
@@ -23,8 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 _ATTENTION = "attention map"
 # Questions that wait for a turn, and events that gradio accepts in addition.
 _WAITING, _QUEUE_LENGTH = 64, 64
-# A photo of 3 MB with 8 expressions lets the small questions of the next 24 s pass.
-_BYTES_PER_SECOND, _MAX_HANDICAP = 10**6, 60.0
+# A photo of 12 million pixels with 2 expressions lets the small questions of the next 24 s pass.
+_PIXELS_PER_SECOND, _MAX_HANDICAP = 1_000_000, 90.0
 _BUTTONS = ["download", "fullscreen"]  # without gradio's default button that shares images
 
 
@@ -205,8 +207,12 @@ def _dataset_tab(gr: Any, responder: Responder, turns: Turns, model: Any) -> Non
 
 def _handicap(file: str | None, words: str, *others: object) -> float:
     """Return a handicap in seconds that grows with the image and the number of expressions."""
-    size = Path(file).stat().st_size if file and Path(file).is_file() else 0
-    return min(_MAX_HANDICAP, size * (1 + str(words).count("\n")) / _BYTES_PER_SECOND)
+    try:
+        height, width = image_size(file or "")
+    except (OSError, ValueError):
+        return 0.0  # refused at once
+    expressions = 1 + str(words).strip().count("\n")
+    return min(_MAX_HANDICAP, height * width * expressions / _PIXELS_PER_SECOND)
 
 
 def _in_turn(
@@ -230,7 +236,7 @@ def _in_turn(
                 visitor,
                 lambda is_wanted: handler(*values, is_wanted=is_wanted),
                 is_heard=lambda: listeners is None or request.session_hash in listeners,
-                handicap=handicap(*values),
+                handicap=await asyncio.to_thread(handicap, *values),
             )
         except PageError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error
