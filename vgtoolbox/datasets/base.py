@@ -20,6 +20,7 @@ from vgtoolbox.datasets.annotations.image_names import (
     choose_root,
     common_roots,
     image_file,
+    join_root,
 )
 from vgtoolbox.datasets.annotations.split_names import is_misspelled
 from vgtoolbox.datasets.annotations.target_checks import TargetChecker
@@ -230,7 +231,7 @@ class GroundingDataset(BaseDataset):
                 derived from the name, or the name is not that of a file below `image_root`.
         """
         root = choose_root(self.image_root, file_name, source)
-        return image_file(Path(self.data_root, root), file_name)
+        return image_file(join_root(str(self.data_root), root), file_name)
 
     def name_below_root(self, path: str) -> str:
         """Return the path of an image below the root of its images.

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-_COCO_NAME = re.compile(r"COCO_(?:train|val|test)20\d\d_(\d{12})$")
+_COCO_NAME = re.compile(r"COCO_(?:train|val|test)20\d\d_\d{12}$")
 _COCO_FOLDER = re.compile(r"(?:train|val|test|trainval|unlabeled)20\d\d$")
-_TWELVE_DIGITS = re.compile(r"\d{12}$")
+_TWELVE_DIGITS = re.compile(r"(\d{12})(?:\.[^./]*)?$")
 
 
 def coco_number(name: str) -> str | None:
@@ -25,13 +25,14 @@ def coco_number(name: str) -> str | None:
     Args:
         name: Path of the image below its root.
     """
+    digits = _TWELVE_DIGITS.search(name)
+    if digits is None:  # the usual case, decided without pathlib, which is slow
+        return None
     path = PurePath(name)
-    match = _COCO_NAME.match(path.stem)
-    if match is not None:
-        return match.group(1)
+    if path.stem != digits.group(1):
+        return digits.group(1) if _COCO_NAME.match(path.stem) else None
     folder = path.parent.name
-    is_number = _TWELVE_DIGITS.match(path.stem) and (not folder or _COCO_FOLDER.match(folder))
-    return path.stem if is_number else None
+    return path.stem if not folder or _COCO_FOLDER.match(folder) else None
 
 
 def image_key(name: str) -> str:

@@ -7,7 +7,6 @@ them into samples by expression, by ref or by image.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
 from vgtoolbox.datasets.image_identity import coco_number
@@ -111,4 +110,4 @@ def image_id_of(file_name: str) -> int | str:
         file_name: Path of the image below its root, as annotated.
     """
     number = coco_number(file_name)
-    return PurePath(file_name).as_posix() if number is None else int(number)
+    return file_name if number is None else int(number)

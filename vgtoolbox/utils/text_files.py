@@ -28,6 +28,7 @@ _OTHER_MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+_FIRST_OF_MARKS = (b"\xff", b"\xfe")
 _CONTEXT = 20
 
 
@@ -53,9 +54,10 @@ def decode_utf8(data: bytes) -> str:
     Raises:
         EncodingError: The bytes are in another encoding.
     """
-    other = _other_encoding(data[:4])
-    if other is not None:
-        raise EncodingError(other)
+    if data[:1] in _FIRST_OF_MARKS or b"\0" in data[:4]:  # a cheap test: there are many lines
+        other = _other_encoding(data[:4])
+        if other is not None:
+            raise EncodingError(other)
     try:
         return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -156,7 +158,7 @@ def iter_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes]]:
                 if other is not None:
                     raise EncodingError(other)
                 line = line.removeprefix(codecs.BOM_UTF8)
-            if line.strip():
+            if not line.isspace():
                 yield number, line
 
 

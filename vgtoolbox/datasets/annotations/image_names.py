@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
@@ -17,7 +18,7 @@ _MAX_BYTES = 255
 """Maximum length of a file name on common systems."""
 _MAX_TOTAL = 2048
 """Maximum length of the names in a path; Linux allows 4096 bytes with the folders before it."""
-_UNUSUAL = re.compile(r"^[/\s]|\s$|\.\.|[\\%:\0]")
+_UNUSUAL = re.compile(r"^[/\s]|[/\s]$|\.\.|//|(?:^|/)\./|[\\%:\0]")
 
 
 def choose_root(
@@ -60,6 +61,19 @@ def common_roots(image_root: str | Mapping[str, str]) -> list[str]:
     return [root.split(_FOLDER_FIELD)[0] for root in roots]
 
 
+@lru_cache(maxsize=64)
+def _prefix(root: Path) -> str:
+    """Return what precedes the name of an image in its path."""
+    folder = str(root)
+    return "" if folder == "." else folder if folder.endswith("/") else f"{folder}/"
+
+
+@lru_cache(maxsize=64)
+def join_root(data_root: str, root: str) -> Path:
+    """Return the folder `root` below `data_root`."""
+    return Path(data_root, root)
+
+
 def image_file(root: Path, name: str) -> str:
     """Return the path of an image below `root`.
 
@@ -76,8 +90,8 @@ def image_file(root: Path, name: str) -> str:
     is_usual = name and not _UNUSUAL.search(name)
     if not is_usual or not name.isascii() or len(name) > _MAX_BYTES:
         _check_is_path(name)
-    if is_usual:
-        return str(root / name)
+    if is_usual:  # joined without pathlib, which takes as long as the rest of reading a line
+        return f"{_prefix(root)}{name}"
     path = next((p for p in _spellings(root, name) if p.is_file()), root / name)
     # Links are not followed: a link in the folder may lead elsewhere.
     folder, place = (os.path.normpath(p.absolute()) for p in (root, path))

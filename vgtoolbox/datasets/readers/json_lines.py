@@ -97,9 +97,9 @@ class JSONLinesDataset(GroundingDataset):
         entry = _parsed(content)
         names = {key: self.keys.get(key, key) for key in KEYS}
         renamed = {key: entry[name] for key, name in names.items() if name in entry}
-        missing = [key for key in ("image", "expression") if key not in renamed]
-        if missing:
-            raise FieldError(explain_line_keys(entry, missing[0], self.keys))
+        for key in ("image", "expression"):
+            if key not in renamed:
+                raise FieldError(explain_line_keys(entry, key, self.keys))
         if "boxes" not in renamed and "masks" not in renamed:
             self._check_no_unread_targets(entry)
         return renamed
