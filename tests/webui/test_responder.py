@@ -1,4 +1,5 @@
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -169,3 +170,28 @@ def test_work_ends_when_the_visitor_has_left(responder, photo, monkeypatch):
 def test_threshold_outside_the_unit_interval(responder, photo, score_thr):
     with pytest.raises(PageError, match="score_thr must be between 0 and 1"):
         ask(responder, photo, score_thr=score_thr)
+
+
+@pytest.mark.parametrize("text", ["caf\ud83d", "a dog\n\udce9", "\u200b", "\0"])
+def test_expressions_that_cannot_be_read_are_refused_with_a_printable_message(
+    responder, photo, text
+):
+    with pytest.raises(
+        PageError, match=r"photo\.png (must be whole characters|is empty)"
+    ) as raised:
+        ask(responder, photo, text)
+    str(raised.value).encode()
+
+
+def test_the_name_of_an_upload_may_be_any_bytes(responder, photo):
+    try:
+        upload = photo.rename(photo.with_name(os.fsdecode(b"caf\xe9\n.png")))
+    except OSError as error:
+        pytest.skip(f"this file system refuses the name: {error}")
+    response = ask(responder, upload)
+    assert json.loads(response.result_file.read_bytes())[0]["image"] == r"caf\udce9\n.png"
+    upload.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    with pytest.raises(PageError, match="it looks like PostScript") as raised:
+        ask(responder, upload)
+    str(raised.value).encode()
+    assert str(photo.parent) not in str(raised.value)
