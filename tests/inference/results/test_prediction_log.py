@@ -112,3 +112,10 @@ def test_a_full_disk_leaves_the_earlier_lines(path, monkeypatch):
         with pytest.raises(OSError, match=r"no space left for .*predictions\.jsonl: the disk is"):
             log.append([record("i", "b")])
     assert path.read_bytes() == before
+
+
+def test_doubled_lines_are_named():
+    pairs = [("i", "a"), ("i", "b"), ("j", "a")]
+    done = {("i", "a"): 3, ("i", "b"): 1, ("other", "a"): 5}
+    with pytest.warns(UserWarning, match="has 2 lines too many, for example for 'a' in i"):
+        assert remaining_pairs(pairs, ["i", "i", "j"], done) == [2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -123,6 +124,16 @@ def remaining_pairs(
             left[name, expression] -= 1
         else:
             positions.append(position)
+    wanted = set(zip(names, (expression for _, expression in pairs), strict=True))
+    doubled = {key: count for key, count in left.items() if count > 0 and key in wanted}
+    if doubled:
+        (name, expression), _ = next(iter(doubled.items()))
+        warnings.warn(
+            f"the prediction file has {sum(doubled.values())} lines too many, for example for "
+            f"{expression!r} in {name}: several runs may have written it at once. Remove the file "
+            "to start again",
+            stacklevel=2,
+        )
     return positions
 
 
