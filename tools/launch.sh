@@ -47,8 +47,14 @@ if [[ ${NNODES:-1} == 1 ]]; then
     # The system chooses a free port, so that two runs on one machine do not collide.
     rendezvous=(--standalone)
 else
+    port=${MASTER_PORT:-29500}
+    if [[ ${NODE_RANK:-0} == 0 ]] &&
+        ! python -c "import socket; socket.create_server(('', $port)).close()" 2>/dev/null; then
+        echo "error: port $port is in use on this machine; set MASTER_PORT to a free one" >&2
+        exit 2
+    fi
     rendezvous=(--nnodes "$NNODES" --node-rank "${NODE_RANK:-0}"
-        --master-addr "${MASTER_ADDR:?}" --master-port "${MASTER_PORT:-29500}")
+        --master-addr "${MASTER_ADDR:?}" --master-port "$port")
 fi
 exec python -m torch.distributed.run "${rendezvous[@]}" --nproc-per-node "$processes" \
     "$script" "$config" "${device[@]}" "$@"

@@ -4,6 +4,7 @@ import json
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -173,4 +174,15 @@ def test_more_gpus_than_there_are_is_an_error():
     visible = torch.cuda.device_count()
     assert done.stderr == (
         f"error: NUM_GPUS is {too_many}, but {visible} GPUs are visible; use 0 for the CPU\n"
+    )
+
+
+def test_a_port_in_use_is_an_error_of_the_first_machine():
+    with socket.create_server(("", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        machines = {"NNODES": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        done = command(["bash", "tools/dist_train.sh", CONFIG, 0], check=False, **machines)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: port {port} is in use on this machine; set MASTER_PORT to a free one\n"
     )
