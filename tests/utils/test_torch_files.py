@@ -6,6 +6,7 @@ import pickle
 import struct
 import zipfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -242,3 +243,37 @@ def test_a_legacy_file_may_not_ask_for_more_than_it_has(path):
 def test_the_functions_of_the_reader_are_not_modified(path):
     with pytest.raises((RefusedPickleError, pickle.UnpicklingError)):
         load_torch_file(_write(path, with_pickle(b"ctorch\nfloat32\n}b")))
+
+
+SHARED = b")q\x63h\x63" + b"\x86q\x63h\x63" * 60 + b"\x86"
+"""A tuple of 2^60 leaves, which may be stored, but neither hashed nor written into a message."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"ctorch._utils\n_rebuild_tensor_v2\n(N" + SHARED + SHARED + b"0" + SHARED + b"tR",
+        b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\n" + SHARED + b"NK\x01tQ",
+        SHARED + b"Q",
+        SHARED + b")R",
+        b"cnumpy\ndtype\n" + SHARED + b"\x85R",
+        b"c_codecs\nencode\nX\x01\x00\x00\x00a" + SHARED + b"\x86R",
+        b"c__builtin__\nbytearray\n" + SHARED + b"\x85R",
+        b"ctorch\nSize\n" + SHARED + b"\x85R",
+    ],
+)
+def test_shared_parts_are_not_written_into_messages(path, body):
+    with suppress(TorchFileError, RefusedPickleError):
+        load_torch_file(_write(path, with_pickle(body)))
+
+
+def test_shared_parts_in_a_legacy_file_are_not_written_into_messages(path):
+    content = saved({"w": torch.arange(4.0)}, legacy=True)
+    magic, rest = content[:15], content[15:]
+    assert rest.startswith(b"\x80\x02M\xe9\x03.")
+    for changed in (
+        magic + b"\x80\x02" + SHARED + b"." + rest[6:],
+        content[: content.rindex(b"\x80\x02]")] + b"\x80\x02(" + SHARED + b"l.",
+    ):
+        with pytest.raises((TorchFileError, RefusedPickleError)):
+            load_torch_file(_write(path, changed))

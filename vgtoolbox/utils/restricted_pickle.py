@@ -15,6 +15,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from reprlib import repr as short  # parts may be shared so often that repr never ends
 from typing import Any
 
 import numpy as np
@@ -66,10 +67,10 @@ class CheckedDtype:
 
     def __init__(self, name: str) -> None:
         if not isinstance(name, str) or not _NUMERIC_TYPE.fullmatch(name):
-            raise RefusedPickleError(f"it has an array of type {name!r:.40}, which is not numeric")
+            raise RefusedPickleError(f"it has an array of type {short(name)}, which is not numeric")
         self.dtype = np.dtype(name)
         if self.dtype.kind not in _NUMERIC_KINDS:  # "c" is a character
-            raise RefusedPickleError(f"it has an array of type {name!r}, which is not numeric")
+            raise RefusedPickleError(f"it has an array of type {short(name)}, which is not numeric")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Take the byte order; fields, subarrays and metadata are refused."""
@@ -90,7 +91,7 @@ class _Array(np.ndarray):
         if not isinstance(data, bytes) or self.spend is None:
             raise RefusedPickleError("it has an array that does not consist of numbers")
         if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
-            raise RefusedPickleError(f"it has an array of the shape {shape!r:.40}")
+            raise RefusedPickleError(f"it has an array of the shape {short(shape)}")
         if math.prod(shape) * checked.itemsize != len(data):
             raise RefusedPickleError("it has an array whose shape does not fit its bytes")
         self.spend(len(data))
@@ -227,7 +228,7 @@ class RestrictedUnpickler(pickle.Unpickler):
     def encode(self, text: str, encoding: str) -> bytes:
         """Make the bytes that a pickle of protocol 2 writes as text."""
         if encoding != "latin1" or not isinstance(text, str):
-            raise RefusedPickleError(f"it asks for the codec {encoding!r}")
+            raise RefusedPickleError(f"it asks for the codec {short(encoding)}")
         self.spend(len(text))
         return text.encode("latin1")
 

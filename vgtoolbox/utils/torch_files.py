@@ -16,6 +16,7 @@ import zlib
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from reprlib import repr as short  # parts may be shared so often that repr never ends
 from typing import Any, BinaryIO
 
 import torch
@@ -164,7 +165,7 @@ def _check_legacy(file: BinaryIO) -> _Unpickler:
         end = _end_of_pickle(data, position)
         found = RestrictedUnpickler(data[position:end], arrays=False).load()
         if expected is not None and found != expected:
-            raise TorchFileError(f"it must begin with the numbers of torch, got {found!r:.40}")
+            raise TorchFileError(f"it must begin with the numbers of torch, got {short(found)}")
         position = end
     end = _end_of_pickle(data, position, persistent_ids=True)
     unpickler = _Unpickler(data[position:end], limit=_MAX_SHARING * len(data) + _FREE_BYTES)
@@ -172,7 +173,8 @@ def _check_legacy(file: BinaryIO) -> _Unpickler:
     position, end = end, _end_of_pickle(data, end)
     keys = RestrictedUnpickler(data[position:end], arrays=False).load()
     sizes = unpickler.storages
-    if not isinstance(keys, list) or set(map(str, keys)) != set(sizes) or len(keys) != len(sizes):
+    is_list = isinstance(keys, list) and all(isinstance(key, (str, int)) for key in keys)
+    if not is_list or set(map(str, keys)) != set(sizes) or len(keys) != len(sizes):
         raise TorchFileError("its list of storages does not fit its tensors")
     missing = end + sum(8 + size for size in sizes.values()) - len(data)
     if missing > 0:
@@ -256,19 +258,19 @@ class _Unpickler(RestrictedUnpickler):
     def persistent_load(self, pid: Any, /) -> _Storage:
         """Return the size of the storage that a pickle refers to."""
         kind, storage_type, key, _, count, *view = pid if isinstance(pid, tuple) else (None,) * 5
-        is_number = type(count) is int and count >= 0
+        is_number = type(count) is int and count >= 0 and isinstance(key, (str, int))
         if kind != "storage" or not isinstance(storage_type, _StorageType) or not is_number:
-            raise RefusedPickleError(f"it refers to an object that is not a storage: {pid!r:.80}")
+            raise RefusedPickleError(f"it refers to an object other than a storage: {short(pid)}")
         size = count * storage_type.item_size
         stored = size if self._stored is None else self._stored(str(key))
         if stored < 0:
-            raise TorchFileError(f"the values of the storage {key!r:.40} are not in the file")
+            raise TorchFileError(f"the values of the storage {short(key)} are not in the file")
         if stored != size or self.storages.setdefault(str(key), size) != size:
-            raise TorchFileError(f"the storage {key!r:.40} must have {size} bytes, got {stored}")
+            raise TorchFileError(f"the storage {short(key)} must have {size} bytes, got {stored}")
         if view and view[0] is not None:
             _, offset, count = view[0]
             if offset + count > size // max(storage_type.item_size, 1) or offset < 0 or count < 0:
-                raise TorchFileError(f"a part of the storage {key!r:.40} is outside of it")
+                raise TorchFileError(f"a part of the storage {short(key)} is outside of it")
             size = count * storage_type.item_size
         return _Storage(size, storage_type.item_size)
 
@@ -285,15 +287,15 @@ class _Unpickler(RestrictedUnpickler):
         if not isinstance(storage, _Storage) or hooks or metadata:
             raise RefusedPickleError("it has a tensor without a storage, or with hooks")
         if len(shape) != len(stride) or len(shape) > _MAX_DIMENSIONS:
-            raise TorchFileError(f"a tensor has the shape {shape!r:.60} and strides {stride!r:.60}")
+            raise TorchFileError(f"a tensor has shape {short(shape)} and strides {short(stride)}")
         if not all(type(n) is int and 0 <= n < 2**63 for n in (offset, *shape, *stride)):
-            raise TorchFileError(f"a tensor has the shape {shape!r:.60}, which is not possible")
+            raise TorchFileError(f"a tensor has the shape {short(shape)}, which is not possible")
         item_size = storage.item_size
         count = math.prod(shape)
         last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
         if count and (last + 1) * item_size > storage.size:
             raise TorchFileError(
-                f"a tensor of the shape {tuple(shape)!r:.60} needs {(last + 1) * item_size} bytes, "
+                f"a tensor of shape {short(tuple(shape))} needs {(last + 1) * item_size} bytes, "
                 f"but its storage has {storage.size}"
             )
         self._limit -= count * item_size
@@ -320,7 +322,7 @@ class _Unpickler(RestrictedUnpickler):
         return self._tensor(typed, offset, shape, stride, requires_grad, hooks, metadata)
 
     def _size(self, numbers: Any = ()) -> tuple[Any, ...]:
-        if not isinstance(numbers, (list, tuple)):
+        if not isinstance(numbers, (list, tuple)) or not all(type(n) is int for n in numbers):
             raise RefusedPickleError("it has a size that is not made of numbers")
         self.spend(len(numbers))
         return tuple(numbers)
