@@ -38,9 +38,10 @@ class SharedTable:
         return len(self._ends)
 
     def __getitem__(self, index: int) -> Any:
-        start = int(self._ends[index - 1]) if index else 0
+        ends = self._ends.numpy()  # indexing a tensor takes several times as long
+        start = ends[index - 1] if index else 0
         # Only bytes that the constructor wrote are unpickled here, never a file.
-        return pickle.loads(self._bytes[start : int(self._ends[index])].numpy().data)
+        return pickle.loads(self._bytes.numpy()[start : ends[index]].data)
 
     @property
     def nbytes(self) -> int:

@@ -292,8 +292,7 @@ def _as_bytes(rle: RLE | Mapping[str, Any]) -> dict[str, Any]:
         GeometryError: The runs do not cover the image.
     """
     checked = check_rle(rle)
-    checked["counts"] = checked["counts"].encode()
-    return checked
+    return {"size": checked["size"], "counts": checked["counts"].encode()}
 
 
 def _as_text(rle: Mapping[str, Any]) -> RLE:

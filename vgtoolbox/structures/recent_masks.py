@@ -36,6 +36,23 @@ class RecentMasks:
     def __contains__(self, mask: Key) -> bool:
         return mask in self._masks or mask in self._older
 
+    def has(self, rle: dict[str, Any], size: tuple[int, int] | None = None) -> bool:
+        """Return whether an encoding is remembered, and is for an image of `size` (H, W).
+
+        Args:
+            rle: Any mapping; only an encoding with text can be remembered.
+            size: Height and width (H, W). If `None`, the encoding may have any size.
+        """
+        counts, own = rle.get("counts"), rle.get("size")
+        if type(counts) is not str or type(own) is not list or len(own) != 2:
+            return False
+        height, width = own
+        if type(height) is not int or type(width) is not int:
+            return False
+        mask = counts, (height, width)
+        is_known = mask in self._masks or mask in self._older
+        return is_known and (size is None or (height == size[0] and width == size[1]))
+
 
 VALID_MASKS = RecentMasks(max_characters=2**22)
 

@@ -81,19 +81,19 @@ def check_rle(rle: Any, size: Size | None = None, what: str = "a mask") -> dict[
         GeometryError: `rle` is not such a mapping, is for an image of another size, or its runs do
             not cover the image exactly.
     """
+    if type(rle) is dict and VALID_MASKS.has(rle, size):
+        return rle
     if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
         raise GeometryError(
             f"{what} must be a run-length encoding with the keys 'size' and 'counts', got "
             f"{describe(rle)}"
         )
-    own, counts = check_size(rle["size"], f"the size of {what}"), rle["counts"]
+    own = check_size(rle["size"], f"the size of {what}")
     if size is not None:  # first, since a wrong size explains wrong run lengths
         check_rle_size(rle, size, what)
-    if isinstance(counts, str) and (counts, own) in VALID_MASKS:
-        return {"size": list(own), "counts": counts}
-    checked = _check_counts(counts, own, what)
-    VALID_MASKS.add(checked, own)
-    return {"size": list(own), "counts": checked}
+    counts = _check_counts(rle["counts"], own, what)
+    VALID_MASKS.add(counts, own)
+    return {"size": list(own), "counts": counts}
 
 
 def check_rle_size(rle: Mapping[str, Any], size: Size, what: str = "a mask") -> None:
@@ -227,7 +227,7 @@ def are_inside(
     if size is not None:
         low, right, bottom = -max_overhang, size[1] + max_overhang, size[0] + max_overhang
     for polygon in polygons:
-        if len(polygon) < 6 or len(polygon) % 2 or not min(polygon) >= low:
+        if len(polygon) < 6 or len(polygon) % 2 or min(polygon) < low:
             return False
         if max(polygon[::2]) > right or max(polygon[1::2]) > bottom:
             return False
@@ -356,7 +356,9 @@ def check_prediction(record: Any) -> dict[str, Any]:
         )
     if not isinstance(record["no_target"], bool):
         raise GeometryError(f"no_target must be true or false, got {describe(record['no_target'])}")
-    _check_existence(record.get("existence", 0.0))
+    existence = record.get("existence", 0.0)
+    if not are_numbers((existence,)) or not 0 <= existence <= 1:
+        raise GeometryError(f"existence must be a number in [0, 1], got {describe(existence)}")
     return {
         **record,
         "boxes_xyxy": boxes,
@@ -366,29 +368,28 @@ def check_prediction(record: Any) -> dict[str, Any]:
     }
 
 
-def _check_existence(existence: Any) -> None:
-    if not are_numbers((existence,)) or not 0 <= existence <= 1:
-        raise GeometryError(f"existence must be a number in [0, 1], got {describe(existence)}")
-
-
 class FractionDetector:
-    """Finds out whether all boxes of a file are fractions of their images instead of pixels."""
+    """Finds out whether all boxes of a file are fractions of their images instead of pixels.
+
+    Attributes:
+        is_any_in_pixels: Whether a box has been found that is not within one pixel.
+    """
 
     def __init__(self) -> None:
-        self._is_any_in_pixels = False
-        self._is_any_box = False
+        self.is_any_in_pixels = False
+        self._has_area = False
 
     @property
     def are_fractions(self) -> bool:
         """Whether there are boxes with an area, and all of them are within one pixel."""
-        return self._is_any_box and not self._is_any_in_pixels
+        return self._has_area and not self.is_any_in_pixels
 
     def add(self, boxes: Iterable[Sequence[Number]]) -> None:
         """Look at boxes in any format, until one is in pixels."""
         low, high = _FRACTIONS
-        for box in () if self._is_any_in_pixels else boxes:
-            self._is_any_in_pixels |= min(box) < low or max(box) > high
-            self._is_any_box |= box[2] > 0 and box[3] > 0
+        for box in () if self.is_any_in_pixels else boxes:
+            self.is_any_in_pixels |= min(box) < low or max(box) > high
+            self._has_area |= box[2] > 0 and box[3] > 0
 
     def check(self, what: str) -> None:
         """Raise `GeometryError` if the boxes of `what` are fractions."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +51,14 @@ class COCOInstances:
             FieldError: The entry does not exist or violates the format of COCO.
         """
         image = _look_up(self._images, image_id, "image", self.path)
-        with self._naming(f"image {image_id}"):
+        try:
             return {
                 "file_name": expect(image, "file_name", str),
                 "height": expect(image, "height", int),
                 "width": expect(image, "width", int),
             }
+        except FieldError as error:
+            raise self._named(error, f"image {image_id}") from None
 
     def target(self, ann_id: Any) -> dict[str, Any]:
         """Return an annotation as a target: the same object at each call.
@@ -67,19 +68,23 @@ class COCOInstances:
         """
         if ann_id not in self._targets:
             annotation = _look_up(self._annotations, ann_id, "annotation", self.path)
-            with self._naming(f"annotation {ann_id}"):
+            try:
                 self._targets[ann_id] = {
                     "bbox": expect_box(expect(annotation, "bbox", list | tuple)),
                     "segmentation": expect_segmentation(annotation.get("segmentation")),
                     "ann_id": ann_id,
                 }
+            except FieldError as error:
+                raise self._named(error, f"annotation {ann_id}") from None
         return self._targets[ann_id]
 
     def image_of(self, ann_id: Any) -> Any:
         """Return the id of the image of an annotation."""
         annotation = _look_up(self._annotations, ann_id, "annotation", self.path)
-        with self._naming(f"annotation {ann_id}"):
+        try:
             return expect(annotation, "image_id", int | str)
+        except FieldError as error:
+            raise self._named(error, f"annotation {ann_id}") from None
 
     def split_of_image(self, image_id: Any) -> Any:
         """Return the `split` of an image; `None` if it has none, as in COCO's own files."""
@@ -89,13 +94,9 @@ class COCOInstances:
         """Return all raw annotations, in the order of the file."""
         return self._annotations.values()
 
-    @contextmanager
-    def _naming(self, what: str) -> Iterator[None]:
-        """Add `what` and the file to the message of an error inside."""
-        try:
-            yield
-        except FieldError as error:
-            raise FieldError(f"{what} of {self.path}: {error}") from None
+    def _named(self, error: FieldError, what: str) -> FieldError:
+        """Return the error with `what` and the file in its message."""
+        return FieldError(f"{what} of {self.path}: {error}")
 
 
 def _by_id(entries: Iterable[dict[str, Any]], what: str) -> dict[Any, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vgtoolbox.datasets.annotations.annotation_files import AnnotationError, Entry, FieldError
 from vgtoolbox.structures import GeometryError, check_polygons
-from vgtoolbox.structures.validation import FractionDetector, are_inside
+from vgtoolbox.structures.validation import FractionDetector, Size, are_inside
 
 _NAMED = 20
 
@@ -26,6 +26,7 @@ class TargetChecker:
     def __init__(self) -> None:
         self.dropped: list[str] = []
         self._files: set[Path] = set()
+        self._last_file: Path | None = None
         self._targets: dict[int, dict[str, Any]] = {}  # refers to them, so that no id is reused
         self._fractions = FractionDetector()
 
@@ -45,26 +46,31 @@ class TargetChecker:
         Raises:
             FieldError: A polygon is far outside the image, or none has three points.
         """
-        self._files.add(targets_file)
-        for target in record.get("targets", ()):
-            if id(target) in self._targets:
-                continue
+        if targets_file is not self._last_file:
+            self._files.add(targets_file)
+            self._last_file = targets_file
+        size = (record["height"], record["width"]) if "height" in record else None
+        new = [t for t in record.get("targets", ()) if id(t) not in self._targets]
+        for target in new:
             self._targets[id(target)] = target
-            self._fractions.add([target["bbox"]])
-            size = (record["height"], record["width"]) if "height" in record else None
-            if isinstance(target["segmentation"], list | tuple) and not are_inside(
-                target["segmentation"], size
-            ):
-                name = f"annotation {target['ann_id']}"
-                source = "" if entry.file == targets_file else f" of {targets_file}"
-                what = "the mask" if entry.name == name else f"{name}{source}"
-                try:
-                    polygons, unusable = check_polygons(target["segmentation"], size, what=what)
-                except GeometryError as error:
-                    raise FieldError(str(error)) from None
-                if unusable:
-                    target["segmentation"] = polygons
-                    self.dropped += [f"{name}, polygon {i} of {targets_file}" for i in unusable]
+            mask = target["segmentation"]
+            if isinstance(mask, list | tuple) and not are_inside(mask, size):
+                self._check_polygons(target, size, entry, targets_file)
+        if not self._fractions.is_any_in_pixels:
+            self._fractions.add(target["bbox"] for target in new)
+
+    def _check_polygons(
+        self, target: dict[str, Any], size: Size | None, entry: Entry, targets_file: Path
+    ) -> None:
+        name = f"annotation {target['ann_id']}"
+        source = "" if entry.file == targets_file else f" of {targets_file}"
+        what = "the mask" if entry.name == name else f"{name}{source}"
+        try:
+            polygons, unusable = check_polygons(target["segmentation"], size, what=what)
+        except GeometryError as error:
+            raise FieldError(str(error)) from None
+        target["segmentation"] = polygons
+        self.dropped += [f"{name}, polygon {i} of {targets_file}" for i in unusable]
 
     def describe_dropped(self) -> str:
         """Name the polygons that were dropped, for a warning."""
