@@ -107,8 +107,8 @@ def test_crashes_hangs_and_memory_are_found_and_recorded(tmp_path, monkeypatch):
     out = tmp_path / "out"
     worker = Worker(out)
     fuzzer = Campaign("grefcoco", worker, out, seed=0)
-    for data in (b"fine", b"hang", b"crash", b"crash", b"memory", b"fine"):
-        fuzzer.try_input(data)
+    fuzzer.try_inputs([b"fine", b"hang", b"crash", b"crash", b"memory"])
+    assert fuzzer.try_input(b"fine")["outcome"] == "accepted"
     worker.close()
     row = fuzzer.report.as_row()
     found = {kind: row[kind] for kind in ("inputs", "accepted", "hang", "crash", "memory")}

@@ -101,7 +101,9 @@ def mutate_literals(rng: random.Random, data: bytes, others: Sequence[bytes]) ->
     found = list(_LITERAL.finditer(data))
     if not found:
         return insert_token(rng, data, others)
-    for match in sorted(rng.sample(found, rng.choice((1, 1, 2))), key=lambda m: -m.start()):
+    for match in sorted(
+        rng.sample(found, min(len(found), rng.choice((1, 1, 2)))), key=lambda m: -m.start()
+    ):
         new = rng.choice((*_LITERALS, rng.choice(found).group()))
         data = data[: match.start()] + new + data[match.end() :]
     return data

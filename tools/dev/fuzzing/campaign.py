@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ LIMIT_SECONDS = 5.0
 LIMIT_MB = 1024.0
 _START_SECONDS = 300.0
 _INPUTS_PER_WORKER = 3000
+_BATCH = 32
 _POOL = 200
 FINDINGS = ("crash", "hang", "memory", "foreign", "wrong")
 
@@ -44,26 +46,25 @@ class Worker:
         self._served = 0
         self._formats: set[str] = set()
 
-    def run(self, name: str, path: Path) -> dict[str, Any]:
-        """Return the outcome of one input of a format.
+    def run(self, name: str, paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
+        """Yield the outcome of each input of a format.
+
+        All inputs are sent at once, so that the process does not wait for its parent between them.
 
         Raises:
             RuntimeError: The process could not be started for this format.
         """
-        if self._served >= _INPUTS_PER_WORKER:
-            self.close()
-        if name not in self._formats:
-            if self._ask(name, "", _START_SECONDS) is None:
-                raise RuntimeError(f"the worker of {name} did not start: {self._last_lines()}")
-            self._formats.add(name)
-        self._served += 1
-        answer = self._ask(name, str(path), LIMIT_SECONDS)
-        if answer is None:
-            return self._ended()
-        if answer["peak_mb"] > LIMIT_MB:
-            answer["outcome"] = "memory"
-            answer["signature"] = f"{answer['signature']} with more than {LIMIT_MB:.0f} MiB"
-        return answer
+        done = 0
+        while done < len(paths):
+            self._prepare(name)
+            self._send("".join(f"{name}\t{path}\n" for path in paths[done:]))
+            for _ in paths[done:]:
+                answer = self._receive(LIMIT_SECONDS)
+                done += 1
+                self._served += 1
+                yield self._ended() if answer is None else _judge_memory(answer)
+                if answer is None:
+                    break  # the others need a new process
 
     def close(self) -> None:
         """End the process."""
@@ -75,6 +76,17 @@ class Worker:
                     stream.close()
         self._process, self._buffer, self._served = None, b"", 0
         self._formats.clear()
+
+    def _prepare(self, name: str) -> None:
+        """Start the process, if needed, and the reader of a format."""
+        if self._served >= _INPUTS_PER_WORKER:
+            self.close()
+        if name in self._formats:
+            return
+        self._send(f"{name}\t\n")
+        if self._receive(_START_SECONDS) is None:
+            raise RuntimeError(f"the worker of {name} did not start: {self._last_lines()}")
+        self._formats.add(name)
 
     def _start(self) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -88,16 +100,18 @@ class Worker:
             cwd=REPOSITORY,
         )
 
-    def _ask(self, name: str, path: str, seconds: float) -> dict[str, Any] | None:
-        """Return the answer of the process, or `None` if it ends or takes too long."""
+    def _send(self, lines: str) -> None:
         process = self._process = self._process or self._start()
         assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(f"{name}\t{path}\n".encode())
+        with suppress(BrokenPipeError):  # the next answer is then missing
+            process.stdin.write(lines.encode())
             process.stdin.flush()
-        except BrokenPipeError:
-            return None
+
+    def _receive(self, seconds: float) -> dict[str, Any] | None:
+        """Return the next answer of the process, or `None` if it ends or takes too long."""
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
         deadline = time.monotonic() + seconds
         while b"\n" not in self._buffer:
             left = deadline - time.monotonic()
@@ -126,6 +140,13 @@ class Worker:
         text = self.log.read_text(errors="replace") if self.log.is_file() else ""
         frames = [line.strip() for line in text.splitlines() if "vgtoolbox" in line]
         return (frames[:1] or text.strip().splitlines()[-1:] or ["no message"])[0][-160:]
+
+
+def _judge_memory(answer: dict[str, Any]) -> dict[str, Any]:
+    if answer["peak_mb"] <= LIMIT_MB:
+        return answer
+    signature = f"{answer['signature']} with more than {LIMIT_MB:.0f} MiB"
+    return {**answer, "outcome": "memory", "signature": signature}
 
 
 def _outcome(outcome: str, signature: str) -> dict[str, Any]:
@@ -188,8 +209,9 @@ class Campaign:
         deadline = time.monotonic() + (seconds if seconds is not None else float("inf"))
         count = 0
         while (inputs is None or count < inputs) and time.monotonic() < deadline:
-            self.try_input(self.mutated())
-            count += 1
+            batch = _BATCH if inputs is None else min(_BATCH, inputs - count)
+            self.try_inputs([self.mutated() for _ in range(batch)])
+            count += batch
         return self.report
 
     def mutated(self) -> bytes:
@@ -202,13 +224,27 @@ class Campaign:
 
     def try_input(self, data: bytes) -> dict[str, Any]:
         """Run one input and record its outcome."""
-        # Written before it runs, so that a killed parent leaves the input behind as well.
-        current = self._out / f"{self.report.name}.current"
-        current.write_bytes(data)
+        return self.try_inputs([data])[0]
+
+    def try_inputs(self, inputs: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Run inputs and record their outcomes."""
+        # Written before they run, so that a killed parent leaves the inputs behind as well.
+        paths = [self._out / f"{self.report.name}.current-{i:02d}" for i in range(len(inputs))]
+        for path, data in zip(paths, inputs, strict=True):
+            path.write_bytes(data)
+        answers = list(self._worker.run(self.report.name, paths))
+        for position, answer in enumerate(answers):
+            if answer["outcome"] == "hang":  # a busy machine is not a hang
+                (answers[position],) = self._worker.run(self.report.name, [paths[position]])
+        for answer, data in zip(answers, inputs, strict=True):
+            self._count(answer, data)
+        for path in paths:
+            path.unlink()
+        return answers
+
+    def _count(self, answer: dict[str, Any], data: bytes) -> None:
+        """Add an outcome to the report."""
         report = self.report
-        answer = self._worker.run(report.name, current)
-        if answer["outcome"] == "hang":  # a busy machine is not a hang
-            answer = self._worker.run(report.name, current)
         report.inputs += 1
         report.outcomes[answer["outcome"]] += 1
         report.peak_mb = max(report.peak_mb, answer["peak_mb"])
@@ -220,7 +256,6 @@ class Campaign:
             self._seen.add(answer["signature"])
             self._pool[_POOL:] = []
             self._pool.append(data)
-        return answer
 
     def _record(self, answer: dict[str, Any], data: bytes) -> None:
         """Write the first input of each signature, and count the others."""
