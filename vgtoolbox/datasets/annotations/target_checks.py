@@ -49,7 +49,8 @@ class TargetChecker:
         if targets_file is not self._last_file:
             self._files.add(targets_file)
             self._last_file = targets_file
-        size = (record["height"], record["width"]) if "height" in record else None
+        has_size = "height" in record and "width" in record
+        size = (record["height"], record["width"]) if has_size else None
         new = [t for t in record.get("targets", ()) if id(t) not in self._targets]
         for target in new:
             self._targets[id(target)] = target
