@@ -22,6 +22,8 @@ from vgtoolbox.utils.image_files import (
 
 RGBPixels = NDArray[np.uint8]
 
+# Pillow needs up to 14 bytes per pixel, OpenCV 3 to 6: more would exceed 1 GB.
+_MAX_PILLOW_PIXELS = 2**26
 MAX_FILE_BYTES = 2**30
 # Decoded by Pillow: OpenCV misreads Adobe CMYK, and only some of its builds can read GIF.
 _PILLOW_FORMATS = frozenset({"GIF", "AVIF", "DIB", "JPEG2000", "MPO", "PPM"})
@@ -97,10 +99,11 @@ def decode_image(data: bytes, subject: str, *, max_pixels: int = MAX_PIXELS) -> 
         if "progressive" in image.info:
             _check_scans(data, image.size, subject)
         if image.format in _PILLOW_FORMATS or image.mode in _PILLOW_MODES:
-            return _decode_with_pillow(image, subject)
+            return _decode_with_pillow(image, subject, max_pixels)
         pixels = _decode_with_opencv(data)
         if pixels is None:  # a rare kind of the format, or a broken file
-            pixels = _decode_with_pillow(image, f"{subject} ({len(data)} bytes)")
+            subject = f"{subject} ({len(data)} bytes)"
+            pixels = _decode_with_pillow(image, subject, max_pixels)
     return pixels
 
 
@@ -108,9 +111,10 @@ def to_rgb(image: Image.Image) -> RGBPixels:
     """Convert a Pillow image to uint8 RGB (H, W, 3); 16 bits become 8."""
     if image.mode.startswith("I"):
         # Pillow would clip 16 bits at 255, and the image would be white.
-        wide = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((np.clip(wide, 0, 65535) >> 8).astype(np.uint8))
-    return np.array(image.convert("RGB"))
+        wide = np.array(image, np.int32)
+        np.clip(wide, 0, 65535, out=wide)
+        image = Image.fromarray((wide >> 8).astype(np.uint8))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _decode_with_opencv(data: bytes) -> RGBPixels | None:
@@ -124,7 +128,8 @@ def _decode_with_opencv(data: bytes) -> RGBPixels | None:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
 
 
-def _decode_with_pillow(image: Image.Image, subject: str) -> RGBPixels:
+def _decode_with_pillow(image: Image.Image, subject: str, max_pixels: int) -> RGBPixels:
+    check_pixels(image.size, subject, min(max_pixels, _MAX_PILLOW_PIXELS))
     try:
         # Pillow turns a TIFF itself.
         turn = None if image.format == "TIFF" else _TURNS.get(exif_orientation(image))

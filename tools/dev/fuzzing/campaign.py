@@ -40,7 +40,7 @@ class Worker:
 
     def __init__(self, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
-        self.log = out / "worker.log"
+        self.log = out / f"worker-{os.getpid()}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = b""
         self._served = 0
