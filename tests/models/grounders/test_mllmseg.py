@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper
 from vgtoolbox.models.grounders import MLLMSegOutput
 from vgtoolbox.structures import REJECT_MARK, TARGET_MARK, GroundingDataSample, decode_masks
 
-WORKER = Path(__file__).with_name("mllmseg_worker.py")
+WORKER = Path(__file__).with_name("distributed_worker.py")
 ANSWER_MODES = ("constrained", "generate", "teacher_forced")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -52,6 +52,13 @@ class READ(SAMTokenGrounder):
         data_preprocessor: Config of the module that moves and normalizes a collated batch. If
             `None`, that of `BaseGrounder` is used.
     """
+
+    used_prompts: ClassVar[tuple[str, ...]] = (
+        "no_mask_embed",
+        "point_embed.0",
+        "point_embed.1",
+        "not_a_point_embed",
+    )
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -162,7 +162,12 @@ class SAMTokenGrounder(TokenGrounder):
         max_new_tokens: Maximum number of tokens of a generated answer.
         data_preprocessor: Config of the module that moves and normalizes a collated batch. If
             `None`, that of `BaseGrounder` is used.
+
+    Attributes:
+        used_prompts: Names of the modules of the prompt encoder that the system uses.
     """
+
+    used_prompts: ClassVar[tuple[str, ...]] = ("no_mask_embed",)
 
     def __init__(
         self,
@@ -207,7 +212,11 @@ class SAMTokenGrounder(TokenGrounder):
         )
         self.freeze_image_encoder = freeze_image_encoder
         self.image_encoder.requires_grad_(not freeze_image_encoder)
-        self.prompt_encoder.requires_grad_(train_prompt_encoder)
+        # Distributed training needs a gradient of every weight, so what is not read is frozen.
+        self.prompt_encoder.requires_grad_(False)
+        for name in self.used_prompts if train_prompt_encoder else ():
+            self.prompt_encoder.encoder.get_submodule(name).requires_grad_(True)
+        self.mask_decoder.decoder.iou_prediction_head.requires_grad_(False)
 
     @abstractmethod
     def make_prompts(self, prepared: PreparedImages, tokens: TokenStates) -> TokenPrompts:

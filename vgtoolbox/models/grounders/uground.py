@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from mmengine.dist import get_rank
@@ -59,6 +59,8 @@ class UGround(SAMTokenGrounder):
         data_preprocessor: Config of the module that moves and normalizes a collated batch. If
             `None`, that of `BaseGrounder` is used.
     """
+
+    used_prompts: ClassVar[tuple[str, ...]] = ("mask_embed",)
 
     def __init__(
         self,
@@ -127,7 +129,7 @@ class UGround(SAMTokenGrounder):
 
     def make_prompts(self, prepared: PreparedImages, tokens: TokenStates) -> TokenPrompts:
         """Encode the projected states and the similarity maps of N tokens."""
-        if tokens.layers is None or not len(tokens):
+        if tokens.layers is None:
             similarity = prepared.similarity(tokens.states, tokens.row)
             return self._prompts(prepared, tokens, tokens.states, min_max(similarity), similarity)
         logits = self.policy(tokens.layers)
@@ -212,12 +214,11 @@ class UGround(SAMTokenGrounder):
             targets: Target masks (H_i, W_i) bool of the tokens.
             normalizer: Scalar that sums over masks are divided by.
         """
-        if not made.maps:
-            zero = made.prompts.sparse.sum() * 0.0
-            return {"loss_similarity_bce": zero, "loss_similarity_dice": zero}
         counts = [len(each) for each in made.maps]
-        masks = [torch.stack(list(targets[end - n : end])) for n, end in _ends(counts)]
-        bce, dice = similarity_losses_by_image(list(made.maps), masks)
+        bce = dice = made.prompts.sparse.sum((1, 2)) * 0.0  # (N,); what remains for no tokens
+        if counts:
+            masks = [torch.stack(list(targets[end - n : end])) for n, end in _ends(counts)]
+            bce, dice = similarity_losses_by_image(list(made.maps), masks)
         losses = {
             "loss_similarity_bce": self.similarity_bce_weight * bce.sum() / normalizer,
             "loss_similarity_dice": self.similarity_dice_weight * dice.sum() / normalizer,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -72,65 +71,87 @@ class LayerPolicyLoss(nn.Module):
     ) -> dict[str, Tensor]:
         """Return `loss_policy` and values that are only logged: `reward`, `baseline`, `advantage`.
 
+        Every process has to call this once per iteration, also without any token.
+
         Args:
             log_probs: Logarithms (N,) of the probabilities of the sampled layers.
             token_losses: Losses (N,) of the similarity maps of the tokens.
             image: Index (N,) of the image of each token, ascending.
             probabilities: Probabilities (N, L) of the layers.
         """
-        if not len(log_probs):  # 0 with a gradient for every weight
-            zero = log_probs.sum() + sum(p.sum() for p in self.parameters()) * 0.0
-            return {"loss_policy": zero}
-        losses = token_losses.detach()
-        mean = probabilities.detach().mean(0)
-        if self.form == "per_token":
-            loss, logged = self._per_token(log_probs, -losses, mean)
+        rewards = -token_losses.detach()
+        if self.form == "per_image":
+            loss, logged = self._per_image(log_probs, rewards, image, probabilities)
         else:
-            groups: Sequence[Tensor] = [losses]
-            if self.form == "per_image":
-                counts = torch.unique_consecutive(image, return_counts=True)[1]
-                groups = losses.split(counts.tolist())
-            terms, logged = [], {}
-            for group in groups:
-                term, logged = self._shared(log_probs, -group.sum(), mean)
-                terms.append(term)
-            loss = torch.stack(terms).mean()
+            loss, logged = self._over_processes(log_probs, rewards, probabilities)
+        if not len(log_probs):  # every weight has a gradient in every process
+            loss = log_probs.sum() + sum(p.sum() for p in self.parameters()) * 0.0
         return {"loss_policy": self.weight * loss, **logged}
 
-    def _shared(
-        self, log_probs: Tensor, reward: Tensor, mean: Tensor
+    def _per_image(
+        self, log_probs: Tensor, rewards: Tensor, image: Tensor, probabilities: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the term of one reward for all tokens; the average is updated before its use."""
-        if self.baseline == "critic":
-            value = self.critic(mean.float())[0]
+        """Return the mean of the terms of the images; processes are independent, as published."""
+        counts = torch.unique_consecutive(image, return_counts=True)[1]
+        terms, logged = [log_probs.sum() * 0.0] if not len(image) else [], {}
+        for group in rewards.split(counts.tolist()):
+            reward = group.sum()
+            value = self._value(probabilities)
+            if value is None:
+                self._update(reward)
+                value = self.average.to(reward)
             advantage = reward - value.detach()
-            loss = -(advantage * log_probs).mean() + (value - reward) ** 2
-            return loss, _logged(reward, value, advantage)
-        self._update(reward)
-        advantage = reward - self.average.to(reward)
-        return -(advantage * log_probs).mean(), _logged(reward, self.average, advantage)
+            terms.append(-(advantage * log_probs).mean() + self._critic_loss(value, reward))
+            logged = _logged(reward, value, advantage)
+        return torch.stack(terms).mean(), logged
 
-    def _per_token(
-        self, log_probs: Tensor, rewards: Tensor, mean: Tensor
+    def _over_processes(
+        self, log_probs: Tensor, rewards: Tensor, probabilities: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the term of the rewards (N,) of the tokens."""
-        if self.baseline == "critic":
-            value = self.critic(mean.float())[0]
-            advantage = rewards - value.detach()
-            loss = -(advantage * log_probs).mean() + ((value - rewards) ** 2).mean()
-            return loss, _logged(rewards.mean(), value, advantage.mean())
-        baseline = self.average.to(rewards)
-        advantage = rewards - baseline
-        if self.training:
-            self._update(rewards.mean())
-        return -(advantage * log_probs).mean(), _logged(rewards.mean(), baseline, advantage.mean())
+        """Return the term of all tokens with rewards that are comparable between processes.
 
-    def _update(self, reward: Tensor) -> None:
-        """Move the average toward the mean of the reward over all processes."""
-        total = reward.detach().double().clone()
-        all_reduce(total)
-        total = total / get_world_size()
-        self.average.mul_(self.momentum).add_((1 - self.momentum) * total.to(self.average))
+        With "per_batch" the reward is the sum of a process, and the average moves toward the mean
+        of the processes weighted by their numbers of tokens; with "per_token" toward that of all
+        tokens. Divided by the mean number of tokens of a process, the gradients of several
+        processes are those of one with the whole batch.
+        """
+        count = len(log_probs)
+        if self.form == "per_batch":
+            rewards = rewards.sum().expand(count)
+        totals = rewards.new_tensor([0.0, float(count)])
+        totals[0] = rewards.sum()
+        all_reduce(totals)
+        mean = totals[0] / totals[1].clamp(min=1.0)
+        value = self._value(probabilities) if count else None
+        if value is None:
+            if self.form == "per_batch":
+                self._update(mean, is_any=totals[1] > 0)
+            value = self.average.to(mean).clone()
+            if self.form == "per_token":
+                self._update(mean, is_any=totals[1] > 0)
+        advantage = rewards - value.detach()
+        loss = -(advantage * log_probs).sum() / (totals[1] / get_world_size()).clamp(min=1.0)
+        if count:
+            loss = loss + self._critic_loss(value, rewards).mean()
+        return loss, _logged(mean, value, mean - value.detach())
+
+    def _value(self, probabilities: Tensor) -> Tensor | None:
+        """Return the prediction of the critic, or `None` if the baseline is the average."""
+        if self.baseline == "ema":
+            return None
+        return self.critic(probabilities.detach().mean(0).float())[0]
+
+    def _critic_loss(self, value: Tensor, reward: Tensor) -> Tensor:
+        if self.baseline == "ema":
+            return torch.zeros_like(reward)
+        return (value - reward) ** 2
+
+    def _update(self, reward: Tensor, *, is_any: Tensor | None = None) -> None:
+        """Move the average toward a reward, unless there is no token in any process."""
+        if not self.training:
+            return
+        target = self.momentum * self.average + (1 - self.momentum) * reward.to(self.average)
+        self.average.copy_(target if is_any is None else torch.where(is_any, target, self.average))
 
 
 def _logged(reward: Tensor, baseline: Tensor, advantage: Tensor) -> dict[str, Tensor]:

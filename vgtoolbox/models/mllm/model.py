@@ -219,6 +219,8 @@ class MLLM(nn.Module):
                 continue
             for module in self._parts(name):
                 module.requires_grad_(True)
+        for module in self.adapter.unused_modules:
+            module.requires_grad_(False)  # distributed training needs a gradient of every weight
         for parameter in model.parameters():
             if parameter.requires_grad:
                 # Half precision would round updates away; autocast still computes in it.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -108,6 +110,11 @@ class MultimodalAdapter(nn.Module, ABC):
     def num_image_tokens(self) -> int:
         """Number of tokens K of one image."""
 
+    @property
+    def unused_modules(self) -> Sequence[nn.Module]:
+        """Modules whose outputs are not read, so that they cannot be trained; none by default."""
+        return ()
+
     @abstractmethod
     def encode_images(self, images: Tensor, valid: Tensor | None = None) -> ImageFeatures:
         """Encode normalized images.
@@ -176,16 +183,15 @@ class MultimodalAdapter(nn.Module, ABC):
                 cached.
         """
         embeds = self.embed(packed.token_ids, placeholders)
-        output = self.language_model(
-            inputs_embeds=embeds,
-            attention_mask=packed.attention_mask(embeds.dtype, key_valid),
-            position_ids=packed.position_ids,
-            use_cache=cache is not None,
-            output_hidden_states=all_layers,
-            **{self._cache_argument: cache},
-        )
-        layers = tuple(output.hidden_states) if all_layers else ()
-        return LMStates(last=output.last_hidden_state.float(), layers=layers)
+        with self._captured_layers(enabled=all_layers) as outputs:
+            output = self.language_model(
+                inputs_embeds=embeds,
+                attention_mask=packed.attention_mask(embeds.dtype, key_valid),
+                position_ids=packed.position_ids,
+                use_cache=cache is not None,
+                **{self._cache_argument: cache},
+            )
+        return self._states(embeds, outputs, output.last_hidden_state)
 
     def step(
         self,
@@ -205,16 +211,41 @@ class MultimodalAdapter(nn.Module, ABC):
             cache: Cache that `run` and earlier steps have filled.
             all_layers: Whether to return the states of every layer.
         """
-        output = self.language_model(
-            inputs_embeds=self.embed(token_ids),
-            attention_mask=mask,
-            position_ids=position_ids,
-            use_cache=True,
-            output_hidden_states=all_layers,
-            **{self._cache_argument: cache},
-        )
-        layers = tuple(output.hidden_states) if all_layers else ()
-        return LMStates(last=output.last_hidden_state.float(), layers=layers)
+        embeds = self.embed(token_ids)
+        with self._captured_layers(enabled=all_layers) as outputs:
+            output = self.language_model(
+                inputs_embeds=embeds,
+                attention_mask=mask,
+                position_ids=position_ids,
+                use_cache=True,
+                **{self._cache_argument: cache},
+            )
+        return self._states(embeds, outputs, output.last_hidden_state)
+
+    @contextmanager
+    def _captured_layers(self, *, enabled: bool) -> Iterator[list[Tensor]]:
+        """Collect the outputs of the layers of the language model.
+
+        transformers returns them as well, but not from a copied or unpickled model (5.24).
+        """
+        outputs: list[Tensor] = []
+
+        def keep(_: nn.Module, __: Any, output: Any) -> None:
+            outputs.append(output[0] if isinstance(output, tuple) else output)
+
+        layers = self.language_model.layers if enabled else ()
+        handles = [layer.register_forward_hook(keep) for layer in layers]
+        try:
+            yield outputs
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    @staticmethod
+    def _states(embeds: Tensor, outputs: Sequence[Tensor], last: Tensor) -> LMStates:
+        """Return states whose layers are the embeddings, layer outputs, and the last after norm."""
+        layers = (embeds, *outputs[:-1], last) if outputs else ()
+        return LMStates(last=last.float(), layers=layers)
 
     def logits(self, states: Tensor) -> Tensor:
         """Return logits (..., V) of states (..., H)."""

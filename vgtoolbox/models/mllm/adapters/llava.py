@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
@@ -128,12 +128,23 @@ class LLaVA(MultimodalAdapter):
         """Number of tokens K of one image, one for each patch and maybe the class token."""
         return self.grid_size**2 + int(self.keep_class_token)
 
+    @property
+    def unused_modules(self) -> Sequence[nn.Module]:
+        """Norm of the class token, and the blocks of the vision tower after the feature layer."""
+        blocks = self.vision_tower.encoder.layers[self._num_used_layers :]
+        return [self.vision_tower.post_layernorm, *blocks]
+
+    @property
+    def _num_used_layers(self) -> int:
+        """Number of blocks up to the feature layer; the first hidden state precedes all blocks."""
+        return self.feature_layer % (len(self.vision_tower.encoder.layers) + 1)
+
     def encode_images(self, images: Tensor, valid: Tensor | None = None) -> ImageFeatures:
         """Encode normalized images.
 
         Patches of padding are excluded from the attention of the vision tower, and `valid` of the
         result excludes them from that of the language model. A patch counts as an image's if its
-        upper left pixel does (uground.py `clip_resize` masks, resampled by nearest neighbors).
+        upper left pixel does, as in the code of UGround.
 
         Args:
             images: Images (I, 3, S, S), of the image size S of the vision tower.
@@ -149,10 +160,16 @@ class LLaVA(MultimodalAdapter):
             lowest = torch.finfo(dtype).min
             mask = torch.zeros_like(with_class, dtype=dtype).masked_fill(~with_class, lowest)
             mask = mask[:, None, None].expand(-1, 1, mask.shape[1], -1)
-        output = self.vision_tower(
-            pixel_values=images, attention_mask=mask, output_hidden_states=True, return_dict=True
-        )
-        states = output.hidden_states[self.feature_layer]
+        states = self._vision_states(images, mask)
         tokens = states if self.keep_class_token else states[:, 1:]
         projected = self.model.model.multi_modal_projector(tokens)
         return ImageFeatures(states[:, 1:].float(), grid, projected, keys)
+
+    def _vision_states(self, images: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the states (I, 1 + h * w, C) of the feature layer; later layers are not run."""
+        tower = self.vision_tower
+        states = tower.pre_layrnorm(tower.embeddings(images))
+        for layer in tower.encoder.layers[: self._num_used_layers]:
+            output = layer(states, attention_mask=mask)
+            states = output[0] if isinstance(output, tuple) else output
+        return states

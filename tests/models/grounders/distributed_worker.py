@@ -11,6 +11,13 @@ from torch.nn.parallel import DistributedDataParallel
 from vgtoolbox.engine.sharding import FullySharded, gather_full_tensors
 
 
+def rows(value, part):
+    """Select rows of a tensor, or of all tensors in nested dicts."""
+    if isinstance(value, dict):
+        return {key: rows(each, part) for key, each in value.items()}
+    return value[part]
+
+
 def main(folder: Path, rank: int, strategy: str) -> None:
     distributed.init_process_group(
         "gloo", init_method=(folder / "rendezvous").as_uri(), rank=rank, world_size=2
@@ -21,7 +28,9 @@ def main(folder: Path, rank: int, strategy: str) -> None:
         model = FullySharded()(bare, torch.device("cpu"))
     else:
         model = DistributedDataParallel(bare)
-    half = {"images": inputs["images"][rank : rank + 1]}
+    half = rows(inputs, slice(rank, rank + 1))
+    if hasattr(bare, "policy"):  # what is sampled depends on the process
+        bare.policy.sample = lambda logits, rank=0: logits.argmax(1)
     samples = state["samples"][rank : rank + 1]
     losses = model(half, samples, mode="loss")
     sum(value for name, value in losses.items() if "loss" in name).backward()
