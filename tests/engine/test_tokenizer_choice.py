@@ -63,6 +63,17 @@ def test_the_tokenizer_of_the_checkpoint_is_written_to_the_work_dir(carried, tmp
     settle_tokenizer(chosen, checkpoint, source="a.safetensors", choice=None)  # no difference left
 
 
+@pytest.mark.parametrize("name", ["..", "../../evil.spm", "/etc/evil.spm", "a" * 500 + ".spm"])
+def test_a_name_in_a_checkpoint_cannot_leave_the_work_dir(carried, tmp_path, name):
+    own, _ = carried
+    checkpoint = {"meta": {METADATA_KEY: pack_files({name: b"x"})}}
+    cfg = config(own if name != ".." else tmp_path / "mine" / "..", tmp_path / "run")
+    chosen = settle_tokenizer(cfg, checkpoint, source="a", choice="checkpoint")
+    written = Path(tokenizer_of(chosen))
+    assert written.read_bytes() == b"x"
+    assert written.parent == tmp_path / "run" / "tokenizer" / "0"
+
+
 def test_the_tokenizer_of_the_config_can_be_kept_unless_training_resumes(carried, tmp_path):
     own, checkpoint = carried
     kept = settle_tokenizer(config(own, tmp_path), checkpoint, source="a", choice="config")

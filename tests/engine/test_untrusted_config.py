@@ -225,5 +225,5 @@ def test_a_tokenizer_is_not_fetched_from_the_hub(changed):
     "files", ["{", "[]", '{"a": 1}', '{"a": "!"}', "[" * 100_000, '{"a": "é"}']
 )
 def test_embedded_files_that_are_none_are_errors_of_the_checkpoint(changed, files):
-    with pytest.raises(CheckpointError, match="embedded files of the checkpoint can't be read"):
+    with pytest.raises(CheckpointError, match=r"embedded files of .* can't be read"):
         GroundingInferencer(checkpoint=changed(lambda config: None, files=files), device="cpu")

@@ -73,7 +73,7 @@ def embedded_files(
     with tempfile.TemporaryDirectory(prefix="vgtoolbox-") as folder:
         places = {}
         for index, (name, content) in enumerate(unpack_files(packed, source=source).items()):
-            place = Path(folder, str(index), _safe_name(name))
+            place = Path(folder, str(index), safe_name(name))
             place.parent.mkdir()
             place.write_bytes(content)
             places[name] = str(place)
@@ -121,7 +121,7 @@ def unpack_files(packed: str, *, source: str = "the checkpoint") -> dict[str, by
         ) from error
 
 
-def _safe_name(name: str) -> str:
+def safe_name(name: str) -> str:
     """Return the last part of a path that is not trusted, as the name of a new file."""
     cleaned = _UNSAFE.sub("_", Path(name).name)[-_MAX_NAME:]
     return cleaned if cleaned.strip(".") else "file"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from mmengine.config import Config
 from mmengine.utils import apply_to
 
-from vgtoolbox.checkpoint.embedded_files import match_files
+from vgtoolbox.checkpoint.embedded_files import match_files, safe_name
 from vgtoolbox.checkpoint.tokenizer_digests import (
     TokenizerDifference,
     carried_files,
@@ -69,9 +69,8 @@ def _with_carried_files(cfg: Config, checkpoint: Mapping[str, Any], source: str)
     """Write the files of the checkpoint to the work dir and name them in the config."""
     files = carried_files(checkpoint, source)
     folder = Path(cfg.work_dir, "tokenizer")
-    # The folder in the path is not trusted: only the file name is used.
     places = {
-        name: str(folder / str(index) / Path(name).name) for index, name in enumerate(sorted(files))
+        name: str(folder / str(index) / safe_name(name)) for index, name in enumerate(sorted(files))
     }
     found = match_files(cfg.to_dict(), places, by_kind=True)
     if not found:
