@@ -30,7 +30,7 @@ class AskAction:
     def perform(self, tab: Any) -> str:
         """Send the request and return the selector of an element that appears in response."""
         tab.set_input_files("#image input[type=file]", self.image)
-        tab.get_by_text(self.image.name[:9]).first.wait_for()  # the upload has ended
+        tab.wait_for_selector("#image a[href*='file=']")  # the upload has ended
         tab.fill("#expressions textarea", "\n".join(self.expressions))
         if self.layer is not None:
             tab.get_by_label(self.layer).check()
