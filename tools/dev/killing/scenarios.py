@@ -266,8 +266,9 @@ def _compare_checkpoints(path: Path, reference: Path, *, partial: bool = False) 
     Args:
         path: Checkpoint to compare.
         reference: Checkpoint of the uninterrupted run.
-        partial: Whether metrics may be missing, since a checkpoint is saved before the validation
-            of its weights, and again after it. A best checkpoint contains weights only.
+        partial: Whether the metrics of the last validation may be missing, since a checkpoint is
+            saved before the validation of its weights, and again after it. A best checkpoint
+            contains weights only.
     """
     if not reference.is_file():
         return [Fault("left over", f"{path} is not a checkpoint of the uninterrupted run")]
@@ -283,6 +284,9 @@ def _compare_checkpoints(path: Path, reference: Path, *, partial: bool = False) 
             for key in keys
             if key in found or not (key.startswith("val.") or path.name.startswith("best_"))
         }
+        for key in keys & expected.keys():
+            if key.startswith("val."):
+                expected[key] = expected[key][: len(found[key])]
     different = [key for key in keys if not _equal(expected, found, key)]
     return [Fault("unequal", f"{path}: {key}") for key in sorted(different)[:3]]
 
