@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast, is_main_process
 from mmengine.fileio import get_file_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
@@ -55,6 +55,15 @@ class ResumableCheckpointHook(CheckpointHook):
         if pending:
             runner.logger.info(f"validating the checkpoint of {self._unit} {position} first")
             runner.val_loop.run()
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Give all processes the buffers of the first one, which its checkpoints contain.
+
+        Otherwise the other processes validate with running means of their own, which a resumed run
+        does not have.
+        """
+        for buffer in runner.model.buffers():
+            broadcast(buffer)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Save the best checkpoint, and note that this position has been validated."""
