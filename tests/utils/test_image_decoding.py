@@ -15,6 +15,7 @@ from PIL import Image
 import vgtoolbox
 from vgtoolbox.datasets import LoadImage
 from vgtoolbox.inference.inputs.images import read_image
+from vgtoolbox.utils import image_decoding
 from vgtoolbox.utils.image_decoding import MAX_FILE_BYTES, decode_image
 from vgtoolbox.utils.image_files import MAX_PIXELS, ImageFileError
 
@@ -261,3 +262,19 @@ def test_every_image_of_the_package_is_opened_with_a_list_of_formats():
             if owner in ("cv2", "io", "mmcv", "plt") and node.func.attr in decoders:
                 found += [] if file.name == "image_decoding.py" else [f"{file}:{node.lineno}"]
     assert found == []
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_plain_jpegs_are_decoded_as_pillow_opens_them(mode, progressive, monkeypatch):
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (33, 45, 3), np.uint8)
+    Image.fromarray(pixels).convert(mode).save(stream, "JPEG", progressive=progressive)
+    data = stream.getvalue()
+    size = image_decoding._baseline_jpeg_size(data)
+    assert size == (None if progressive or mode == "CMYK" else (45, 33))
+    found = image_decoding.decode_image(data, "a.jpg")
+    monkeypatch.setattr(image_decoding, "_baseline_jpeg_size", lambda _: None)
+    assert np.array_equal(found, image_decoding.decode_image(data, "a.jpg"))
+    with pytest.raises(ImageFileError, match="pixels"):
+        image_decoding.decode_image(data, "a.jpg", max_pixels=100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,9 @@ _MAX_REFINED_PIXELS = 2**31
 
 _JPEG_SIGNATURE, _PNG_SIGNATURE = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_BASELINE_FRAMES, _APP2 = (0xC0, 0xC1), 0xE2
+# Huffman and quantization tables, restart intervals, application data and comments.
+_SEGMENTS_BEFORE_FRAME = frozenset({0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE})
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -94,6 +98,12 @@ def decode_image(data: bytes, subject: str, *, max_pixels: int = MAX_PIXELS) -> 
             f"{subject} is truncated ({len(data)} bytes, the end of the image is missing); "
             "download it again"
         )
+    size = _baseline_jpeg_size(data)
+    if size is not None:  # nearly all photographs; Pillow takes longer to open a small one
+        check_pixels(size, subject, max_pixels)
+        pixels = _decode_with_opencv(data)
+        if pixels is not None:
+            return pixels
     with open_image(data, subject) as image:
         check_pixels(image.size, subject, max_pixels)
         if "progressive" in image.info:
@@ -160,6 +170,26 @@ def _is_truncated(data: bytes) -> bool:
         # The compressed data of a scan never contain the bytes of the end marker.
         return start is None or data.rfind(bytes([0xFF, _END_OF_IMAGE])) < start
     return data.startswith(_PNG_SIGNATURE) and _is_truncated_png(data)
+
+
+def _baseline_jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return the width and height of a plain baseline JPEG, or `None` for all other files.
+
+    CMYK and files with several pictures are not plain.
+    """
+    if not data.startswith(_JPEG_SIGNATURE):
+        return None
+    position = 2
+    while position + 10 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker in _BASELINE_FRAMES:
+            height, width = struct.unpack_from(">HH", data, position + 5)
+            return (width, height) if data[position + 9] in (1, 3) and height else None
+        is_multiple = marker == _APP2 and data[position + 4 : position + 8] == b"MPF\0"
+        if marker not in _SEGMENTS_BEFORE_FRAME or is_multiple:
+            return None
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return None
 
 
 def _start_of_scan(data: bytes) -> int | None:
