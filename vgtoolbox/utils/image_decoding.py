@@ -108,7 +108,9 @@ def decode_image(data: bytes, subject: str, *, max_pixels: int = MAX_PIXELS) -> 
         check_pixels(image.size, subject, max_pixels)
         if "progressive" in image.info:
             _check_scans(data, image.size, subject)
-        if image.format in _PILLOW_FORMATS or image.mode in _PILLOW_MODES:
+        # OpenCV 5 crashes on damaged animations.
+        is_animation = image.format == "PNG" and b"acTL" in data
+        if image.format in _PILLOW_FORMATS or image.mode in _PILLOW_MODES or is_animation:
             return _decode_with_pillow(image, subject, max_pixels)
         pixels = _decode_with_opencv(data)
         if pixels is None:  # a rare kind of the format, or a broken file
