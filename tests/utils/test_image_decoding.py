@@ -4,7 +4,9 @@ import ast
 import io
 import os
 import pickle
+import struct
 import time
+import zlib
 from pathlib import Path
 
 import cv2
@@ -278,3 +280,17 @@ def test_plain_jpegs_are_decoded_as_pillow_opens_them(mode, progressive, monkeyp
     assert np.array_equal(found, image_decoding.decode_image(data, "a.jpg"))
     with pytest.raises(ImageFileError, match="pixels"):
         image_decoding.decode_image(data, "a.jpg", max_pixels=100)
+
+
+def test_a_png_without_all_of_its_pixels_is_refused():
+    def chunk(kind, content):
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = struct.pack(">IIBBBBB", 100, 100, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(1000))  # of 100 x 301 bytes
+    data = (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+    with pytest.raises(ImageFileError, match=r"a\.png"):
+        decode_image(data, "a.png")

@@ -26,8 +26,9 @@ RGBPixels = NDArray[np.uint8]
 # Pillow needs up to 14 bytes per pixel, OpenCV 3 to 6: more would exceed 1 GB.
 _MAX_PILLOW_PIXELS = 2**26
 MAX_FILE_BYTES = 2**30
-# Decoded by Pillow: OpenCV misreads Adobe CMYK, and only some of its builds can read GIF.
-_PILLOW_FORMATS = frozenset({"GIF", "AVIF", "DIB", "JPEG2000", "MPO", "PPM"})
+# Decoded by Pillow: OpenCV misreads Adobe CMYK, returns a PNG that lacks pixels as if it were
+# whole, and only some of its builds can read GIF.
+_PILLOW_FORMATS = frozenset({"GIF", "AVIF", "DIB", "JPEG2000", "MPO", "PNG", "PPM"})
 _PILLOW_MODES = frozenset({"CMYK"})
 # Each scan of a progressive JPEG refines all pixels. Encoders write about ten.
 _MAX_SCANS = 200
