@@ -212,7 +212,7 @@ class SAMTokenGrounder(TokenGrounder):
         )
         self.freeze_image_encoder = freeze_image_encoder
         self.image_encoder.requires_grad_(not freeze_image_encoder)
-        # Distributed training needs a gradient of every weight, so what is not read is frozen.
+        # Distributed training needs a gradient of every weight, so unused modules are frozen.
         self.prompt_encoder.requires_grad_(False)
         for name in self.used_prompts if train_prompt_encoder else ():
             self.prompt_encoder.encoder.get_submodule(name).requires_grad_(True)
