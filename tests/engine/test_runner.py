@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from vgtoolbox.checkpoint import CheckpointMismatchError, load_checkpoint, save_
 from vgtoolbox.engine import ConfigError, build_runner, train
 from vgtoolbox.engine.runner import prepare_config
 from vgtoolbox.evaluation import read_predictions
-from vgtoolbox.registry import UnknownTypeError
+from vgtoolbox.registry import MODELS, UnknownTypeError
 from vgtoolbox.utils.locks import OutputInUseError, lock_output
 
 EPOCH_ITERATIONS = 6  # 21 samples in batches of 4
@@ -266,3 +267,13 @@ def test_a_work_dir_that_another_run_uses_is_refused(toy_config):
     Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
     with lock_output(cfg.work_dir), pytest.raises(OutputInUseError, match="in use by process"):
         train(cfg)
+
+
+def test_a_failed_start_leaves_other_threads_running(toy_config):
+    """mmengine keeps its global lock if the logger cannot be built."""
+    with pytest.raises(ConfigError, match="LOUD"):
+        train(toy_config(log_level="LOUD"))
+    thread = Thread(target=lambda: MODELS.build(toy_config().model), daemon=True)
+    thread.start()
+    thread.join(timeout=60)
+    assert not thread.is_alive()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
-from mmengine.utils import apply_to
+from mmengine.utils import apply_to, manager
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -82,6 +83,21 @@ def is_for_console(record: logging.LogRecord) -> bool:
     return not (
         long and record.levelno < logging.WARNING and record.pathname == inspect.getfile(Runner)
     )
+
+
+@contextmanager
+def release_manager_lock() -> Iterator[None]:
+    """Release the global lock of mmengine if the body fails.
+
+    `ManagerMixin.get_instance` keeps it if a constructor raises, e.g. that of a logger whose file
+    cannot be written. All other threads that use a registry would then wait forever.
+    """
+    try:
+        yield
+    except BaseException:
+        while manager._lock._is_owned():
+            manager._lock.release()
+        raise
 
 
 @RUNNERS.register_module()

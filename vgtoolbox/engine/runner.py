@@ -17,7 +17,7 @@ from mmengine.evaluator import Evaluator
 from vgtoolbox.checkpoint.embedded_files import embedded_files
 from vgtoolbox.checkpoint.io import load_checkpoint
 from vgtoolbox.engine.building import building
-from vgtoolbox.engine.compat import GroundingRunner
+from vgtoolbox.engine.compat import GroundingRunner, release_manager_lock
 from vgtoolbox.engine.config import RUNNER_KEYS, ConfigError
 from vgtoolbox.engine.device import choose_device, count_processes, process_group, under_torchrun
 from vgtoolbox.engine.hooks.checkpoint import find_last_checkpoint
@@ -238,7 +238,7 @@ def build_runner(cfg: Config, *, phases: Sequence[str] = ("train", "val")) -> Gr
         # The state_dict of a checkpoint already contains the averaged weights.
         hooks = arguments.get("custom_hooks") or []
         arguments["custom_hooks"] = [hook for hook in hooks if hook["type"] != "EMAHook"]
-    with building("a section"):
+    with release_manager_lock(), building("a section"):
         return GroundingRunner(**arguments, cfg=cfg)
 
 
