@@ -7,7 +7,8 @@ from vgtoolbox.structures import GroundingDataSample, decode_masks
 
 def predict(logits, *, no_target=False, ori_shape=(8, 12), img_shape=(4, 4), **options):
     sample = GroundingDataSample(metainfo={"ori_shape": ori_shape, "img_shape": img_shape})
-    TokenMaskPostprocessor(**options)(sample, logits, existence=0.75, no_target=no_target)
+    masks = logits if logits.ndim == 3 else logits[None]
+    TokenMaskPostprocessor(**options)(sample, masks, existence=0.75, no_target=no_target)
     return sample
 
 
@@ -30,6 +31,23 @@ def test_mask_and_box_in_the_original_image(resize):
     assert sample.pred_frame == "original"
     assert sample.pred_existence == 0.75
     assert sample.pred_no_target is False
+
+
+def test_each_mask_is_an_instance_and_all_are_merged():
+    left = torch.full((4, 4), -9.0)
+    left[:, :2] = 9.0
+    sample = predict(torch.stack([upper_half(), torch.full((4, 4), -9.0), left]))
+    assert sample.pred_instances.boxes_xyxy.tolist() == [[0, 0, 12, 4], [0, 0, 6, 8]]
+    assert sample.pred_instances.scores.tolist() == [0.75, 0.75]
+    merged = decode_masks([sample.pred_merged_mask])[0]
+    assert torch.equal(merged, decode_masks(sample.pred_instances.masks).any(0))
+    assert int(merged.sum()) == 48 + 24
+
+
+def test_an_answer_without_a_token_has_an_empty_mask():
+    sample = predict(torch.zeros(0, 4, 4), no_target=True, keep_rejected=True)
+    assert int(decode_masks([sample.pred_merged_mask])[0].sum()) == 0
+    assert len(sample.pred_instances) == 0
 
 
 def test_padding_is_removed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -144,8 +145,16 @@ class JSONLinesDataset(GroundingDataset):
 
 def is_json_array(path: Path) -> bool:
     """Return whether a file is one JSON array instead of an object per line."""
-    first = next((line for _, line in read_annotation_lines(path)), b"")
-    return first.lstrip().startswith(b"[")
+    first, second = [*(line for _, line in islice(read_annotation_lines(path), 2)), b"", b""][:2]
+    if not first.lstrip().startswith(b"["):
+        return False
+    if not second:
+        return True
+    try:
+        parse_json(first)
+    except FieldError:
+        return True
+    return False  # a broken line of several
 
 
 def _parsed(content: Any) -> dict[str, Any]:
