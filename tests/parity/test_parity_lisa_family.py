@@ -17,6 +17,12 @@ from vgtoolbox.checkpoint import load_state_dict_strict
 from vgtoolbox.checkpoint.layouts import lisa
 from vgtoolbox.models.grounders import SAMTokenGrounder, SAMTokenOutput
 from vgtoolbox.models.losses import gaussian_masks
+from vgtoolbox.models.prompt_encoders import (
+    mask_prompts,
+    min_max,
+    similarity_in_image,
+    similarity_points,
+)
 from vgtoolbox.registry import MODELS
 from vgtoolbox.structures import (
     Conversation,
@@ -383,3 +389,40 @@ def test_keys_of_the_7b_convert_both_ways(parity_folder):
     back = lisa.LAYOUT.to_published(ours)
     assert set(back) == set(published) - unused
     assert all(back[key].shape == published[key].shape for key in back)
+
+
+def by_position(points: np.ndarray) -> np.ndarray:
+    return points[np.lexsort((points[:, 1].round(3), points[:, 0].round(3)))]
+
+
+def test_similarity_points(parity_folder):
+    golden = np.load(parity_folder / "read_tiny_seed0.npz")
+    maps = min_max(torch.from_numpy(golden["sim.raw"]), eps=1e-6)
+    close(maps, golden["sim.minmax"], 3e-5, "sim.minmax")
+    cells = maps.unflatten(1, (24, 24))[:, :18]
+    points, labels = similarity_points(cells, 60, positive_thr=0.8, negative_thr=0.2)
+    assert np.array_equal(labels.numpy(), golden["points.labels"])
+    frames = {"points.coords": (120, 160), "points.sam_coords": (768, 1024)}
+    for name, (height, width) in frames.items():
+        scaled = (points * torch.tensor([width / 24, height / 18])).numpy()
+        for ours, expected, kinds in zip(scaled, golden[name], labels.numpy(), strict=True):
+            for kind in (1, 0, -1):
+                np.testing.assert_allclose(
+                    by_position(ours[kinds == kind]),
+                    by_position(expected[kinds == kind]),
+                    rtol=0,
+                    atol=1e-3,
+                    err_msg=name,
+                )
+
+
+def test_similarity_maps_and_mask_prompts(parity_folder):
+    golden = np.load(parity_folder / "uground_tiny_seed0.npz")
+    scaled = min_max(torch.from_numpy(golden["sim.raw"]))
+    close(scaled, golden["sim.minmax"], 3e-5, "sim.minmax")
+    maps = similarity_in_image(scaled, (24, 24), (120, 160), 14)
+    close(maps, golden["sim.original_size"], 3e-5, "sim.original_size")
+    prompts = mask_prompts(maps, 256)
+    close(prompts[..., 3::4, 5::4], golden["sam.mask_prompt"], 3e-5, "sam.mask_prompt")
+    sums = prompts.double().sum((1, 2, 3)).numpy()
+    np.testing.assert_allclose(sums, golden["sam.mask_prompt_sum"], rtol=1e-5)
